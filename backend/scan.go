@@ -1,0 +1,52 @@
+package backend
+
+import (
+	"context"
+	"errors"
+	"io"
+	"iter"
+)
+
+// A Scanner lists values with their bodies in fewer steps than a Get for each.
+type Scanner interface {
+	// Scan is List with bodies, under the same rules.
+	Scan(ctx context.Context, shelf string, opts ListOptions) iter.Seq2[Entry, error]
+}
+
+// Entry is one step of a Scan. Body is valid until the next step and need not
+// be read.
+type Entry struct {
+	Info
+	Body io.Reader
+}
+
+// Scan is [Scanner] for any backend: without the ability it lists and gets. An
+// entry that was removed between the two is left out.
+func Scan(ctx context.Context, b Backend, shelf string, opts ListOptions) iter.Seq2[Entry, error] {
+	if s, ok := As[Scanner](b); ok {
+		return s.Scan(ctx, shelf, opts)
+	}
+	return func(yield func(Entry, error) bool) {
+		limit, n := opts.Limit, 0
+		opts.Limit = 0 // entries that vanish do not count
+		for info, err := range b.List(ctx, shelf, opts) {
+			if err != nil {
+				yield(Entry{}, err)
+				return
+			}
+			body, info, err := b.Get(ctx, info.Key)
+			if errors.Is(err, ErrNotFound) {
+				continue
+			}
+			if err != nil {
+				yield(Entry{}, err)
+				return
+			}
+			more := yield(Entry{info, body}, nil)
+			body.Close()
+			if n++; !more || n == limit {
+				return
+			}
+		}
+	}
+}
