@@ -1,0 +1,33 @@
+# make test    everything that CI runs; installs nothing but Go tools pinned in go.mod
+# make check   the static part of it
+# make bench   the table of ratios: us, the raw engine, peers where they are installed
+# make install the command larder, into $GOBIN
+
+GO ?= go
+
+.PHONY: test check race cross fuzz bench install
+
+test: check race fuzz cross
+
+check:
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'gofmt would change these'; exit 1; }
+	$(GO) mod verify
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+race:
+	$(GO) test -race -timeout 15m ./...
+
+# Seeds and saved findings run with every `go test`; this looks a little further.
+fuzz:
+	./internal/ci/fuzz.sh 5s
+
+cross:
+	for os in darwin windows; do GOOS=$$os $(GO) vet ./... || exit 1; done
+	GOARCH=386 $(GO) vet ./...
+
+bench:
+	$(GO) run ./bench
+
+install:
+	$(GO) install ./cmd/larder

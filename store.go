@@ -1,0 +1,170 @@
+// Package larder keeps what a computation has already produced, so that nobody
+// computes it twice.
+//
+// A result is kept under a key made from what the computation is: its type, its
+// version, its parameters and its inputs (a [Component]). Where it is kept is chosen
+// by a URL: shelves on this machine, object storage, or a database with a bucket.
+//
+//	store, err := larder.Open(ctx, "shelve:///var/cache/lab", nil)
+//	…
+//	fit := component.New("lab/fit", "v3", map[string]any{"tau": 0.02}, recording)
+//	model, err := larder.Memo(ctx, store, fit, "model", func(ctx context.Context) (Model, error) {
+//		return fitModel(ctx, …) // runs only if no one has done it before
+//	})
+//
+// Every value is verified against its checksum when it is read: what is corrupt is
+// a miss, never a hit. See docs/design.md for why things are as they are.
+package larder
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/component"
+	"github.com/larder-store/larder/internal/lease"
+	"github.com/larder-store/larder/keying"
+)
+
+// The three core interfaces, and what a Store tells of a value.
+type (
+	Component    = component.Component // what a result is
+	KeyGenerator = keying.KeyGenerator // a key from that
+	Backend      = backend.Backend     // where results are kept
+	Info         = backend.Info
+)
+
+// The errors that users meet. Test with [errors.Is].
+var (
+	ErrNotFound    = backend.ErrNotFound // every [Miss] matches it
+	ErrExists      = backend.ErrExists   // IfAbsent, and there is a value
+	ErrCorrupt     = backend.ErrCorrupt  // the bytes found are not those that were stored
+	ErrUnavailable = backend.ErrUnavailable
+	ErrLocked      = backend.ErrLocked
+	ErrClosed      = backend.ErrClosed
+
+	// ErrConflict: [Verify], and the key holds other bytes.
+	ErrConflict = errors.New("key already holds other bytes")
+	// ErrLoop: a computation asked, through others, for its own result.
+	ErrLoop = errors.New("computation waits for itself")
+	// ErrStale: the reason of a [Miss] for a value that is older than [MaxAge] allows, or
+	// from the future.
+	ErrStale = errors.New("stale")
+)
+
+// Options adjust a Store. The zero value of each means its default.
+type Options struct {
+	// Keys makes keys; the default is keying.Hash. Two stores share results only if
+	// they use the same.
+	Keys KeyGenerator
+	// Logger is told what did not stop a call but should be known: a result that
+	// could not be stored, a wait for another process. The default is slog.Default.
+	Logger *slog.Logger
+	// TempDir is where streams of more than 1 MiB are spooled; the default is
+	// os.TempDir.
+	TempDir string
+
+	// NoLease lets every process compute for itself what is absent. Otherwise one
+	// computes and the others wait, on backends that can tell processes apart.
+	NoLease bool
+	// LeaseTTL is how long a process that fell silent is believed to be computing, where
+	// its death cannot be seen; the default is a minute.
+	LeaseTTL time.Duration
+	// MaxWait bounds the wait for another process's computation; then this one
+	// computes too. The default is an hour.
+	MaxWait time.Duration
+}
+
+// A Store keeps the results of components in a backend. Its methods may be called
+// by any number of goroutines.
+type Store struct {
+	backend backend.Backend
+	limits  backend.Limits
+	keys    KeyGenerator
+	log     *slog.Logger
+	tempDir string
+	maxWait time.Duration
+	now     func() time.Time
+
+	leases    *lease.Client // nil: every process computes for itself
+	flights   flights
+	described recent // components whose description is known to be stored
+	corrupt   recent // keys that were found corrupt, to be healed by the next Put
+	counters  counters
+}
+
+// Open opens the backend that url names, such as "shelve:///var/cache/lab", a plain
+// path or "s3://bucket/prefix", and a Store over it. The backend's package must be
+// imported for its scheme to be known. A nil opts means defaults.
+func Open(ctx context.Context, url string, opts *Options) (*Store, error) {
+	b, err := backend.Open(ctx, url)
+	if err != nil {
+		return nil, err
+	}
+	return New(b, opts), nil
+}
+
+// New returns a Store over b, which it closes when it is closed. A nil opts means
+// defaults.
+func New(b Backend, opts *Options) *Store {
+	var o Options
+	if opts != nil {
+		o = *opts
+	}
+	s := &Store{
+		backend: b,
+		limits:  backend.LimitsOf(b),
+		keys:    o.Keys,
+		log:     o.Logger,
+		tempDir: o.TempDir,
+		maxWait: o.MaxWait,
+		now:     time.Now,
+	}
+	if s.keys == nil {
+		s.keys = keying.Hash{}
+	}
+	if s.log == nil {
+		s.log = slog.Default()
+	}
+	if s.maxWait <= 0 {
+		s.maxWait = time.Hour
+	}
+	// What lives and dies with this process has no other process to wait for.
+	if !o.NoLease && (s.limits.Lasting || s.limits.Shared) {
+		s.leases = lease.New(b, o.LeaseTTL) // nil where b cannot
+	}
+	return s
+}
+
+// Backend returns the backend below the store.
+func (s *Store) Backend() Backend { return s.backend }
+
+// Close closes the backend. It may be called again.
+func (s *Store) Close() error { return s.backend.Close() }
+
+// Key returns the key that the store's KeyGenerator makes of c.
+func (s *Store) Key(ctx context.Context, c Component) (string, error) {
+	return s.keys.Key(ctx, c)
+}
+
+// place returns where an attribute of c is kept.
+func (s *Store) place(ctx context.Context, c Component, attribute string) (backend.Key, error) {
+	id, err := s.keys.Key(ctx, c)
+	if err != nil {
+		return backend.Key{}, err
+	}
+	return Place(id, attribute)
+}
+
+// Place returns where an attribute of the component with a known key is kept in the
+// backend. Any text is an attribute, as long as its escaped form is short enough; the
+// error names the limit.
+func Place(id, attribute string) (backend.Key, error) {
+	name, err := keying.Escape(attribute)
+	if err != nil {
+		return backend.Key{}, attributeError(attribute, err)
+	}
+	return backend.Key{Shelf: backend.ShelfCache, Name: id + "/" + name}, nil
+}
