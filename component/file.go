@@ -1,0 +1,124 @@
+package component
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+)
+
+// FileType is the type of what [File] returns.
+const FileType = "larder.File"
+
+// File reads a file, at once and to its end, and returns the component that stands for its
+// contents: an input that a person or a device made. It is identified by SHA-256 and size; the
+// same bytes under another path are the same component. Its method Path() string gives the
+// path, for messages.
+//
+// A digest is remembered as long as path, size, times and identity of the file stay the
+// same, so asking again costs one look at the file system. A file that was
+// changed within the last few seconds is always read again, because a further change might leave
+// no trace in its times.
+//
+// Only regular files, and links to them, can be read. Errors name the file, say what can be done,
+// and match [fs.ErrNotExist] and the like where they come from the system.
+func File(path string) (Component, error) {
+	digest, size, err := digests.of(path)
+	if err != nil {
+		return nil, fmt.Errorf("input file %q %w", path, err)
+	}
+	return file{path, fileContent{digest, size}}, nil
+}
+
+// file is a value, so that a file that was asked for twice is recognised in a graph.
+type file struct {
+	path    string
+	content fileContent
+}
+
+// fileContent is a file's parameters, by which it is known.
+type fileContent struct {
+	SHA256 [sha256.Size]byte `larder:"sha256"`
+	Size   int64             `larder:"size"`
+}
+
+func (file) Type() string        { return FileType }
+func (file) Version() string     { return "1" }
+func (f file) Parameters() any   { return f.content }
+func (file) Inputs() []Component { return nil }
+func (f file) Path() string      { return f.path }
+
+// read returns digest and state of the file at path, and when the reading began.
+func read(path string, now func() time.Time) (digest [sha256.Size]byte, info fs.FileInfo, began time.Time, err error) {
+	// Opening a pipe would wait for a writer, so look before.
+	info, err = os.Stat(path)
+	if err != nil {
+		return digest, nil, began, remedy(err)
+	}
+	if err := regular(info.Mode()); err != nil {
+		return digest, nil, began, err
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return digest, nil, began, remedy(err)
+	}
+	defer f.Close()
+	began = now()
+	if info, err = f.Stat(); err != nil {
+		return digest, nil, began, remedy(err)
+	}
+	if err := regular(info.Mode()); err != nil {
+		return digest, nil, began, err
+	}
+	h := sha256.New()
+	n, err := io.CopyBuffer(h, f, make([]byte, 256<<10))
+	if err != nil {
+		return digest, nil, began, remedy(err)
+	}
+	after, err := f.Stat()
+	if err != nil {
+		return digest, nil, began, remedy(err)
+	}
+	if n != info.Size() || !same(info, after) {
+		return digest, nil, began, errors.New("changed while it was read; wait until it is complete")
+	}
+	return [sha256.Size]byte(h.Sum(nil)), info, began, nil
+}
+
+// regular refuses by name what has no contents of its own.
+func regular(mode fs.FileMode) error {
+	kind, advice := "", "name a regular file"
+	switch {
+	case mode.IsRegular():
+		return nil
+	case mode.IsDir():
+		kind, advice = "directory", "name the files in it, each as an input"
+	case mode&fs.ModeNamedPipe != 0:
+		kind, advice = "named pipe", "save what it delivers in a regular file first"
+	case mode&fs.ModeSocket != 0:
+		kind = "socket"
+	case mode&fs.ModeDevice != 0:
+		kind = "device"
+	default:
+		kind = "special file (" + mode.Type().String() + ")"
+	}
+	return fmt.Errorf("is a %s; %s", kind, advice)
+}
+
+// remedy adds to a system's error what can be done about it. The path is left to the caller.
+func remedy(err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		err = p.Err
+	}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("is missing (%w); check the path, and the working directory it is relative to", err)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("may not be read (%w); check its permissions and those of the directories above", err)
+	}
+	return fmt.Errorf("cannot be read: %w", err)
+}

@@ -1,0 +1,186 @@
+package keying
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// pair is an entry of a map[string]any.
+type pair struct {
+	key   string
+	value any
+}
+
+// mapping appends the commonest map. Its keys are sorted before they are encoded: the
+// order of encoded texts is by length, then by bytes.
+func (e *encoder) mapping(m map[string]any) error {
+	if m == nil {
+		e.buf = append(e.buf, headNull)
+		return nil
+	}
+	if e.trail != nil {
+		if err := e.trail.enter(reflect.ValueOf(m)); err != nil {
+			return err
+		}
+		defer e.trail.leave()
+	}
+	if err := e.open(majorMap, len(m)); err != nil {
+		return err
+	}
+	base := len(e.pairs)
+	for k, v := range m {
+		e.pairs = append(e.pairs, pair{k, v})
+	}
+	pairs := e.pairs[base:] // stays as it is when deeper maps make e.pairs grow
+	sortPairs(pairs)
+	for i := range pairs {
+		p := &pairs[i]
+		if err := e.text(p.key); err != nil {
+			return below(member(p.key), err)
+		}
+		if err := e.nested(p.value); err != nil {
+			return below(member(p.key), err)
+		}
+	}
+	clear(e.pairs[base:]) // the pool must not keep values alive
+	e.pairs = e.pairs[:base]
+	e.close()
+	return nil
+}
+
+// fewPairs is up to where insertion sort is the faster one.
+const fewPairs = 16
+
+func sortPairs(p []pair) {
+	if len(p) > fewPairs {
+		slices.SortFunc(p, func(a, b pair) int { return compareTexts(a.key, b.key) })
+		return
+	}
+	for i := 1; i < len(p); i++ {
+		for j := i; j > 0 && compareTexts(p[j].key, p[j-1].key) < 0; j-- {
+			p[j], p[j-1] = p[j-1], p[j]
+		}
+	}
+}
+
+// compareTexts orders texts as their encodings are ordered.
+func compareTexts(a, b string) int {
+	if c := cmp.Compare(len(a), len(b)); c != 0 {
+		return c
+	}
+	return strings.Compare(a, b)
+}
+
+// anyMap makes the plan of every other map: entries are encoded as they come, then
+// sorted by their encoded keys.
+func anyMap(t reflect.Type, key encodeFunc, elem *plan) encodeFunc {
+	return func(e *encoder, v reflect.Value) error {
+		if v.IsNil() {
+			e.buf = append(e.buf, headNull)
+			return nil
+		}
+		if e.trail != nil {
+			if err := e.trail.enter(v); err != nil {
+				return err
+			}
+			defer e.trail.leave()
+		}
+		if err := e.open(majorMap, v.Len()); err != nil {
+			return err
+		}
+		start := len(e.buf)
+		entries := make([]entry, 0, v.Len())
+		for it := v.MapRange(); it.Next(); {
+			n := entry{key: len(e.buf), of: it.Key()}
+			if err := key(e, n.of); err != nil {
+				return below(fmt.Sprintf("[%.100v]", n.of), err)
+			}
+			n.value = len(e.buf)
+			if err := e.room(1); err != nil {
+				return err
+			}
+			if err := elem.encode(e, it.Value()); err != nil {
+				return below(keyStep(e.buf[n.key:n.value]), err)
+			}
+			n.end = len(e.buf)
+			entries = append(entries, n)
+		}
+		e.close()
+		return e.arrange(start, entries)
+	}
+}
+
+// entry is where in the encoder's buffer an entry of a map lies.
+type entry struct {
+	key, value, end int
+	of              reflect.Value // the key
+}
+
+// arrange sorts the entries of a map, which fill the buffer from start, and refuses
+// keys that are equal.
+func (e *encoder) arrange(start int, entries []entry) error {
+	slices.SortFunc(entries, func(a, b entry) int {
+		return bytes.Compare(e.buf[a.key:a.value], e.buf[b.key:b.value])
+	})
+	for i := 1; i < len(entries); i++ {
+		a, b := entries[i-1], entries[i]
+		if key := e.buf[a.key:a.value]; bytes.Equal(key, e.buf[b.key:b.value]) {
+			x, y := keyName(a.of), keyName(b.of)
+			return below(keyStep(key), faultf("two keys of the map are equal once encoded: %s and %s", min(x, y), max(x, y)))
+		}
+	}
+	end := len(e.buf)
+	for _, n := range entries {
+		e.buf = append(e.buf, e.buf[n.key:n.end]...)
+	}
+	copy(e.buf[start:], e.buf[end:])
+	e.buf = e.buf[:end]
+	return nil
+}
+
+// keyStep is the step of a path to the entry of a map with an encoded key.
+func keyStep(encoded []byte) string {
+	d := decoder{rest: encoded}
+	k, err := d.value()
+	if err != nil {
+		return "[?]"
+	}
+	if name, ok := k.(string); ok {
+		return member(name)
+	}
+	return fmt.Sprintf("[%v]", k)
+}
+
+// keyName shows a key with its type, for keys that only differ in that.
+func keyName(k reflect.Value) string {
+	if k.Kind() == reflect.Interface {
+		k = k.Elem()
+	}
+	return fmt.Sprintf("%s %.100v", k.Type(), k)
+}
+
+// sortedKeys returns the keys of a decoded map in the order of their encodings.
+func sortedKeys(m map[any]any) []any {
+	type named struct {
+		encoded []byte
+		key     any
+	}
+	keys := make([]named, 0, len(m))
+	for k := range m {
+		e := encoder{}
+		if err := e.value(k); err != nil {
+			panic("keying: " + err.Error()) // what was decoded can be encoded
+		}
+		keys = append(keys, named{e.buf, k})
+	}
+	slices.SortFunc(keys, func(a, b named) int { return bytes.Compare(a.encoded, b.encoded) })
+	sorted := make([]any, len(keys))
+	for i := range keys {
+		sorted[i] = keys[i].key
+	}
+	return sorted
+}
