@@ -15,8 +15,8 @@ const FileType = "larder.File"
 
 // File reads a file, at once and to its end, and returns the component that stands for its
 // contents: an input that a person or a device made. It is identified by SHA-256 and size; the
-// same bytes under another path are the same component. Its method Path() string gives the
-// path, for messages.
+// same bytes under another path have the same key. It has two methods more: Path() string, for
+// messages, and Digest() [32]byte, the SHA-256.
 //
 // A digest is remembered as long as path, size, times and identity of the file stay the
 // same, so asking again costs one look at the file system. A file that was
@@ -49,7 +49,9 @@ func (file) Type() string        { return FileType }
 func (file) Version() string     { return "1" }
 func (f file) Parameters() any   { return f.content }
 func (file) Inputs() []Component { return nil }
-func (f file) Path() string      { return f.path }
+
+func (f file) Path() string              { return f.path }
+func (f file) Digest() [sha256.Size]byte { return f.content.SHA256 }
 
 // read returns digest and state of the file at path, and when the reading began.
 func read(path string, now func() time.Time) (digest [sha256.Size]byte, info fs.FileInfo, began time.Time, err error) {

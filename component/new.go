@@ -78,6 +78,9 @@ var commandPath = sync.OnceValue(func() string {
 // WithAsOf returns c as it was at a moment: a component with the answers of c whose
 // result holds as of t, whatever moment c itself names. The zero time names none.
 func WithAsOf(c Component, t time.Time) Component {
+	if c == nil {
+		return nil
+	}
 	if d, ok := c.(dated); ok {
 		c = d.Component
 	}

@@ -75,9 +75,9 @@ func compareTexts(a, b string) int {
 	return strings.Compare(a, b)
 }
 
-// anyMap makes the plan of every other map: entries are encoded as they come, then
+// mapOf makes the plan of every other map: entries are encoded as they come, then
 // sorted by their encoded keys.
-func anyMap(t reflect.Type, key encodeFunc, elem *plan) encodeFunc {
+func mapOf(key, elem *plan) encodeFunc {
 	return func(e *encoder, v reflect.Value) error {
 		if v.IsNil() {
 			e.buf = append(e.buf, headNull)
@@ -96,7 +96,7 @@ func anyMap(t reflect.Type, key encodeFunc, elem *plan) encodeFunc {
 		entries := make([]entry, 0, v.Len())
 		for it := v.MapRange(); it.Next(); {
 			n := entry{key: len(e.buf), of: it.Key()}
-			if err := key(e, n.of); err != nil {
+			if err := e.key(key, n.of); err != nil {
 				return below(fmt.Sprintf("[%.100v]", n.of), err)
 			}
 			n.value = len(e.buf)
@@ -112,6 +112,44 @@ func anyMap(t reflect.Type, key encodeFunc, elem *plan) encodeFunc {
 		e.close()
 		return e.arrange(start, entries)
 	}
+}
+
+// key appends a key of a map.
+func (e *encoder) key(p *plan, v reflect.Value) error {
+	if v.Kind() == reflect.Interface {
+		if v.IsNil() {
+			return faultf("nil is no key of a map; %s", keyAdvice)
+		}
+		v = v.Elem()
+		p = planOf(v.Type())
+	}
+	if !p.key {
+		return faultf("%s is no key of a map; %s", v.Type(), keyAdvice)
+	}
+	start := len(e.buf)
+	if err := p.encode(e, v); err != nil {
+		return err
+	}
+	if !validKey(e.buf[start:]) {
+		return faultf("%s %.40v is no key of a map; %s", v.Type(), v, keyAdvice)
+	}
+	return nil
+}
+
+const keyAdvice = "keys are text, booleans, and numbers within 64 bits"
+
+// validKey reports whether an encoded value may be the key of a map: text, booleans, floats, and
+// integers from -2^63 to 2^64-1, which are keys in every language.
+func validKey(encoded []byte) bool {
+	switch head := encoded[0]; head & 0xe0 {
+	case majorUint, majorText:
+		return true
+	case majorNeg:
+		return head != majorNeg|27 || encoded[1] < 0x80
+	case majorOther:
+		return head != headNull
+	}
+	return false
 }
 
 // entry is where in the encoder's buffer an entry of a map lies.

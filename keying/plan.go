@@ -16,6 +16,7 @@ import (
 type plan struct {
 	encode  encodeFunc
 	textual bool // the encoding says by itself what the value is
+	key     bool // values may be keys of a map
 }
 
 type encodeFunc func(e *encoder, v reflect.Value) error
@@ -49,7 +50,7 @@ func (b planner) plan(t reflect.Type) *plan {
 	}
 	p := &plan{}
 	b[t] = p
-	p.encode, p.textual = b.compile(t)
+	b.compile(t, p)
 	return p
 }
 
@@ -62,28 +63,37 @@ var (
 	componentType = reflect.TypeFor[component.Component]()
 )
 
-func (b planner) compile(t reflect.Type) (encode encodeFunc, textual bool) {
-	switch t {
-	case timeType:
-		return encodeTime, true
-	case bigIntType:
-		return encodeBigInt, true
-	case bigFloatType:
-		return encodeBigFloat, true
-	case bigRatType:
-		return encodeBigRat, true
+// compile fills in the plan of t. The plans of other types that it refers to may be
+// incomplete still: they are for calling, not for looking at. A textual plan refers to none.
+func (b planner) compile(t reflect.Type, p *plan) {
+	kind := t.Kind()
+	switch {
+	case t == timeType:
+		p.encode, p.textual = encodeTime, true
+	case t == bigIntType:
+		p.encode, p.textual = encodeBigInt, true
+	case t == bigFloatType:
+		p.encode, p.textual = encodeBigFloat, true
+	case t == bigRatType:
+		p.encode, p.textual = encodeBigRat, true
+	case isJSONNumber(t):
+		p.encode, p.textual, p.key = encodeJSONNumber, true, true
+	case kind != reflect.Pointer && kind != reflect.Interface && implements(t, textType):
+		p.encode, p.textual, p.key = encodeText(t), true, true
+	case kind == reflect.Pointer:
+		elem := b.plan(t.Elem())
+		p.encode, p.textual = pointerTo(elem), elem.textual
+	default:
+		p.encode = b.byKind(t)
+		p.key = kind == reflect.Bool || kind == reflect.String || isNumber(kind)
 	}
-	if isJSONNumber(t) {
-		return encodeJSONNumber, true
+	if kind != reflect.Pointer && kind != reflect.Interface && implements(t, componentType) {
+		p.encode = atTopOnly(p.encode)
 	}
-	if t.Kind() != reflect.Pointer && t.Kind() != reflect.Interface && implements(t, textType) {
-		return b.textMarshaler(t), true
-	}
-	encode = b.byKind(t)
-	if t.Kind() != reflect.Pointer && implements(t, componentType) {
-		encode = atTopOnly(encode)
-	}
-	return encode, t.Kind() == reflect.Pointer && b.plan(t.Elem()).textual
+}
+
+func isNumber(k reflect.Kind) bool {
+	return k >= reflect.Int && k <= reflect.Float64 && k != reflect.Uintptr
 }
 
 // implements reports whether values of t, or pointers to them, have the methods of i.
@@ -126,11 +136,9 @@ func (b planner) byKind(t reflect.Type) encodeFunc {
 		}
 		return arrayOf(b.plan(t.Elem()))
 	case reflect.Map:
-		return anyMap(t, keyPlan(t.Key()), b.plan(t.Elem()))
+		return mapOf(b.plan(t.Key()), b.plan(t.Elem()))
 	case reflect.Struct:
 		return b.structure(t)
-	case reflect.Pointer:
-		return pointerTo(b.plan(t.Elem()))
 	case reflect.Interface:
 		return encodeInterface
 	case reflect.Complex64, reflect.Complex128:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 
 	"github.com/larder-store/larder/component"
 )
@@ -23,6 +24,13 @@ type scheme struct {
 
 // keyFrom makes the key of c, whose inputs have the given keys.
 func (s scheme) keyFrom(c component.Component, inputs []string) (string, error) {
+	if err := checkNil(c); err != nil {
+		return "", err
+	}
+	if key, ok := component.KnownKey(c); ok {
+		key, _, err := s.known(key, false)
+		return key, err
+	}
 	e := newEncoder()
 	defer e.free()
 	if err := s.encode(e, c, inputs); err != nil {
@@ -36,8 +44,8 @@ func (s scheme) of(ctx context.Context, c component.Component, want bool) (key s
 	if err := ctx.Err(); err != nil {
 		return "", nil, err
 	}
-	if c == nil {
-		return "", nil, errors.New("the component is nil")
+	if err := checkNil(c); err != nil {
+		return "", nil, err
 	}
 	if key, ok := component.KnownKey(c); ok {
 		return s.known(key, want)
@@ -58,6 +66,17 @@ func (s scheme) of(ctx context.Context, c component.Component, want bool) (key s
 		preimage = append(make([]byte, 0, len(e.buf)), e.buf...)
 	}
 	return key, preimage, nil
+}
+
+// checkNil refuses nil and nil pointers, whose methods would panic.
+func checkNil(c component.Component) error {
+	if c == nil {
+		return errors.New("the component is nil")
+	}
+	if v := reflect.ValueOf(c); v.Kind() == reflect.Pointer && v.IsNil() {
+		return fmt.Errorf("the component is a nil %T", c)
+	}
+	return nil
 }
 
 func (s scheme) known(key string, want bool) (string, []byte, error) {
@@ -158,14 +177,22 @@ func (s scheme) encodeItems(e *encoder, typ string, c component.Component, input
 			return "inputs" + index(i), err
 		}
 	}
-	timed, ok := c.(component.Timed)
-	if !ok || timed.AsOf().IsZero() {
-		e.buf = append(e.buf, headNull)
-	} else if err := e.instant(timed.AsOf()); err != nil {
+	if err := e.asOf(c); err != nil {
 		return "asOf", err
 	}
 	if len(e.buf) > MaxPreimage {
 		return "inputs", fmt.Errorf("the description has %d bytes; %d are allowed", len(e.buf), MaxPreimage)
 	}
 	return "", nil
+}
+
+// asOf appends the moment that c names, or null.
+func (e *encoder) asOf(c component.Component) error {
+	if timed, ok := c.(component.Timed); ok {
+		if t := timed.AsOf(); !t.IsZero() {
+			return e.instant(t)
+		}
+	}
+	e.buf = append(e.buf, headNull)
+	return nil
 }

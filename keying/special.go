@@ -59,7 +59,7 @@ func encodeBigFloat(e *encoder, v reflect.Value) error {
 	}
 	f, accuracy := x.Float64()
 	if accuracy != big.Exact {
-		return faultf("big.Float %.30g has more digits than a float64 holds; give it as text", x)
+		return faultf("a big.Float of %d bits is no float64; give it as text", x.MinPrec())
 	}
 	e.buf = appendFloat(e.buf, f)
 	return nil
@@ -72,7 +72,7 @@ func encodeBigRat(e *encoder, v reflect.Value) error {
 	}
 	f, exact := x.Float64()
 	if !exact {
-		return faultf("big.Rat %.60s is no float64; give numerator and denominator", x)
+		return faultf("a big.Rat that is no float64; give numerator and denominator")
 	}
 	e.buf = appendFloat(e.buf, f)
 	return nil
@@ -109,8 +109,8 @@ func encodeJSONNumber(e *encoder, v reflect.Value) error {
 	return nil
 }
 
-// maxNumberText bounds what is spelled: the decimal digits of maxIntegerBits.
-const maxNumberText = maxIntegerBits * 3 / 10
+// maxNumberText bounds what is spelled: a sign and the decimal digits of maxIntegerBits.
+const maxNumberText = 1 + maxIntegerBits*302/1000
 
 // keepsDigits reports whether a float keeps all digits of the text that it was read from:
 // whether its shortest decimal form has the same ones.
@@ -161,15 +161,15 @@ func digits(s string) int {
 	return n
 }
 
-// textMarshaler makes the plan of a type that gives its values as text.
-func (b planner) textMarshaler(t reflect.Type) encodeFunc {
+// encodeText makes the plan of a type that gives its values as text.
+func encodeText(t reflect.Type) encodeFunc {
 	if embedded, ok := promoter(t, textType); ok {
 		return refuse("%s has MarshalText from its embedded %s, which would leave out its other fields; "+
 			"give that field a name of its own", t, embedded)
 	}
 	direct := t.Implements(textType)
 	return func(e *encoder, v reflect.Value) error {
-		if (v.Kind() == reflect.Map || v.Kind() == reflect.Slice || v.Kind() == reflect.Func || v.Kind() == reflect.Chan) && v.IsNil() {
+		if nilable(v.Kind()) && v.IsNil() {
 			e.buf = append(e.buf, headNull)
 			return nil
 		}
@@ -182,6 +182,10 @@ func (b planner) textMarshaler(t reflect.Type) encodeFunc {
 		}
 		return e.text(text)
 	}
+}
+
+func nilable(k reflect.Kind) bool {
+	return k == reflect.Map || k == reflect.Slice || k == reflect.Func || k == reflect.Chan
 }
 
 // promoter returns the type embedded in struct t that has the methods of i. Whether t's own
@@ -210,80 +214,4 @@ func marshalText(m encoding.TextMarshaler) (text string, err error) {
 		return "", fmt.Errorf("MarshalText of %T: %w", m, err)
 	}
 	return string(b), nil
-}
-
-// keyPlan says how keys of a type are encoded: text, numbers within 64 bits and booleans are
-// keys in every language.
-func keyPlan(t reflect.Type) encodeFunc {
-	switch {
-	case t.Kind() == reflect.Interface:
-		return func(e *encoder, v reflect.Value) error {
-			if v.IsNil() {
-				return faultf("nil is no key of a map")
-			}
-			return keyPlan(v.Elem().Type())(e, v.Elem())
-		}
-	case t == timeType:
-		return refuse("a time is no key of a map; format it as text")
-	case t.Kind() == reflect.Pointer:
-		return refuse("a pointer is no key of a map")
-	}
-	switch p := planOf(t); {
-	case p.textual && !isJSONNumber(t), t.Kind() == reflect.Bool, t.Kind() == reflect.String:
-		return p.encode
-	case isNumber(t.Kind()) || isJSONNumber(t):
-		return func(e *encoder, v reflect.Value) error {
-			start := len(e.buf)
-			if err := p.encode(e, v); err != nil {
-				return err
-			}
-			if !validKey(e.buf[start:]) {
-				return faultf("a number beyond 64 bits is no key of a map; format it as text")
-			}
-			return nil
-		}
-	}
-	return refuse("%s is no key of a map; give it a MarshalText", t)
-}
-
-func isNumber(k reflect.Kind) bool {
-	return k >= reflect.Int && k <= reflect.Float64 && k != reflect.Uintptr
-}
-
-// validKey reports whether an encoded value may be the key of a map: text, booleans, floats, and
-// integers from -2^63 to 2^64-1.
-func validKey(encoded []byte) bool {
-	switch head := encoded[0]; head & 0xe0 {
-	case majorUint, majorText:
-		return true
-	case majorNeg:
-		return head != majorNeg|27 || encoded[1] < 0x80
-	case majorOther:
-		return head != headNull
-	}
-	return false
-}
-
-// zero reports whether a value is left out by omitzero: IsZero says so or, without such a method,
-// it is Go's zero value. -0 is 0 here as everywhere.
-func zero(v reflect.Value) bool {
-	switch v.Kind() {
-	case reflect.Float32, reflect.Float64:
-		return v.Float() == 0
-	case reflect.Array:
-		for i := range v.Len() {
-			if !zero(v.Index(i)) {
-				return false
-			}
-		}
-		return true
-	case reflect.Struct:
-		for i := range v.NumField() {
-			if !zero(v.Field(i)) {
-				return false
-			}
-		}
-		return true
-	}
-	return v.IsZero()
 }
