@@ -1,0 +1,144 @@
+// Package conformance proves in a test that a backend keeps the laws of package
+// backend. Who brings a backend of his own calls [Run]:
+//
+//	func TestConformance(t *testing.T) {
+//		conformance.Run(t, conformance.Config{
+//			New:  func(t testing.TB) string { return t.TempDir() },
+//			Open: func(ctx context.Context, loc string) (backend.Backend, error) { return Open(loc) },
+//		})
+//	}
+//
+// The laws themselves are a table in package law, which does without package testing and
+// so also judges a bucket or a database from the command line.
+package conformance
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"strconv"
+	"testing"
+
+	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/conformance/law"
+)
+
+// Config says what is held to the laws.
+type Config struct {
+	// New names a fresh, empty place: a URL or a path. Cleaning up is for t.Cleanup.
+	New func(t testing.TB) string
+
+	// Open opens a place. It is called many times for one place, and each time
+	// returns another handle on the same values.
+	Open func(ctx context.Context, loc string) (backend.Backend, error)
+
+	// Crash, unless nil, returns a command that holds helper processes to the laws:
+	// they race, and are killed. [Self] is one for backends that other
+	// processes of this machine can open.
+	Crash func(t testing.TB, loc string) *exec.Cmd
+
+	// Skip names laws that are not tried, each with the reason. An unknown name and an
+	// empty reason fail the test.
+	Skip map[string]string
+}
+
+// The environment chooses how thorough a run is, and replays one.
+const (
+	tierVariable = "LARDER_CONFORMANCE"      // quick, full or soak
+	seedVariable = "LARDER_CONFORMANCE_SEED" // what a failure printed
+)
+
+// Run tries every law on the backend, each as a subtest of its name in a place of its
+// own: those of tier quick with go test -short, else of tier full; the
+// environment variable LARDER_CONFORMANCE=quick, full or soak decides before either.
+//
+// A failure prints the law as a sentence, how it was broken, and a seed that, given as
+// LARDER_CONFORMANCE_SEED, chooses the same values and operations again.
+func Run(t *testing.T, c Config) {
+	t.Helper()
+	if c.New == nil || c.Open == nil {
+		t.Fatal("conformance: Config needs New and Open")
+	}
+	tier, seed := chosenTier(t), chosenSeed(t)
+	for _, l := range law.Laws() {
+		if l.Tier > tier {
+			continue
+		}
+		t.Run(l.Name, func(t *testing.T) {
+			cfg := c.law(t, seed)
+			if err := cfg.Validate(); err != nil {
+				t.Fatal(err)
+			}
+			if !l.Alone {
+				t.Parallel()
+			}
+			report(t, law.Try(t.Context(), cfg, l, tier))
+		})
+	}
+}
+
+// law returns the Config of one subtest.
+func (c Config) law(t testing.TB, seed uint64) law.Config {
+	cfg := law.Config{
+		New:   func(context.Context) (string, error) { return c.New(t), nil },
+		Open:  c.Open,
+		Fresh: true,
+		Skip:  c.Skip,
+		Seed:  seed,
+	}
+	if c.Crash != nil {
+		cfg.Command = func(loc string) *exec.Cmd { return c.Crash(t, loc) }
+	}
+	return cfg
+}
+
+func report(t *testing.T, r law.Result) {
+	t.Helper()
+	switch r.Status {
+	case law.Failed:
+		t.Errorf("%s\nlaw:    %s\nreplay: %s=%d go test -run '^%s$'", r.Why, r.Rule, seedVariable, r.Seed, t.Name())
+	case law.Skipped:
+		t.Skip(r.Why)
+	}
+}
+
+func chosenTier(t testing.TB) law.Tier {
+	t.Helper()
+	text, ok := os.LookupEnv(tierVariable)
+	switch {
+	case ok:
+		var tier law.Tier
+		if err := tier.UnmarshalText([]byte(text)); err != nil {
+			t.Fatalf("%s: %v", tierVariable, err)
+		}
+		return tier
+	case testing.Short():
+		return law.Quick
+	}
+	return law.Full
+}
+
+func chosenSeed(t testing.TB) uint64 {
+	t.Helper()
+	text, ok := os.LookupEnv(seedVariable)
+	if !ok {
+		return rand.Uint64()
+	}
+	seed, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		t.Fatalf("%s: %q is not a seed: %v", seedVariable, text, err)
+	}
+	return seed
+}
+
+// Self re-runs the test binary as the helper process of [Config.Crash]: it comes back
+// to the same call of [Run], which then does what the parent asks instead of its tests.
+func Self(t testing.TB, _ string) *exec.Cmd {
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return exec.Command(exe, fmt.Sprintf("-test.run=^%s$", t.Name()))
+}

@@ -1,0 +1,391 @@
+package law
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/larder-store/larder/backend"
+)
+
+// What a handle on a place is: opened often, closed at any time.
+var handleLaws = []Law{
+	{
+		Name: "handle/shared", Tier: Quick, Needs: []Need{SharedPlace}, Fn: shared,
+		Rule: "What one handle stores or deletes, every other handle on the place sees at once.",
+	},
+	{
+		Name: "handle/reopen", Tier: Quick, Needs: []Need{SharedPlace}, Fn: reopen,
+		Rule: "Values stay when their handle is closed, and another Open of the place finds them.",
+	},
+	{
+		Name: "handle/limits", Tier: Quick, Fn: steadyLimits,
+		Rule: "Limits are the same from every handle and at every time.",
+	},
+	{
+		Name: "handle/close-twice", Tier: Quick, Fn: closeTwice,
+		Rule: "Close may be called again, and succeeds again.",
+	},
+	{
+		Name: "handle/closed", Tier: Quick, Fn: closed,
+		Rule: "A method called after Close returns ErrClosed, and does nothing.",
+	},
+	{
+		Name: "handle/close-others", Tier: Quick, Needs: []Need{SharedPlace}, Fn: closeOthers,
+		Rule: "Closing one handle leaves the others on the place as they are.",
+	},
+	{
+		Name: "handle/close-busy", Tier: Quick, Needs: []Need{SharedPlace}, Fn: closeBusy,
+		Rule: "Close waits for calls in progress or makes them fail: what was acknowledged is there, the rest wholly or not at all.",
+	},
+	{
+		Name: "handle/close-list", Tier: Quick, Fn: closeInList,
+		Rule: "A List whose handle is closed meanwhile comes to its end or says ErrClosed; it never stops as if there were no more.",
+	},
+	{
+		Name: "handle/close-body", Tier: Quick, Fn: closeWithBody,
+		Rule: "A body that is open when its handle is closed can be read whole, or reading fails.",
+	},
+	{
+		Name: "error/typed", Tier: Quick, Fn: typedErrors,
+		Rule: "Every error is a *backend.Error, made once, with the method, the backend and the key that was asked for.",
+	},
+}
+
+func shared(ctx context.Context, e *Env) error {
+	key := e.key("s", "a")
+	p, q := e.handle(ctx), e.open(ctx)
+	if q.err != nil {
+		return q.err
+	}
+	for i, big := range []int{10, 200_000, 10} {
+		text := noise(big, uint64(i))
+		p.put(key, text)
+		q.with(ctx).holds(key, text)
+		q.lists(key.Shelf, backend.ListOptions{}, "a")
+		q.holds(key, text)
+		q.put(key, "from the other handle")
+		p.holds(key, "from the other handle")
+	}
+	p.remove(key)
+	q.absent(key)
+	q.lists(key.Shelf, backend.ListOptions{})
+	q.put(key, "again")
+	p.holds(key, "again")
+	return errors.Join(p.err, q.err)
+}
+
+func reopen(ctx context.Context, e *Env) error {
+	small, big := e.key("s", "small"), e.key("s", "big")
+	gone, changed := e.key("s", "gone"), e.key("other", "changed")
+	p := e.open(ctx)
+	p.putWith(small, "kept", backend.PutOptions{Meta: backend.Meta{"codec": "raw"}})
+	p.put(big, noise(300_000, 1))
+	p.put(gone, "gone")
+	p.remove(gone)
+	p.put(changed, "old")
+	p.put(changed, "new")
+	p.close()
+	q := e.open(ctx)
+	if p.err != nil {
+		return p.err
+	}
+	if info := q.holds(small, "kept"); info.Meta["codec"] != "raw" {
+		q.failf("after Close and Open the Meta of %q is %v, want codec=raw", small, info.Meta)
+	}
+	q.holds(big, noise(300_000, 1))
+	q.holds(changed, "new")
+	q.absent(gone)
+	q.lists(small.Shelf, backend.ListOptions{}, "big", "small")
+	return q.err
+}
+
+func steadyLimits(ctx context.Context, e *Env) error {
+	p, q := e.handle(ctx), e.open(ctx)
+	p.put(e.key("s", "a"), "1")
+	for _, b := range []backend.Backend{p.b, q.b} {
+		if got := backend.LimitsOf(b); got != e.Limits {
+			p.failf("Limits = %+v, and were %+v", got, e.Limits)
+		}
+	}
+	if e.Limits.MaxValue < 0 {
+		p.failf("MaxValue = %d", e.Limits.MaxValue)
+	}
+	return errors.Join(p.err, q.err)
+}
+
+// close closes the handle.
+func (p *probe) close() {
+	if p.err != nil {
+		return
+	}
+	if err := p.b.Close(); err != nil {
+		p.failf("Close: %w", err)
+	}
+}
+
+func closeTwice(ctx context.Context, e *Env) error {
+	p := e.open(ctx)
+	p.put(e.key("s", "a"), "1")
+	for range 3 {
+		p.close()
+	}
+	return p.err
+}
+
+func closed(ctx context.Context, e *Env) error {
+	key, other := e.key("s", "a"), e.key("s", "b")
+	p, q := e.handle(ctx), e.open(ctx)
+	q.put(key, "1")
+	q.close()
+	if q.err != nil {
+		return q.err
+	}
+	for _, c := range calls(q.b, key, other) {
+		q.fails(c.name+" after Close", c.do(ctx), backend.ErrClosed)
+	}
+	if ok, err := e.meets(ctx, SharedPlace); ok {
+		p.holds(key, "1")
+		p.absent(other)
+	} else if err != nil {
+		return err
+	}
+	return errors.Join(p.err, q.err)
+}
+
+// call is one method with arguments that suit a backend with a value under key and none
+// under other. It stores "2" under other if it stores anything.
+type call struct {
+	name string
+	key  backend.Key // the key of its error, if that names one
+	do   func(ctx context.Context) error
+}
+
+// single tells whether the method is about one key.
+func (c call) single() bool {
+	return c.name != "List" && c.name != "Scan" && c.name != "Shelves" && c.name != "Acquire"
+}
+
+func calls(b backend.Backend, key, other backend.Key) []call {
+	two := func() (*strings.Reader, backend.PutOptions) {
+		return strings.NewReader("2"), filled("2", backend.PutOptions{})
+	}
+	list := backend.ListOptions{}
+	all := []call{
+		{"Get", key, func(ctx context.Context) error { _, _, err := load(ctx, b, key); return err }},
+		{"Stat", key, func(ctx context.Context) error { _, err := b.Stat(ctx, key); return err }},
+		{"Put", other, func(ctx context.Context) error {
+			body, opts := two()
+			_, err := b.Put(ctx, other, body, opts)
+			return err
+		}},
+		{"Delete", key, func(ctx context.Context) error { return b.Delete(ctx, key) }},
+		{"List", backend.Key{Shelf: key.Shelf}, func(ctx context.Context) error { _, err := collect(b.List(ctx, key.Shelf, list)); return err }},
+		{"Shelves", backend.Key{}, func(ctx context.Context) error { _, err := collect(b.Shelves(ctx)); return err }},
+	}
+	if r, ok := backend.As[backend.RangeGetter](b); ok {
+		all = append(all, call{"GetRange", key, func(ctx context.Context) error {
+			body, _, err := r.GetRange(ctx, key, "", 0, 1)
+			if err != nil {
+				return err
+			}
+			_, err = io.ReadAll(body)
+			return errors.Join(err, body.Close())
+		}})
+	}
+	if s, ok := backend.As[backend.Scanner](b); ok {
+		all = append(all, call{"Scan", backend.Key{Shelf: key.Shelf}, func(ctx context.Context) error {
+			_, err := collect(s.Scan(ctx, key.Shelf, list))
+			return err
+		}})
+	}
+	if w, ok := backend.As[backend.BatchPutter](b); ok {
+		all = append(all, call{"PutBatch", other, func(ctx context.Context) error {
+			body, opts := two()
+			_, err := w.PutBatch(ctx, []backend.Item{{Key: other, Body: body, PutOptions: opts}})
+			return backend.ItemError(err, 0)
+		}})
+	}
+	if d, ok := backend.As[backend.BatchDeleter](b); ok {
+		all = append(all, call{"DeleteBatch", key, func(ctx context.Context) error {
+			return backend.ItemError(d.DeleteBatch(ctx, []backend.Key{key}), 0)
+		}})
+	}
+	if l, ok := backend.As[backend.Leaser](b); ok {
+		all = append(all, call{"Acquire", backend.Key{}, func(ctx context.Context) error {
+			lease, err := l.Acquire(ctx, "law-calls", time.Minute)
+			if err != nil {
+				return err
+			}
+			return lease.Release(ctx)
+		}})
+	}
+	return all
+}
+
+func closeOthers(ctx context.Context, e *Env) error {
+	key := e.key("s", "a")
+	p, q := e.open(ctx), e.open(ctx)
+	p.put(key, "1")
+	q.holds(key, "1")
+	p.close()
+	q.holds(key, "1")
+	q.put(key, "2")
+	r := e.open(ctx)
+	r.holds(key, "2")
+	r.close()
+	q.put(key, "3")
+	q.holds(key, "3")
+	return errors.Join(p.err, q.err, r.err)
+}
+
+func closeBusy(ctx context.Context, e *Env) error {
+	const workers = 4
+	for round := range e.pick(3, 20, 200) {
+		q := e.open(ctx)
+		if q.err != nil {
+			return q.err
+		}
+		keys := e.keys(fmt.Sprintf("round-%d", round), workers*64)
+		acked := make([]atomic.Bool, len(keys))
+		var begun atomic.Int32
+		err := crowd(workers+1, func(w int) error {
+			if w == workers { // the one that closes, when all are at work
+				eventually(ctx, func() bool { return begun.Load() >= workers })
+				return q.b.Close()
+			}
+			for i := w; i < len(keys); i += workers {
+				begun.Add(1)
+				if _, err := q.with(ctx).try(keys[i], noise(5000, uint64(i)), backend.PutOptions{}); err != nil {
+					return nil // it may fail, now that the handle is closed
+				}
+				acked[i].Store(true)
+			}
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("Close beside Puts: %w", err)
+		}
+		p := e.open(ctx)
+		there := names(p.list(keys[0].Shelf, backend.ListOptions{}))
+		for i, key := range keys {
+			switch {
+			case slices.Contains(there, key.Name):
+				p.holds(key, noise(5000, uint64(i)))
+			case acked[i].Load():
+				p.failf("the Put of %q succeeded while its handle was being closed, and another handle does not list it", key)
+			}
+		}
+		p.close()
+		if p.err != nil {
+			return p.err
+		}
+	}
+	return nil
+}
+
+func closeInList(ctx context.Context, e *Env) error {
+	keys := e.keys("s", e.pick(300, 2501, 2501))
+	p := e.open(ctx)
+	p.fill(keys)
+	if p.err != nil {
+		return p.err
+	}
+	n := 0
+	for _, err := range p.b.List(ctx, keys[0].Shelf, backend.ListOptions{}) {
+		if err != nil {
+			p.fails("List, its handle closed at the first step,", err, backend.ErrClosed)
+			return p.err
+		}
+		if n++; n == 1 {
+			p.close()
+		}
+	}
+	if n != len(keys) {
+		p.failf("List, its handle closed at the first step, stopped without an error after %d of %d entries", n, len(keys))
+	}
+	return p.err
+}
+
+func closeWithBody(ctx context.Context, e *Env) error {
+	key, text := e.key("s", "a"), noise(300_000, 1)
+	p := e.open(ctx)
+	p.put(key, text)
+	body := p.body(key)
+	head := make([]byte, 100)
+	if _, err := io.ReadFull(body, head); err != nil {
+		p.failf("read the first bytes: %w", err)
+	}
+	p.close()
+	if p.err != nil {
+		return p.err
+	}
+	rest, err := io.ReadAll(body)
+	body.Close() // what it says about a closed handle is its own affair
+	if err == nil {
+		p.same("a body read across a Close", string(head)+string(rest), text)
+	}
+	return p.err
+}
+
+func typedErrors(ctx context.Context, e *Env) error {
+	key, absent := e.key("s", "a"), e.key("s", "absent")
+	bad := backend.Key{Shelf: key.Shelf, Name: "Not/Valid"}
+	badShelf := backend.Key{Shelf: "Not-Valid"}
+	p, q := e.handle(ctx), e.open(ctx)
+	p.put(key, "1")
+	q.close()
+	if err := errors.Join(p.err, q.err); err != nil {
+		return err
+	}
+	p.typed("Get of an absent key", absent, func() error { _, _, err := p.b.Get(ctx, absent); return err }())
+	p.typed("Stat of an absent key", absent, func() error { _, err := p.b.Stat(ctx, absent); return err }())
+	for _, c := range calls(p.b, bad, bad) {
+		if c.single() {
+			p.typed(c.name+" of an invalid key", bad, c.do(ctx))
+		}
+	}
+	_, err := collect(p.b.List(ctx, badShelf.Shelf, backend.ListOptions{}))
+	p.typed("List of an invalid shelf", badShelf, err)
+	_, err = p.b.Put(ctx, key, strings.NewReader("12"), filled("1", backend.PutOptions{}))
+	p.typed("Put of a long body", key, err)
+	_, err = p.b.Put(ctx, key, failing("1", 0), filled("1", backend.PutOptions{}))
+	p.typed("Put of a failing body", key, err)
+	_, err = p.try(key, "2", backend.PutOptions{IfAbsent: true})
+	p.typed("Put if absent", key, err)
+	_, err = p.try(key, "2", backend.PutOptions{IfMatch: "none"})
+	p.typed("Put if another version matches", key, err)
+	cancelled, cancel := context.WithCancel(ctx)
+	cancel()
+	for _, c := range calls(p.b, key, e.key("s", "b")) {
+		p.typed(c.name+" with a cancelled context", c.key, c.do(cancelled))
+	}
+	for _, c := range calls(q.b, key, e.key("s", "b")) {
+		p.typed(c.name+" after Close", c.key, c.do(ctx))
+	}
+	return p.err
+}
+
+// typed wants err to be one *backend.Error that names key.
+func (p *probe) typed(what string, key backend.Key, err error) {
+	var outer, inner *backend.Error
+	switch {
+	case err == nil:
+		p.failf("%s succeeds, want an error", what)
+	case !errors.As(err, &outer):
+		p.failf("%s = %T %q, want a *backend.Error", what, err, err)
+	case outer.Op == "" || outer.Backend == "" || outer.Err == nil:
+		p.failf("%s = %#v, want an error that names the method, the backend and the cause", what, outer)
+	case errors.As(outer.Err, &inner):
+		p.failf("%s = %q, an error wrapped twice", what, err)
+	case outer.Key == backend.Key{} && (key.Name == "" || strings.Contains(what, "Batch")):
+		// A list and a batch need not name a key.
+	case outer.Key != key:
+		p.failf("%s = an error with the key %q, want %q", what, outer.Key, key)
+	}
+}

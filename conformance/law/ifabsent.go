@@ -1,0 +1,208 @@
+package law
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/larder-store/larder/backend"
+)
+
+// What IfAbsent promises.
+var ifAbsentLaws = []Law{
+	{
+		Name: "if-absent/creates", Tier: Quick, Needs: []Need{AtomicIfAbsent}, Fn: ifAbsentCreates,
+		Rule: "IfAbsent stores under a key that holds nothing, also one that was deleted.",
+	},
+	{
+		Name: "if-absent/exists", Tier: Quick, Needs: []Need{AtomicIfAbsent}, Fn: ifAbsentExists,
+		Rule: "IfAbsent under a key that holds a value, even an empty one, is ErrExists, and changes neither bytes nor Info.",
+	},
+	{
+		Name: "if-absent/race", Tier: Quick, Needs: []Need{AtomicIfAbsent}, Fn: ifAbsentRace,
+		Rule: "Of 16 writers that race with IfAbsent on one handle exactly one wins, the others get ErrExists, and the winner's value stays.",
+	},
+	{
+		Name: "if-absent/race-handles", Tier: Quick, Needs: []Need{AtomicIfAbsent, SharedPlace}, Fn: ifAbsentRaceHandles,
+		Rule: "Of 16 writers that race with IfAbsent, each on a handle of his own, exactly one wins, the others get ErrExists, and the winner's value stays.",
+	},
+	{
+		Name: "if-absent/race-delete", Tier: Quick, Needs: []Need{AtomicIfAbsent}, Fn: ifAbsentRaceDelete,
+		Rule: "IfAbsent beside Deletes succeeds at most once between two Deletes.",
+	},
+	{
+		Name: "if-absent/refused", Tier: Quick, Needs: []Need{NoIfAbsent}, Fn: ifAbsentRefused,
+		Rule: "Who does not promise an atomic IfAbsent refuses it with errors.ErrUnsupported, and stores nothing.",
+	},
+}
+
+var onlyNew = backend.PutOptions{IfAbsent: true}
+
+func ifAbsentCreates(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
+	for _, n := range someSizes {
+		key := e.key("s", fmt.Sprint(n))
+		p.putWith(key, noise(n, 1), onlyNew)
+		p.holds(key, noise(n, 1))
+		for i := range 3 {
+			p.remove(key)
+			p.putWith(key, noise(n, uint64(i)), onlyNew)
+			p.holds(key, noise(n, uint64(i)))
+		}
+	}
+	p.putWith(e.key("s", "near/by"), "1", onlyNew)
+	p.putWith(e.key("s", "near"), "2", onlyNew)
+	p.putWith(e.key("t", "near"), "3", onlyNew)
+	return p.err
+}
+
+func ifAbsentExists(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
+	for _, old := range []string{"", "old", noise(200_000, 1)} {
+		for _, text := range []string{old, "other", noise(200_000, 2)} {
+			key := e.key("s", fmt.Sprintf("%d-%d", len(old), len(text)))
+			before := p.putWith(key, old, backend.PutOptions{Meta: backend.Meta{"codec": "old"}})
+			p.refused(key, text, backend.PutOptions{IfAbsent: true, Meta: backend.Meta{"codec": "new"}}, backend.ErrExists)
+			p.unchanged(key, old, before)
+		}
+	}
+	return p.err
+}
+
+// unchanged wants text under key, with the Info that its Put returned.
+func (p *probe) unchanged(key backend.Key, text string, before backend.Info) {
+	for what, info := range map[string]backend.Info{"Get": p.holds(key, text), "Stat": p.stat(key)} {
+		if info.Version != before.Version {
+			p.failf("after a refused Put %s(%q) has Version %q, and before it was %q", what, key, info.Version, before.Version)
+		}
+		p.sameMeta(what+" after a refused Put", info.Meta, before.Meta)
+	}
+}
+
+const racers = 16
+
+func ifAbsentRace(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
+	if p.err != nil {
+		return p.err
+	}
+	handles := make([]*probe, racers)
+	for i := range handles {
+		handles[i] = p
+	}
+	return e.raceToCreate(ctx, handles)
+}
+
+func ifAbsentRaceHandles(ctx context.Context, e *Env) error {
+	handles, err := e.several(ctx, racers)
+	if err != nil {
+		return err
+	}
+	return e.raceToCreate(ctx, handles)
+}
+
+// several opens n handles.
+func (e *Env) several(ctx context.Context, n int) ([]*probe, error) {
+	handles := make([]*probe, n)
+	for i := range handles {
+		if handles[i] = e.open(ctx); handles[i].err != nil {
+			return nil, handles[i].err
+		}
+	}
+	return handles, nil
+}
+
+// rounds is how many races are run: a backend that checks first and writes later loses
+// some in a hundred.
+func (e *Env) rounds() int {
+	if e.Limits.DearRequests {
+		return e.pick(4, 25, 300)
+	}
+	return e.pick(10, 100, 3000)
+}
+
+// raceToCreate lets the handles race for a key in many rounds.
+func (e *Env) raceToCreate(ctx context.Context, handles []*probe) error {
+	for round := range e.rounds() {
+		key := e.key("race", fmt.Sprintf("%04d", round))
+		n := someSizes[round%2] / 10
+		errs := make([]error, len(handles))
+		if err := crowd(len(handles), func(i int) error {
+			_, errs[i] = handles[i].with(ctx).try(key, noise(n, uint64(i)), onlyNew)
+			return nil
+		}); err != nil {
+			return err
+		}
+		winner := -1
+		for i, err := range errs {
+			switch {
+			case err == nil && winner >= 0:
+				return fmt.Errorf("round %d: two of %d writers created %q, number %d and number %d", round, len(handles), key, winner, i)
+			case err == nil:
+				winner = i
+			case !errors.Is(err, backend.ErrExists):
+				return fmt.Errorf("round %d: writer %d of %d on %q got %w, want success or ErrExists", round, i, len(handles), key, err)
+			}
+		}
+		if winner < 0 {
+			return fmt.Errorf("round %d: none of %d writers created %q", round, len(handles), key)
+		}
+		last := handles[len(handles)-1].with(ctx)
+		last.holds(key, noise(n, uint64(winner)))
+		if last.err != nil {
+			return fmt.Errorf("round %d, won by writer %d: %w", round, winner, last.err)
+		}
+	}
+	last := handles[len(handles)-1].with(ctx)
+	if got := last.list(e.Shelf("race"), backend.ListOptions{}); last.err == nil && len(got) != e.rounds() {
+		last.failf("after %d races List yields %d entries", e.rounds(), len(got))
+	}
+	return last.err
+}
+
+func ifAbsentRaceDelete(ctx context.Context, e *Env) error {
+	const creators = 4
+	p, key := e.handle(ctx), e.key("s", "a")
+	steps := e.rounds()
+	created := make([]int, creators)
+	deleted := 0
+	if err := crowd(creators+1, func(i int) error {
+		q := p.with(ctx)
+		for step := range steps {
+			if i == creators {
+				q.remove(key)
+				deleted++
+				continue
+			}
+			_, err := q.try(key, fmt.Sprintf("%d %d", i, step), onlyNew)
+			switch {
+			case err == nil:
+				created[i]++
+			case !errors.Is(err, backend.ErrExists):
+				q.failf("Put(%q, IfAbsent) beside Deletes: %w", key, err)
+			}
+		}
+		return q.err
+	}); err != nil {
+		return err
+	}
+	total := 0
+	for _, n := range created {
+		total += n
+	}
+	if total > deleted+1 {
+		p.failf("%q was created %d times beside %d Deletes", key, total, deleted)
+	}
+	return p.err
+}
+
+func ifAbsentRefused(ctx context.Context, e *Env) error {
+	p, absent, old := e.handle(ctx), e.key("s", "absent"), e.key("s", "old")
+	before := p.put(old, "old")
+	p.refused(absent, "new", onlyNew, errors.ErrUnsupported)
+	p.refused(old, "new", onlyNew, errors.ErrUnsupported)
+	p.absent(absent)
+	p.unchanged(old, "old", before)
+	p.lists(old.Shelf, backend.ListOptions{}, "old")
+	return p.err
+}

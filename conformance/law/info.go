@@ -1,0 +1,160 @@
+package law
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/larder-store/larder/backend"
+)
+
+// What an Info says.
+var infoLaws = []Law{
+	{
+		Name: "info/equal", Tier: Quick, Fn: equalInfos,
+		Rule: "Put, Stat, Get and List say the same of one value: Key, Size, Digest, Sum, Version and Meta; a List may leave out all but Key, Size and ModTime.",
+	},
+	{
+		Name: "info/version", Tier: Quick, Fn: versions,
+		Rule: "Version is printable and never empty but in a List, and no two Puts of different bytes under a key have the same, at any times.",
+	},
+	{
+		Name: "info/modtime", Tier: Quick, Fn: modTimes,
+		Rule: "Stat, Get and List tell the same ModTime; that of Put is the same or zero.",
+	},
+	{
+		Name: "info/modtime-clock", Tier: Quick, Needs: []Need{OwnClock}, Fn: modTimeClock,
+		Rule: "ModTime is right to a second.",
+	},
+	{
+		Name: "info/modtime-overwrite", Tier: Full, Fn: modTimeMoves,
+		Rule: "ModTime is when the value was stored, not when its key was first used.",
+	},
+}
+
+func equalInfos(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
+	for _, n := range append([]int{0}, someSizes...) {
+		key, text := e.key(fmt.Sprintf("s-%d", n), "a/b"), noise(n, 1)
+		meta := backend.Meta{"codec": "npy", "cost_ms": "12"}
+		put := p.putWith(key, text, backend.PutOptions{Meta: meta})
+		p.about("Put", put, key, text)
+		p.sameMeta("Put", put.Meta, meta)
+		got := p.holds(key, text)
+		for what, info := range map[string]backend.Info{"Stat": p.stat(key), "Get": got} {
+			p.about(what, info, key, text)
+			p.sameMeta(what, info.Meta, meta)
+			if info.Version != put.Version {
+				p.failf("%s has Version %q, and Put had %q", what, info.Version, put.Version)
+			}
+		}
+		listed := p.list(key.Shelf, backend.ListOptions{})
+		if p.err == nil && len(listed) != 1 {
+			p.failf("List yields %d entries, want 1", len(listed))
+		}
+		for _, info := range listed {
+			p.listed(info, put)
+		}
+	}
+	return p.err
+}
+
+// listed wants an Info from a List to say of a value what Put said, as far as it says it.
+func (p *probe) listed(info, put backend.Info) {
+	switch {
+	case info.Key != put.Key || info.Size != put.Size:
+		p.failf("List yields %q of %d bytes, want %q of %d", info.Key, info.Size, put.Key, put.Size)
+	case info.ModTime.IsZero():
+		p.failf("List yields %q without a ModTime", info.Key)
+	case info.Version != "" && info.Version != put.Version:
+		p.failf("List yields %q with Version %q, want %q or none", info.Key, info.Version, put.Version)
+	case info.Digest != [32]byte{} && info.Digest != put.Digest:
+		p.failf("List yields %q with Digest %x, want %x or none", info.Key, info.Digest, put.Digest)
+	case info.Sum != 0 && info.Sum != put.Sum:
+		p.failf("List yields %q with Sum %08x, want %08x or none", info.Key, info.Sum, put.Sum)
+	}
+	if len(info.Meta) > 0 {
+		p.sameMeta("List", info.Meta, put.Meta)
+	}
+}
+
+func versions(ctx context.Context, e *Env) error {
+	key, p := e.key("s", "a"), e.handle(ctx)
+	seen := map[string]string{}
+	for i := range e.pick(50, 200, 2000) {
+		text := fmt.Sprintf("value %04d", i) // of one size, many a second
+		v := p.put(key, text).Version
+		if p.err == nil && v == "" {
+			p.failf("Put returns no Version")
+		}
+		if strings.ContainsFunc(v, func(r rune) bool { return r < 0x20 || r > 0x7e }) {
+			p.failf("Version %q is not printable ASCII", v)
+		}
+		if old, ok := seen[v]; ok {
+			p.failf("%q and %q, both put under %q, have the Version %q", old, text, key, v)
+		}
+		seen[v] = text
+		if i%10 == 0 {
+			p.remove(key) // and the next one begins anew
+		} else if got := p.stat(key).Version; got != v {
+			p.failf("Stat has Version %q, and Put had %q", got, v)
+		}
+	}
+	return p.err
+}
+
+func modTimes(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
+	for _, n := range someSizes {
+		key := e.key(fmt.Sprintf("s-%d", n), "a")
+		put := p.put(key, noise(n, 1)).ModTime
+		stat := p.stat(key).ModTime
+		_, got := p.get(key)
+		if p.err == nil && (stat.IsZero() || got.ModTime.IsZero()) {
+			p.failf("Stat tells ModTime %v and Get %v, want the time of the Put", stat, got.ModTime)
+		}
+		for what, t := range map[string]time.Time{"Put": put, "Get": got.ModTime} {
+			if apart := t.Sub(stat).Abs(); apart > time.Second && !(what == "Put" && t.IsZero()) {
+				p.failf("%s tells ModTime %v and Stat %v, %v apart", what, t, stat, apart)
+			}
+		}
+		for _, info := range p.list(key.Shelf, backend.ListOptions{}) {
+			if apart := info.ModTime.Sub(stat).Abs(); apart > time.Second {
+				p.failf("List tells ModTime %v and Stat %v, %v apart", info.ModTime, stat, apart)
+			}
+		}
+	}
+	return p.err
+}
+
+func modTimeClock(ctx context.Context, e *Env) error {
+	key, p := e.key("s", "a"), e.handle(ctx)
+	before := time.Now()
+	p.put(key, "1")
+	after := time.Now()
+	got := p.stat(key).ModTime
+	if got.Before(before.Add(-time.Second)) || got.After(after.Add(time.Second)) {
+		p.failf("ModTime = %v, want a time from %v to %v, right to a second", got, before, after)
+	}
+	return p.err
+}
+
+func modTimeMoves(ctx context.Context, e *Env) error {
+	key, p := e.key("s", "a"), e.handle(ctx)
+	p.put(key, "1")
+	first := p.stat(key).ModTime
+	// Long enough that two times, each right to a second, must differ.
+	const pause = 3 * time.Second
+	select {
+	case <-time.After(pause):
+	case <-ctx.Done():
+		return errors.Join(p.err, ctx.Err())
+	}
+	p.put(key, "2")
+	if second := p.stat(key).ModTime; !second.After(first) {
+		p.failf("ModTime is %v after a Put and %v after another, %v later", first, second, pause)
+	}
+	return p.err
+}

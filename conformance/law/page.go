@@ -1,0 +1,228 @@
+package law
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync/atomic"
+
+	"github.com/larder-store/larder/backend"
+)
+
+// What List keeps to when it is long, interrupted, or in company.
+var pageLaws = []Law{
+	{
+		Name: "list/many", Tier: Quick, Fn: manyEntries,
+		Rule: "A shelf of thousands of entries is listed without a gap, a repetition or a step back, page after page.",
+	},
+	{
+		Name: "list/resume", Tier: Quick, Fn: resume,
+		Rule: "A list can be resumed after every one of its names, and goes on where it was.",
+	},
+	{
+		Name: "list/break", Tier: Quick, Fn: breakEarly,
+		Rule: "A list that is left early holds nothing back: neither a connection nor a lock.",
+	},
+	{
+		Name: "list/callback", Tier: Quick, Fn: listCallback,
+		Rule: "The loop body may call any method of the same backend.",
+	},
+	{
+		Name: "list/delete", Tier: Quick, Fn: deleteWhileListing,
+		Rule: "A loop that deletes what it is given is given every entry.",
+	},
+	{
+		Name: "list/churn", Tier: Quick, Fn: churn,
+		Rule: "While others come and go, an entry that was there throughout is listed exactly once, and in order.",
+	},
+}
+
+// aPageAndMore is a number of entries that no engine's page holds: S3 and Azure give at
+// most 1,000 and 5,000 a page. Quick takes fewer.
+func (e *Env) aPageAndMore() int { return e.pick(300, 2501, 12_001) }
+
+func manyEntries(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
+	keys := e.keys("s", e.aPageAndMore())
+	p.fill(keys)
+	var want []string
+	for _, key := range keys {
+		want = append(want, key.Name)
+	}
+	p.lists(keys[0].Shelf, backend.ListOptions{}, want...)
+	half := backend.ListOptions{Prefix: "0", After: want[len(want)/2]}
+	p.lists(keys[0].Shelf, half, chosen(want, half)...)
+	return p.err
+}
+
+func resume(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
+	keys := e.keys("s", e.pick(40, 300, 2501))
+	p.fill(keys)
+	var want []string
+	for _, key := range keys {
+		want = append(want, key.Name)
+	}
+	for i, name := range want {
+		if p.err != nil {
+			break
+		}
+		p.lists(keys[0].Shelf, backend.ListOptions{After: name, Limit: 3}, want[i+1:min(len(want), i+4)]...)
+	}
+	return p.err
+}
+
+func breakEarly(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
+	keys := e.keys("s", 300)
+	p.fill(keys)
+	// More often than any pool has connections.
+	for i := range e.pick(100, 300, 3000) {
+		if p.err != nil {
+			break
+		}
+		n := 0
+		for _, err := range p.b.List(ctx, keys[0].Shelf, backend.ListOptions{}) {
+			if err != nil {
+				p.failf("List: %w", err)
+			}
+			if n++; n > i%3 {
+				break
+			}
+		}
+		for _, err := range p.b.Shelves(ctx) {
+			if err != nil {
+				p.failf("Shelves: %w", err)
+			}
+			break
+		}
+	}
+	p.put(keys[0], "new")
+	p.holds(keys[0], "new")
+	p.remove(keys[0])
+	return p.err
+}
+
+func listCallback(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
+	keys := e.keys("s", e.pick(30, 150, 1500))
+	p.fill(keys)
+	steps := 0
+	for info, err := range p.b.List(ctx, keys[0].Shelf, backend.ListOptions{}) {
+		if err != nil {
+			p.failf("List: %w", err)
+		}
+		if p.err != nil {
+			return p.err
+		}
+		steps++
+		p.everyMethod(e, info.Key)
+	}
+	if p.err == nil && steps != len(keys) {
+		p.failf("List yields %d entries while its body changes other shelves, want %d", steps, len(keys))
+	}
+	return p.err
+}
+
+// everyMethod calls all methods with their usual arguments; key holds its own name.
+func (p *probe) everyMethod(e *Env, key backend.Key) {
+	other := e.key("other", "a/"+key.Name)
+	p.holds(key, key.Name)
+	p.stat(key)
+	p.put(other, noise(2000, 1))
+	p.put(key, key.Name)
+	p.holds(other, noise(2000, 1))
+	p.lists(other.Shelf, backend.ListOptions{}, other.Name)
+	p.lists(key.Shelf, backend.ListOptions{Prefix: key.Name, Limit: 1}, key.Name)
+	p.shelf(other.Shelf, true)
+	p.remove(other)
+}
+
+func deleteWhileListing(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
+	keys := e.keys("s", e.pick(100, 1100, 5001))
+	p.fill(keys)
+	steps := 0
+	for info, err := range p.b.List(ctx, keys[0].Shelf, backend.ListOptions{}) {
+		if err != nil {
+			p.failf("List: %w", err)
+		}
+		if p.err != nil {
+			return p.err
+		}
+		steps++
+		p.remove(info.Key)
+	}
+	if p.err == nil && steps != len(keys) {
+		p.failf("a loop that deletes what List yields is given %d of %d entries", steps, len(keys))
+	}
+	p.lists(keys[0].Shelf, backend.ListOptions{})
+	return p.err
+}
+
+func churn(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
+	shelf := e.Shelf("s")
+	var stay, move []backend.Key
+	for i := range e.pick(300, 1500, 6000) {
+		key := backend.Key{Shelf: shelf, Name: fmt.Sprintf("%06d", i)}
+		if i%3 == 0 {
+			move = append(move, key)
+		} else {
+			stay = append(stay, key)
+		}
+	}
+	p.fill(stay)
+	if p.err != nil {
+		return p.err
+	}
+	lists := e.pick(4, 15, 100)
+	var done atomic.Bool
+	const movers = 2
+	return crowd(movers+1, func(w int) error {
+		q := p.with(ctx)
+		if w == movers {
+			defer done.Store(true)
+			for range lists {
+				q.listsAll(shelf, stay, move)
+			}
+			return q.err
+		}
+		for i := w; !done.Load() && q.err == nil; i += movers {
+			key := move[i*7%len(move)]
+			q.put(key, key.Name)
+			q.remove(move[i*5%len(move)])
+		}
+		return q.err
+	})
+}
+
+// listsAll wants each of stay once, some of move at most once, and nothing else, in order.
+func (p *probe) listsAll(shelf string, stay, move []backend.Key) {
+	if p.err != nil {
+		return
+	}
+	got := names(p.list(shelf, backend.ListOptions{}))
+	if !slices.IsSorted(got) {
+		p.failf("List goes backwards while others put and delete")
+	}
+	times := map[string]int{}
+	for _, name := range got {
+		times[name]++
+	}
+	for _, key := range stay {
+		if n := times[key.Name]; p.err == nil && n != 1 {
+			p.failf("List yields %q %d times while others come and go, want once", key.Name, n)
+		}
+		delete(times, key.Name)
+	}
+	for _, key := range move {
+		if n := times[key.Name]; p.err == nil && n > 1 {
+			p.failf("List yields %q %d times while it comes and goes", key.Name, n)
+		}
+		delete(times, key.Name)
+	}
+	for name := range times {
+		p.failf("List yields %q, which nobody put", name)
+	}
+}
