@@ -1,0 +1,52 @@
+package readers
+
+import (
+	"bytes"
+	"io"
+	"os"
+)
+
+// Read tells by [Sniff] what r holds, and reads it whole: an ATF file or one that NEURON
+// wrote. Anything else is an error that matches [ErrFormat] and names what it looks like.
+func Read(r io.Reader, opts *Options) (*Table, error) {
+	o := opts.with(r)
+	prefix := make([]byte, SniffLen)
+	n, err := io.ReadFull(r, prefix)
+	prefix = prefix[:n]
+	rest := r
+	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+		rest = errorReader{err}
+	}
+	whole := io.Reader(io.MultiReader(bytes.NewReader(prefix), rest))
+	if s, ok := r.(io.Seeker); ok && err == nil {
+		if _, err := s.Seek(-int64(n), io.SeekCurrent); err == nil {
+			whole = r // which can be read twice, without a copy
+		}
+	}
+	switch f := Sniff(prefix); f {
+	case ATF:
+		return ReadATF(whole, &o)
+	case NeuronDat, Numbers, NeuronPrint, NeuronStep, NeuronTable, NeuronGraph, NeuronLines, NeuronWrite:
+		return ReadNeuronDat(whole, &o)
+	case Unknown:
+		if o.Headerless {
+			return ReadNeuronDat(whole, &o)
+		}
+		return &Table{}, &ParseError{Format: Unknown, Name: o.Name, Err: ErrFormat, Text: shown(prefix),
+			Hint: "neither an Axon Text File nor one of NEURON's"}
+	case AER:
+		return &Table{}, &ParseError{Format: f, Name: o.Name, Err: ErrFormat, Hint: "it holds events, not columns: ReadAER reads it"}
+	default:
+		return &Table{}, &ParseError{Format: f, Name: o.Name, Err: ErrFormat, Hint: "it is recognised, but not read"}
+	}
+}
+
+// ReadFile is [Read] of a file.
+func ReadFile(name string, opts *Options) (*Table, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return &Table{}, err
+	}
+	defer f.Close()
+	return Read(f, opts)
+}

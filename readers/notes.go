@@ -1,0 +1,81 @@
+package readers
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+)
+
+// A note is a doubt about cells of one column, counted while rows are parsed. At the end
+// it becomes a Warning.
+type note struct {
+	code   Code
+	column int
+	line   int // of the first
+	count  int
+	text   string // of the first
+}
+
+// notes hold one note for each doubt and column, so they stay few.
+type notes []note
+
+func (ns *notes) add(n note) {
+	i := slices.IndexFunc(*ns, func(m note) bool { return m.code == n.code && m.column == n.column })
+	if i < 0 {
+		*ns = append(*ns, n)
+		return
+	}
+	(*ns)[i].count += n.count
+}
+
+func (ns *notes) addAll(others notes) {
+	for _, n := range others {
+		ns.add(n)
+	}
+}
+
+// note counts a doubt about the field at data[at]. When strict it is an error, and note answers false.
+func (p *piece) note(code Code, c, at int, text []byte) bool {
+	if p.lay.strict {
+		return p.fail(at, c+1, text, code.err(), "Options.Strict: "+code.String())
+	}
+	p.pending.add(note{code: code, column: c, line: p.line, count: 1, text: shown(text)})
+	return true
+}
+
+// err is what a doubt becomes when strict.
+func (c Code) err() error {
+	switch c {
+	case EmptyCell, MixedColumn:
+		return ErrNumber
+	case OutOfRange:
+		return strconv.ErrRange
+	case ExtraDelimiter, DeclaredColumns:
+		return ErrColumnCount
+	case DeclaredRows:
+		return ErrRowCount
+	case NoFinalNewline:
+		return ErrTruncated
+	}
+	return ErrHeader
+}
+
+// warning words a note about a column of t.
+func (n note) warning(t *Table) Warning {
+	w := Warning{Code: n.code, Line: n.line, Column: n.column, Count: n.count}
+	col := fmt.Sprintf("column %d", n.column)
+	if title := t.Columns[n.column].Title; title != "" {
+		col += fmt.Sprintf(" (%s)", title)
+	}
+	switch n.code {
+	case EmptyCell:
+		w.Msg = fmt.Sprintf("%s: %d empty cells read as NaN, the first here", col, n.count)
+	case OutOfRange:
+		w.Msg = fmt.Sprintf("%s: %d numbers too large for a float64 read as infinity, the first %q here", col, n.count, n.text)
+	case ExtraDelimiter:
+		w.Msg = fmt.Sprintf("delimiters without a field at the end of %d rows, the first here", n.count)
+	case MixedColumn:
+		w.Msg = fmt.Sprintf("%s: %d cells are no numbers, the first %q here: the column is kept as text", col, n.count, n.text)
+	}
+	return w
+}

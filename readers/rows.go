@@ -1,0 +1,277 @@
+package readers
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+)
+
+// A mode says what becomes of the cells of a column.
+type mode uint8
+
+const (
+	asNumber mode = iota
+	asText
+	asNothing
+)
+
+// ctrlZ at the start of a line ends a file of CP/M, DOS and Axon's library.
+const ctrlZ = 0x1a
+
+// A layout says how the rows of a file are written and what to make of them. It does not
+// change while blocks are parsed, so goroutines share it.
+type layout struct {
+	format  Format
+	name    string
+	delim   byte
+	tight   byte // the delimiter that the fast path expects: delim, or a TAB between blanks
+	point   byte // the decimal sign
+	end     byte // of a line
+	maxLine int
+	modes   []mode // by column
+
+	strict   bool
+	comments bool // one quoted field may follow the last column
+	mixable  bool // text among numbers is NaN for the moment and noted; else an error
+}
+
+// A piece is what came of parsing some lines.
+type piece struct {
+	rows     int
+	text     [][]string     // by column; nil but for columns of text
+	comments map[int]string // by row of this piece
+	notes    notes
+	pending  notes       // of the current row, which may yet fail
+	err      *ParseError // what stopped it, behind the rows
+
+	firstLine int // of its first row
+	blank     int // line number of a blank line, after which no row may follow
+	blankOff  int64
+	ended     bool // a Ctrl-Z ends the file
+	endedLine int
+	afterEnd  bool // something follows the Ctrl-Z
+
+	// where it is
+	lay   *layout
+	first int // index in dst of its first row
+	data  []byte
+	line  int
+	off   int64 // of data[0]
+	head  int   // index of the current line
+	eol   int   // index of its end, if the slow path looked it up
+	cut   int   // index of a last line without an end, else -1
+}
+
+// parse reads the rows of b into dst, from row on. A row that cannot be read leaves
+// nothing behind but its error.
+func (l *layout) parse(b block, dst [][]float64, row int) *piece {
+	p := &piece{lay: l, data: b.data, line: b.line, off: b.off, cut: b.cut, eol: -1}
+	p.text = make([][]string, len(l.modes))
+	p.first = row
+	data, modes, last := b.data, l.modes, len(l.modes)-1
+	for i := 0; i < len(data); p.line++ {
+		p.head = i
+		if data[i] <= ' ' {
+			next, isRow := p.unusual(i)
+			if !isRow {
+				if next < 0 {
+					break
+				}
+				i = next
+				continue
+			}
+		}
+		if p.blank > 0 {
+			p.failBlank()
+			break
+		}
+		ok := true
+		for c := 0; c <= last; c++ {
+			v, j, plain := scanDecimal(data, i, l.point)
+			if plain && modes[c] != asText {
+				next := 0
+				switch d := data[j]; {
+				case c < last && d == l.tight, c == last && d == l.end:
+					next = j + 1
+				case c == last && d == '\r' && data[j+1] == l.end:
+					next = j + 2
+				}
+				if next > 0 {
+					if modes[c] == asNumber {
+						dst[c][row] = v
+					}
+					i = next
+					continue
+				}
+			}
+			if i, ok = p.field(dst, row, c, i); !ok {
+				break
+			}
+		}
+		if ok && i-p.head > l.maxLine+2 { // two bytes of line end
+			p.fail(p.head, 0, nil, ErrLineTooLong, fmt.Sprintf("at most %d bytes", l.maxLine))
+			ok = false
+		}
+		if !ok {
+			break
+		}
+		if p.firstLine == 0 {
+			p.firstLine = p.line
+		}
+		if len(p.pending) > 0 {
+			p.notes.addAll(p.pending)
+			p.pending = p.pending[:0]
+		}
+		row++
+	}
+	p.rows = row - p.first
+	for c, cells := range p.text {
+		if len(cells) > p.rows {
+			p.text[c] = cells[:p.rows]
+		}
+	}
+	return p
+}
+
+// unusual looks at a line that begins with a blank or a control character. It is a row
+// if something else is on it; else next is where the next line begins, or -1 at a Ctrl-Z.
+func (p *piece) unusual(i int) (next int, isRow bool) {
+	if p.data[i] == ctrlZ {
+		p.ended = true
+		p.endedLine = p.line
+		p.afterEnd = len(bytes.Trim(p.data[i:], "\x1a \t\r\n")) > 0
+		return -1, false
+	}
+	end := i + bytes.IndexByte(p.data[i:], p.lay.end)
+	if !isBlank(p.data[i:end]) {
+		return 0, true
+	}
+	if p.blank == 0 {
+		p.blank = p.line
+		p.blankOff = p.off + int64(i)
+	}
+	return end + 1, false
+}
+
+// field reads what the fast path leaves: column c at data[i], with blanks, quotes, text, whatever is there.
+// It returns the index where the next field begins, or behind the last one the next line.
+func (p *piece) field(dst [][]float64, row, c, i int) (next int, ok bool) {
+	l := p.lay
+	if p.eol < i {
+		p.eol = i + bytes.IndexByte(p.data[i:], l.end)
+	}
+	rec := trimCR(p.data[i:p.eol])
+	f, rest := nextField(rec, 0, l.delim)
+	if l.delim == blanks && len(f.text) == 0 && !f.quoted {
+		return 0, p.failShort(c)
+	}
+	if !p.cell(dst, row, c, i, f) {
+		return 0, false
+	}
+	last := len(l.modes) - 1
+	switch {
+	case c < last && rest < 0:
+		return 0, p.failShort(c + 1)
+	case c < last:
+		return i + rest, true
+	case rest >= 0 && !p.behindLast(row, rec, i, rest):
+		return 0, false
+	}
+	next = p.eol + 1
+	return next, true
+}
+
+// cell keeps one cell.
+func (p *piece) cell(dst [][]float64, row, c, i int, f field) bool {
+	l := p.lay
+	switch l.modes[c] {
+	case asNothing:
+		return true
+	case asText:
+		p.text[c] = append(p.text[c], decode(f.text))
+		return true
+	}
+	if len(f.text) == 0 {
+		dst[c][row] = math.NaN()
+		return p.note(EmptyCell, c, i+f.pos, f.text)
+	}
+	v, err := parseNumber(f.text, l.point)
+	if f.quoted {
+		err = ErrNumber // quotes make it text
+	}
+	dst[c][row] = v
+	switch {
+	case err == nil:
+		return true
+	case errors.Is(err, strconv.ErrRange):
+		return p.note(OutOfRange, c, i+f.pos, f.text)
+	case p.isCut():
+		return p.fail(i+f.pos, c+1, f.text, ErrTruncated, "the last line has no end and its last field is no number")
+	case l.mixable:
+		dst[c][row] = math.NaN()
+		return p.note(MixedColumn, c, i+f.pos, f.text)
+	}
+	return p.fail(i+f.pos, c+1, f.text, ErrNumber, p.hintNumber(f.text))
+}
+
+func (p *piece) hintNumber(text []byte) string {
+	switch {
+	case p.lay.point == '.' && p.lay.delim != ',' && isNumber(text, ','):
+		return "for decimal commas set Options.DecimalComma"
+	case p.lay.format == ATF:
+		return "to read the column as text list it in Options.Text"
+	}
+	return ""
+}
+
+// behindLast looks at what stands behind the last column, at rec[rest]: a comment, empty
+// fields, or fields too many.
+func (p *piece) behindLast(row int, rec []byte, i, rest int) bool {
+	l := p.lay
+	fields := trimEmpty(splitFields(rec[rest:], l.delim), 0)
+	switch {
+	case len(fields) == 0:
+		return p.note(ExtraDelimiter, len(l.modes)-1, i+rest, nil)
+	case len(fields) == 1 && fields[0].quoted && l.comments:
+		if p.comments == nil {
+			p.comments = map[int]string{}
+		}
+		p.comments[row-p.first] = decode(fields[0].text)
+		return true
+	}
+	cols := len(l.modes)
+	return p.fail(i+rest+fields[0].pos, cols+1, fields[0].text, ErrColumnCount,
+		fmt.Sprintf("%d fields, %d expected", cols+len(fields), cols))
+}
+
+// isCut tells whether the current line is the last of the file and has no end.
+func (p *piece) isCut() bool { return p.cut >= 0 && p.head >= p.cut }
+
+// failShort reports a row of only got fields.
+func (p *piece) failShort(got int) bool {
+	err, hint := ErrColumnCount, fmt.Sprintf("%d fields, %d expected", got, len(p.lay.modes))
+	if p.isCut() {
+		err = ErrTruncated
+		hint += ", and the last line has no end"
+	}
+	return p.fail(p.head, 0, trimCR(p.data[p.head:p.eol]), err, hint)
+}
+
+// failBlank reports a row behind a blank line.
+func (p *piece) failBlank() {
+	p.err = p.lay.blankError(p.blank, p.blankOff, p.line)
+}
+
+func (l *layout) blankError(blank int, off int64, line int) *ParseError {
+	return &ParseError{Format: l.format, Name: l.name, Line: blank, Column: 1, Offset: off, Err: ErrColumnCount,
+		Hint: fmt.Sprintf("an empty line ends the data, but line %d goes on", line)}
+}
+
+// fail reports an error at data[at] and answers false.
+func (p *piece) fail(at, field int, text []byte, err error, hint string) bool {
+	p.err = &ParseError{Format: p.lay.format, Name: p.lay.name, Line: p.line, Column: at - p.head + 1, Field: field,
+		Offset: p.off + int64(at), Text: shown(text), Err: err, Hint: hint}
+	return false
+}
