@@ -18,14 +18,14 @@ type body struct {
 	rows  [][]byte
 	width int   // length of each row
 	pos   int64 // next byte to read
-	one   [1][]byte
 }
 
-// newBody makes a body of one row, with one allocation.
-func newBody(head, row []byte) *body {
-	b := &body{head: head, width: len(row)}
-	b.one[0] = row
-	b.rows = b.one[:]
+// newBody makes a body of rows of equal length.
+func newBody(head []byte, rows ...[]byte) *body {
+	b := &body{head: head, rows: rows}
+	if len(rows) > 0 {
+		b.width = len(rows[0])
+	}
 	return b
 }
 

@@ -11,22 +11,45 @@ import (
 	"github.com/fxamacker/cbor/v2"
 )
 
-// maxNesting is how many arrays, maps and tags may lie within one another. Python's
-// limit of recursion is the same, and 1,000 levels need about 1 MB of stack.
+// maxNesting is how many arrays, maps and tags may lie within one another. It is
+// Python's limit of recursion too, and needs about 1 MB of stack.
 const maxNesting = 1000
 
+// null is CBOR's nil.
+const null = 0xf6
+
 var (
-	encoding = must(encOptions().UserBufferEncMode())
-	decoding = must(cbor.DecOptions{
+	encMode = must(encOptions().UserBufferEncMode())
+	decMode = must(decOptions(cbor.BignumTagAllowed).DecMode())
+	// decModeNoBig is for types that hold no big.Int: to say that a number of some
+	// megabytes does not fit an int, the library would print it, which takes minutes.
+	decModeNoBig = must(decOptions(cbor.BignumTagForbidden).DecMode())
+)
+
+// encOptions are RFC 8949's core deterministic encoding (section 4.2.1). In
+// addition NaN keeps its payload, and a time is a tagged text with
+// nanoseconds and offset.
+func encOptions() cbor.EncOptions {
+	o := cbor.CoreDetEncOptions()
+	o.NaNConvert = cbor.NaNConvertQuiet
+	o.Time = cbor.TimeRFC3339Nano
+	o.TimeTag = cbor.EncTagRequired
+	o.TextMarshaler = cbor.TextMarshalerTextString
+	return o
+}
+
+func decOptions(bignum cbor.BignumTagMode) cbor.DecOptions {
+	return cbor.DecOptions{
 		DupMapKey:         cbor.DupMapKeyEnforcedAPF,
 		IndefLength:       cbor.IndefLengthForbidden,
 		ExtraReturnErrors: cbor.ExtraDecErrorUnknownField,
 		FieldNameMatching: cbor.FieldNameMatchingCaseSensitive,
 		TimeTag:           cbor.DecTagRequired,
 		TextUnmarshaler:   cbor.TextUnmarshalerTextString,
+		BignumTag:         bignum,
 		MaxNestedLevels:   maxNesting,
-		// The number of elements is bounded by the bytes there are: each takes
-		// one at least, and that is checked before anything is decoded.
+		// Elements are bounded by the bytes there are: each takes one at least, and
+		// that is checked before anything is made.
 		MaxArrayElements: math.MaxInt32,
 		MaxMapPairs:      math.MaxInt32,
 		// A Go string may hold any bytes; they come back as they went.
@@ -35,19 +58,7 @@ var (
 		DefaultMapType: reflect.TypeFor[map[string]any](),
 		IntDec:         cbor.IntDecConvertSignedOrBigInt,
 		BigIntDec:      cbor.BigIntDecodePointer,
-	}.DecMode())
-)
-
-// encOptions are RFC 8949's core deterministic encoding (section 4.2.1), with
-// two additions: NaN keeps its payload, and a time is a tagged RFC 3339 text
-// with nanoseconds and offset.
-func encOptions() cbor.EncOptions {
-	o := cbor.CoreDetEncOptions()
-	o.NaNConvert = cbor.NaNConvertQuiet
-	o.Time = cbor.TimeRFC3339Nano
-	o.TimeTag = cbor.EncTagRequired
-	o.TextMarshaler = cbor.TextMarshalerTextString
-	return o
+	}
 }
 
 func must[T any](mode T, err error) T {
@@ -58,72 +69,142 @@ func must[T any](mode T, err error) T {
 }
 
 func encodeCBOR(v any) (Encoded, error) {
-	var buf bytes.Buffer
-	if err := encoding.MarshalToBuffer(v, &buf); err != nil {
-		return Encoded{}, fmt.Errorf("encode %T as cbor: %w: %v", v, ErrNotData, err)
+	b, err := marshal(v)
+	if err != nil {
+		return Encoded{}, fmt.Errorf("encode %T: %w: %w", v, ErrNotData, err)
 	}
-	return Encoded{Codec: CBOR, Body: newBody(nil, buf.Bytes()), Size: int64(buf.Len())}, nil
+	return Encoded{Codec: CBOR, Body: newBody(nil, b), Size: int64(len(b))}, nil
+}
+
+func marshal(v any) ([]byte, error) {
+	if v == nil {
+		return []byte{null}, nil
+	}
+	rv := reflect.ValueOf(v)
+	p := profileOf(rv.Type())
+	if p.err != nil {
+		return nil, at(root(rv.Type()), p.err)
+	}
+	if p.walked() {
+		if err := new(walker).value(rv); err != nil {
+			return nil, at(root(rv.Type()), err)
+		}
+	}
+	buf := buffers.Get().(*bytes.Buffer)
+	defer recycle(buf)
+	if err := encMode.MarshalToBuffer(v, buf); err != nil {
+		return nil, err
+	}
+	b := bytes.Clone(buf.Bytes())
+	if p.recursive && decMode.Wellformed(b) != nil {
+		return nil, at(root(rv.Type()), refuse(tooDeep, maxNesting))
+	}
+	if p.open || p.opaque {
+		// Only an attempt shows what becomes of an any, or what methods do.
+		if err := decodeCBOR(b, reflect.New(rv.Type()).Interface()); err != nil {
+			return nil, fmt.Errorf("it could not be read again: %w", err)
+		}
+	}
+	return b, nil
+}
+
+// root is the first step of a refusal's path.
+func root(t reflect.Type) string {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if t.Name() == "" {
+		return "value"
+	}
+	return t.Name()
 }
 
 // decodeCBOR decodes b, which it does not keep.
 func decodeCBOR(b []byte, dst any) error {
+	if decodeScalar(b, dst) {
+		return nil
+	}
 	rv := reflect.ValueOf(dst).Elem()
 	rv.SetZero()
-	if err := decoding.Unmarshal(b, dst); err != nil {
-		rv.SetZero()
-		return describe(err, b, rv.Type())
-	}
-	if err := cameBack(b, dst); err != nil {
+	if err := unmarshal(b, dst); err != nil {
 		rv.SetZero()
 		return err
 	}
 	return nil
 }
 
-var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+func unmarshal(b []byte, dst any) error {
+	t := reflect.TypeOf(dst).Elem()
+	p := profileOf(t)
+	if p.err != nil {
+		return fmt.Errorf("decode cbor: %w: found %s, want %v: %w", ErrType, found(b), t, at(root(t), p.err))
+	}
+	mode := decModeNoBig
+	if p.big || p.open || p.opaque {
+		mode = decMode
+	}
+	if err := mode.Unmarshal(b, dst); err != nil {
+		return describe(err, b, t)
+	}
+	return cameBack(b, dst)
+}
 
-// cameBack checks that the decoded value is the one that was encoded, by
-// encoding it again. The library is lenient: it would round a float64 into a float32,
-// cut an array, or leave a field that the bytes do not have at zero.
+// cameBack checks that what was decoded is what was encoded, by encoding it again. The
+// library is lenient: it would round a float64 into a float32, cut an array, make
+// null a 0, and take no notice of a field that the bytes do not have.
 func cameBack(b []byte, dst any) error {
 	buf := buffers.Get().(*bytes.Buffer)
-	defer func() {
-		if buf.Reset(); buf.Cap() <= keepLimit {
-			buffers.Put(buf)
-		}
-	}()
-	if err := encoding.MarshalToBuffer(dst, buf); err != nil {
-		return fmt.Errorf("decode cbor into %T: %w", dst, err)
+	defer recycle(buf)
+	t := reflect.TypeOf(dst).Elem()
+	if err := encMode.MarshalToBuffer(dst, buf); err != nil {
+		return fmt.Errorf("decode cbor: %w: found %s, want %v: %w", ErrType, found(b), t, brief{err})
 	}
 	if !bytes.Equal(b, buf.Bytes()) {
-		return fmt.Errorf("decode cbor: %w: found %s, which does not fit %v exactly", ErrType, found(b), reflect.TypeOf(dst).Elem())
+		return fmt.Errorf("decode cbor: %w: found %s, want %v: %s", ErrType, found(b), t, difference(b, buf.Bytes()))
 	}
 	return nil
 }
 
-// describe turns an error of the library into one of ours.
+// buffers hold what is encoded until its length is known.
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+func recycle(buf *bytes.Buffer) {
+	if buf.Reset(); buf.Cap() <= keepLimit {
+		buffers.Put(buf)
+	}
+}
+
+// describe makes one of our errors of one of the library's.
 func describe(err error, b []byte, want reflect.Type) error {
 	var (
 		kind  *cbor.UnmarshalTypeError
 		field *cbor.UnknownFieldError
 	)
 	if errors.As(err, &kind) || errors.As(err, &field) {
-		return fmt.Errorf("decode cbor: %w: found %s, want %v: %v", ErrType, found(b), want, err)
+		return fmt.Errorf("decode cbor: %w: found %s, want %v: %w", ErrType, found(b), want, brief{err})
 	}
-	return fmt.Errorf("decode cbor into %v: %w: %v", want, ErrMalformed, err)
+	return fmt.Errorf("decode cbor: %w: want %v: %w", ErrMalformed, want, brief{err})
 }
 
-// found names what the bytes hold.
+// found names what the bytes hold by their major type.
 func found(b []byte) string {
 	if len(b) == 0 {
 		return "nothing"
 	}
-	names := []string{"an integer", "a negative integer", "a byte string", "a text", "an array", "a map", "a tagged value", "a number"}
 	switch b[0] {
 	case 0xf4, 0xf5:
 		return "a bool"
-	case 0xf6:
+	case null:
 		return "null"
 	}
-	return names[b[0]>>5]
+	return [...]string{
+		"an integer", "an integer", "a byte string", "a text",
+		"an array", "a map", "a tagged value", "a float",
+	}[b[0]>>5]
 }
+
+// brief is an error that does not repeat much of a hostile value.
+type brief struct{ err error }
+
+func (b brief) Error() string { return shorten(b.err.Error(), 200) }
+func (b brief) Unwrap() error { return b.err }

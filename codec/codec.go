@@ -1,4 +1,3 @@
-// Package codec turns values into bytes and back.
 package codec
 
 import (
@@ -20,7 +19,7 @@ const (
 const MetaKey = "codec"
 
 var (
-	// ErrUnknownCodec is a codec that this build does not have, perhaps of a newer one.
+	// ErrUnknownCodec is a codec that this build does not have.
 	ErrUnknownCodec = errors.New("unknown codec")
 	// ErrType is a stored value that is not of the wanted Go type, or would
 	// change on its way into it.
@@ -31,23 +30,23 @@ var (
 	ErrNotData = errors.New("not data")
 )
 
-// Encoded is a value ready to be stored. It refers to the memory of the value
-// that it was made from: do not change that value before the Encoded is done with.
+// Encoded is a value ready to be stored. It refers to the memory of the value that
+// it was made from: nobody may change that value before the Encoded is done with.
 //
-// Body stands at offset 0, can be read again after a Seek, and is an [io.WriterTo]
-// and an [io.ReaderAt] as well. ReadAt may be called by several goroutines at
-// once, the rest may not.
+// Body holds Size bytes and stands at offset 0. It can be read again after a Seek,
+// and is an [io.WriterTo] and an [io.ReaderAt] as well. Several goroutines may call
+// ReadAt at once, but nothing else.
 type Encoded struct {
 	Codec string
 	Body  io.ReadSeeker
 	Size  int64
 }
 
-// Encode turns a value into bytes. Which codec it takes follows from the value's
-// Go type, as the package comment says. An [io.Reader] is not read here.
+// Encode turns a value into bytes, with the codec that its Go type asks for. A value
+// that would not come back as it is fails with [ErrNotData] and the path to what is
+// wrong; nothing is left out silently.
 //
-// What would not come back as it is, such as a func or an unexported field, is
-// [ErrNotData] with the path to it. Encode never leaves anything out silently.
+// An [io.Reader] is not read here: who has one stores its bytes as [Raw].
 func Encode(v any) (Encoded, error) {
 	rv := reflect.ValueOf(v)
 	for rv.Kind() == reflect.Pointer && !rv.IsNil() {
@@ -57,27 +56,34 @@ func Encode(v any) (Encoded, error) {
 	case reflect.String:
 		return encodeRaw(stringBytes(rv.String())), nil
 	case reflect.Complex64, reflect.Complex128:
-		return encodeScalar(rv), nil
+		return encodeNumber(rv), nil
 	case reflect.Slice:
 		if e, ok := encodeSlice(rv); ok {
 			return e, nil
 		}
 	case reflect.Struct:
-		if m, ok := rv.Interface().(matrix); ok {
-			return encodeMatrix(m)
+		if isMatrix(rv.Type()) {
+			return encodeMatrix(rv)
 		}
 	}
 	return encodeCBOR(v)
 }
 
-// Decode reads a value that was stored with codec into *dst, a pointer that is
-// not nil. r delivers exactly size bytes; it is always read to its end, in steps of at
-// most 256 KiB, and its error is returned as it is, before any other: so a reader
-// that verifies a checksum has the last word.
+// Decode reads a value that was stored with codec into what dst points to. r delivers
+// exactly size bytes. It is always read to its end, and its error is returned
+// as it is and before any other: so a reader that verifies a checksum has
+// the last word. Reads take place in steps of at most 256 KiB.
 //
-// Memory that *dst already has is used again where it suffices: the capacity of
-// a []byte, of a numeric slice or of a matrix's Data. All else is allocated
-// afresh. After an error *dst holds no part of the value.
+// Memory that *dst has is used again if it suffices: the capacity of a []byte, of a
+// numeric slice, or of the Data of a [Matrix]. Everything else is made
+// afresh, and is the caller's own. After an error *dst holds no part of the value.
+//
+// A raw value can also be copied to a dst that is an [io.Writer]; what was written
+// before an error cannot be taken back. An *any gets a []byte of a raw value, a number, slice or
+// Matrix of an NPY file, and of CBOR what the package comment says.
+//
+// A value of another type is [ErrType], and names what was found and wanted; bytes
+// that make no sense are [ErrMalformed].
 func Decode(codec string, r io.Reader, size int64, dst any) error {
 	src := newSource(r, size)
 	defer src.release()
@@ -88,9 +94,9 @@ func Decode(codec string, r io.Reader, size int64, dst any) error {
 	return err
 }
 
-// decode calls src.finish before it gives anything to *dst.
+// decode gives nothing to *dst before src.finish was asked.
 func decode(codec string, src *source, dst any) error {
-	if err := checkTarget(dst); err != nil {
+	if err := checkTarget(codec, dst); err != nil {
 		return err
 	}
 	switch codec {
@@ -98,32 +104,37 @@ func decode(codec string, src *source, dst any) error {
 		return decodeRaw(src, dst)
 	case NPY:
 		return decodeNPY(src, dst)
-	case CBOR:
+	default:
 		return src.whole(func(b []byte) error { return decodeCBOR(b, dst) })
 	}
-	return fmt.Errorf("decode: %w %q; known: %s, %s, %s (written by a newer version?)", ErrUnknownCodec, codec, Raw, NPY, CBOR)
 }
 
-// DecodeBytes is Decode for bytes in memory that need no more verification.
-// *dst never refers to b afterwards.
+// DecodeBytes is [Decode] of bytes that are in memory and verified. It takes
+// them over: a []byte or string without memory of its own refers to b afterwards.
 func DecodeBytes(codec string, b []byte, dst any) error {
-	if codec != CBOR {
-		return Decode(codec, bytes.NewReader(b), int64(len(b)), dst)
-	}
-	if err := checkTarget(dst); err != nil {
+	if err := checkTarget(codec, dst); err != nil {
 		return err
 	}
-	return decodeCBOR(b, dst)
+	switch codec {
+	case CBOR:
+		return decodeCBOR(b, dst)
+	case Raw:
+		if takeRaw(b, dst) {
+			return nil
+		}
+	}
+	return Decode(codec, bytes.NewReader(b), int64(len(b)), dst)
 }
 
-func checkTarget(dst any) error {
-	switch rv := reflect.ValueOf(dst); {
-	case dst == nil:
-		return fmt.Errorf("decode into nil: %w: want a pointer", ErrType)
-	case rv.Kind() != reflect.Pointer:
-		return fmt.Errorf("decode into %T: %w: want a pointer", dst, ErrType)
-	case rv.IsNil():
-		return fmt.Errorf("decode into a nil %T: %w: want a pointer to a value", dst, ErrType)
+func checkTarget(codec string, dst any) error {
+	switch codec {
+	case Raw, NPY, CBOR:
+	default:
+		return fmt.Errorf("decode: %w %q; known: %s, %s, %s (stored by a newer version?)", ErrUnknownCodec, codec, Raw, NPY, CBOR)
+	}
+	rv := reflect.ValueOf(dst)
+	if rv.Kind() != reflect.Pointer || rv.IsNil() {
+		return fmt.Errorf("decode %s: %w: dst is %#v, want a pointer that is not nil", codec, ErrType, dst)
 	}
 	return nil
 }

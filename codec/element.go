@@ -15,6 +15,9 @@ type layout struct {
 	big  bool // most significant byte first; false where size is 1
 }
 
+// bytesLayout is that of raw bytes.
+var bytesLayout = layout{kind: 'u', size: 1}
+
 // hostBig tells how this machine orders bytes. It folds to a constant.
 var hostBig = binary.NativeEndian.Uint16([]byte{0, 1}) == 1
 
@@ -88,9 +91,9 @@ func (l layout) String() string {
 	return l.descr()
 }
 
-// widensTo tells whether every element of layout l is one of layout to. Byte
-// order does not matter. An int of 32 bits takes what an 8-byte file says, for
-// this machine has no larger one; each element is checked.
+// widensTo tells whether elements of layout l become such of a Go type that is stored
+// as file, without loss. Byte order does not matter. On machines of 32 bits an
+// int is stored in 8 bytes; there each element is checked.
 func (l layout) widensTo(file layout) bool {
 	if l.kind == 'u' && file.kind == 'i' {
 		return l.size < file.size

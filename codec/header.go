@@ -1,8 +1,9 @@
 package codec
 
 import (
-	"fmt"
+	"encoding/binary"
 	"math/bits"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -28,47 +29,53 @@ const (
 type array struct {
 	layout  layout
 	fortran bool // the first index varies fastest
-	shape   []int64
+	shape   shape
 }
 
-// header returns the whole head of a file, in version 1.0 and with rows as the
-// first index.
+// shape are the lengths of an array's dimensions.
+type shape []int64
+
+// String is the shape as Python writes it, such as (3,).
+func (s shape) String() string {
+	b := []byte{'('}
+	for i, n := range s {
+		if i > 0 {
+			b = append(b, ", "...)
+		}
+		b = strconv.AppendInt(b, n, 10)
+	}
+	if len(s) == 1 {
+		b = append(b, ',')
+	}
+	return string(append(b, ')'))
+}
+
+// header returns everything before the elements, in version 1.0 and with the last
+// index varying fastest.
 func (a array) header() []byte {
-	var b strings.Builder
-	fmt.Fprintf(&b, "{'descr': '%s', 'fortran_order': False, 'shape': %s, }", a.layout.descr(), a.shapeText())
 	const fixed = len(magic) + 4
-	pad := alignment - 1 - (fixed+b.Len())%alignment
-	n := b.Len() + pad + 1
-	head := make([]byte, 0, fixed+n)
-	head = append(head, magic...)
-	head = append(head, 1, 0, byte(n), byte(n>>8))
-	head = append(head, b.String()...)
-	for range pad {
-		head = append(head, ' ')
+	b := make([]byte, fixed, 2*alignment)
+	b = append(b, "{'descr': '"...)
+	b = append(b, a.layout.descr()...)
+	b = append(b, "', 'fortran_order': False, 'shape': "...)
+	b = append(b, a.shape.String()...)
+	b = append(b, ", }"...)
+	for (len(b)+1)%alignment != 0 {
+		b = append(b, ' ')
 	}
-	return append(head, '\n')
-}
-
-// shapeText is the shape as Python writes it, such as (3,).
-func (a array) shapeText() string {
-	parts := make([]string, len(a.shape))
-	for i, n := range a.shape {
-		parts[i] = strconv.FormatInt(n, 10)
-	}
-	if len(parts) == 1 {
-		return "(" + parts[0] + ",)"
-	}
-	return "(" + strings.Join(parts, ", ") + ")"
+	b = append(b, '\n')
+	copy(b, magic)
+	b[6], b[7] = 1, 0
+	binary.LittleEndian.PutUint16(b[8:], uint16(len(b)-fixed))
+	return b
 }
 
 // elements is the product of the shape; ok is false if it passes 1<<62.
 func (a array) elements() (n int64, ok bool) {
-	product := uint64(1)
-	for _, d := range a.shape {
-		if d == 0 {
-			return 0, true
-		}
+	if slices.Contains(a.shape, 0) {
+		return 0, true
 	}
+	product := uint64(1)
 	for _, d := range a.shape {
 		hi, lo := bits.Mul64(product, uint64(d))
 		if hi != 0 || lo > 1<<62 {
@@ -82,35 +89,27 @@ func (a array) elements() (n int64, ok bool) {
 // parseHeader reads the dictionary of a header.
 func parseHeader(text string) (array, error) {
 	p := &headerParser{rest: text}
-	a, seen := array{}, map[string]bool{}
+	var a array
+	var keys []string
 	p.want('{')
 	for p.err == nil && !p.next('}') {
-		key := p.text()
+		key := p.quoted()
 		p.want(':')
-		switch {
-		case p.err != nil:
-		case seen[key]:
-			p.fail("key %q twice", key)
-		case key == "descr":
-			a.layout = p.descr()
-		case key == "fortran_order":
-			a.fortran = p.bool()
-		case key == "shape":
-			a.shape = p.shape()
-		default:
-			p.fail("unknown key %q", key)
+		if slices.Contains(keys, key) {
+			p.fail("key %q twice", excerpt(key))
 		}
-		seen[key] = true
+		keys = append(keys, key)
+		p.entry(key, &a)
 		if !p.next(',') {
 			p.want('}')
 			break
 		}
 	}
-	if p.blank(); p.err == nil && p.rest != "" {
-		p.fail("%q after the dictionary", shorten(p.rest))
+	if p.err == nil && len(keys) < 3 {
+		p.fail("want descr, fortran_order and shape, found %q", keys)
 	}
-	if p.err == nil && len(seen) < 3 {
-		p.fail("descr, fortran_order or shape is missing")
+	if p.err == nil && strings.TrimLeft(p.rest, " ") != "\n" {
+		p.fail("want blanks and a newline at the end, found %q", excerpt(p.rest))
 	}
 	return a, p.err
 }
@@ -124,15 +123,13 @@ type headerParser struct {
 
 func (p *headerParser) fail(format string, args ...any) {
 	if p.err == nil {
-		p.err = fmt.Errorf("decode npy: %w: header: %s", ErrMalformed, fmt.Sprintf(format, args...))
+		p.err = malformed("header: "+format, args...)
 	}
 }
 
-func (p *headerParser) blank() { p.rest = strings.TrimLeft(p.rest, " \t\n") }
-
 // next skips blanks, and c if it comes next.
 func (p *headerParser) next(c byte) bool {
-	p.blank()
+	p.rest = strings.TrimLeft(p.rest, " ")
 	if p.rest == "" || p.rest[0] != c {
 		return false
 	}
@@ -142,114 +139,125 @@ func (p *headerParser) next(c byte) bool {
 
 func (p *headerParser) want(c byte) {
 	if p.err == nil && !p.next(c) {
-		p.fail("want %q before %q", c, shorten(p.rest))
+		p.fail("want %q before %q", c, excerpt(p.rest))
 	}
 }
 
-// text reads a quoted string without escapes.
-func (p *headerParser) text() string {
-	quote := byte('\'')
-	if p.blank(); strings.HasPrefix(p.rest, `"`) {
-		quote = '"'
+func (p *headerParser) entry(key string, a *array) {
+	switch {
+	case p.err != nil:
+	case key == "descr":
+		a.layout = p.descr()
+	case key == "fortran_order":
+		a.fortran = p.bool()
+	case key == "shape":
+		a.shape = p.shape()
+	default:
+		p.fail("unknown key %q", excerpt(key))
 	}
-	p.want(quote)
+}
+
+// quoted reads a string in quotes of either kind, without escapes.
+func (p *headerParser) quoted() string {
+	quote := byte('\'')
+	if p.next('"') {
+		quote = '"'
+	} else {
+		p.want(quote)
+	}
 	s, rest, ok := strings.Cut(p.rest, string(quote))
-	if p.err == nil && (!ok || strings.ContainsAny(s, "\\\n")) {
-		p.fail("want a quoted word before %q", shorten(p.rest))
+	if !ok || strings.Contains(s, `\`) {
+		p.fail("want a quoted word before %q", excerpt(p.rest))
 	}
 	p.rest = rest
 	return s
 }
 
 func (p *headerParser) bool() bool {
-	p.blank()
-	for word, value := range map[string]bool{"True": true, "False": false} {
-		if rest, ok := strings.CutPrefix(p.rest, word); ok {
-			p.rest = rest
-			return value
-		}
+	p.rest = strings.TrimLeft(p.rest, " ")
+	if rest, ok := strings.CutPrefix(p.rest, "False"); ok {
+		p.rest = rest
+		return false
 	}
-	p.fail("fortran_order: want True or False before %q", shorten(p.rest))
-	return false
+	rest, ok := strings.CutPrefix(p.rest, "True")
+	if !ok {
+		p.fail("fortran_order: want True or False before %q", excerpt(p.rest))
+	}
+	p.rest = rest
+	return true
 }
 
-func (p *headerParser) shape() []int64 {
-	shape := []int64{}
+// shape reads a tuple such as (3, 4), () or (3,), but not (3), which is a number.
+func (p *headerParser) shape() shape {
+	s := shape{}
 	p.want('(')
 	for p.err == nil && !p.next(')') {
-		if len(shape) == maxDims {
+		if len(s) == maxDims {
 			p.fail("shape: more than %d dimensions", maxDims)
 		}
-		shape = append(shape, p.dimension())
+		s = append(s, p.length())
 		if p.next(',') {
 			continue
 		}
-		if len(shape) == 1 {
-			p.fail("shape: (%d) is a number, not a tuple", shape[0])
+		if len(s) == 1 {
+			p.fail("shape: want a tuple, found a number")
 		}
 		p.want(')')
 		break
 	}
-	return shape
+	return s
 }
 
-// dimension reads a decimal number. Python 2 wrote some with an L behind.
-func (p *headerParser) dimension() int64 {
-	p.blank()
-	end := strings.IndexFunc(p.rest, func(r rune) bool { return r < '0' || r > '9' })
-	end = max(end, 0)
-	digits := p.rest[:end]
+// length reads a decimal number. Python 2 wrote an L behind some.
+func (p *headerParser) length() int64 {
+	p.rest = strings.TrimLeft(p.rest, " ")
+	digits := p.rest[:len(p.rest)-len(strings.TrimLeft(p.rest, "0123456789"))]
 	n, err := strconv.ParseInt(digits, 10, 64)
 	if err != nil || len(digits) > 1 && digits[0] == '0' {
-		p.fail("shape: %q is no length", shorten(p.rest))
+		p.fail("shape: want a length before %q", excerpt(p.rest))
 	}
-	p.rest = strings.TrimPrefix(p.rest[end:], "L")
+	p.rest = strings.TrimPrefix(p.rest[len(digits):], "L")
 	return n
 }
 
+// descr reads a dtype.
 func (p *headerParser) descr() layout {
-	if p.blank(); strings.HasPrefix(p.rest, "[") {
-		p.fail("descr: records (structured dtypes) are not supported")
+	if p.next('[') {
+		p.fail("descr: records (structured dtypes) are not supported; store each field as an array")
 		return layout{}
 	}
-	text := p.text()
-	if p.err != nil {
-		return layout{}
-	}
-	l, reason := parseDescr(text)
-	if reason != "" {
-		p.fail("descr %q: %s", shorten(text), reason)
+	text := p.quoted()
+	l, problem := parseDescr(text)
+	if problem != "" {
+		p.fail("descr %q: %s", excerpt(text), problem)
 	}
 	return l
 }
 
-// parseDescr reads a dtype such as <f8. reason says why it cannot be.
-func parseDescr(s string) (l layout, reason string) {
-	if len(s) < 3 {
-		return l, "no dtype"
+// parseDescr reads the name of a dtype: byte order, kind, size.
+func parseDescr(s string) (l layout, problem string) {
+	if len(s) < 2 || !strings.Contains("<>|", s[:1]) {
+		return l, "want a dtype such as <f8"
+	}
+	if s[1] == 'O' {
+		return l, "objects are pickled Python, which can execute; they are refused"
 	}
 	size, err := strconv.Atoi(s[2:])
-	switch order := s[0]; {
-	case s[1] == 'O':
-		return l, "objects are pickled Python, which can execute; they are refused"
-	case err != nil || strings.IndexByte("<>|=", order) < 0:
-		return l, "no dtype"
-	case order == '=':
-		return l, "no byte order"
-	case order == '|' && size != 1:
-		return l, "no byte order"
-	}
 	l = layout{kind: s[1], size: size, big: s[0] == '>' && size > 1}
-	if _, ok := l.goType(); !ok {
+	if _, ok := l.goType(); !ok || err != nil {
 		return l, "no Go type is like it"
+	}
+	if s[0] == '|' && size > 1 {
+		return l, "want a byte order, < or >"
 	}
 	return l, ""
 }
 
+// excerpt is what an error shows of a header.
+func excerpt(s string) string { return shorten(s, 40) }
+
 // shorten cuts what goes into an error.
-func shorten(s string) string {
-	const limit = 20
-	s = strings.TrimRight(s, " \n")
+func shorten(s string, limit int) string {
 	if len(s) > limit {
 		return s[:limit] + "…"
 	}

@@ -3,6 +3,7 @@ package codec
 import (
 	"fmt"
 	"reflect"
+	"strings"
 )
 
 // Element are the types that NPY has a dtype for.
@@ -12,19 +13,20 @@ type Element interface {
 		~float32 | ~float64 | ~complex64 | ~complex128
 }
 
-// A Matrix is a rectangle of numbers in one piece of memory, stored as NPY with
-// shape (Rows, Cols). Element (i, j) is Data[i*Cols+j].
-//
-// A matrix without elements comes back with its Rows and Cols and nil Data.
+// A Matrix is a rectangle of numbers in one piece of memory, stored as NPY of shape
+// (Rows, Cols). Element (i, j) is Data[i*Cols+j]. Without elements Data is nil.
 type Matrix[T Element] struct {
 	Rows, Cols int
 	Data       []T // Rows*Cols elements, row by row
 }
 
-// NewMatrix makes a matrix of zeros.
+// NewMatrix makes a matrix of zeros. It panics if a size is negative.
 func NewMatrix[T Element](rows, cols int) Matrix[T] {
+	if rows < 0 || cols < 0 {
+		panic(fmt.Sprintf("codec: NewMatrix(%d, %d): a size is negative", rows, cols))
+	}
 	m := Matrix[T]{Rows: rows, Cols: cols}
-	if rows*cols > 0 {
+	if rows > 0 && cols > 0 {
 		m.Data = make([]T, rows*cols)
 	}
 	return m
@@ -36,24 +38,17 @@ func (m Matrix[T]) At(i, j int) T { return m.Row(i)[j] }
 // Set changes element (i, j).
 func (m Matrix[T]) Set(i, j int, v T) { m.Row(i)[j] = v }
 
-// Row returns row i, a view of Data.
+// Row returns row i. It shares the memory of the matrix.
 func (m Matrix[T]) Row(i int) []T {
 	return m.Data[i*m.Cols : (i+1)*m.Cols : (i+1)*m.Cols]
 }
 
-func (m Matrix[T]) parts() (rows, cols int, data any) { return m.Rows, m.Cols, m.Data }
-
-func (m *Matrix[T]) targets() (rows, cols *int, data any) { return &m.Rows, &m.Cols, &m.Data }
-
-// matrix and matrixTarget are Matrix of whatever element.
-type (
-	matrix interface {
-		parts() (rows, cols int, data any)
-	}
-	matrixTarget interface {
-		targets() (rows, cols *int, data any)
-	}
-)
+// isMatrix tells whether t is Matrix of whatever element. A type that embeds one or is
+// derived from one is a struct like any other.
+func isMatrix(t reflect.Type) bool {
+	return t.Kind() == reflect.Struct && t.NumField() == 3 &&
+		strings.HasPrefix(t.Name(), "Matrix[") && t.PkgPath() == reflect.TypeFor[Matrix[bool]]().PkgPath()
+}
 
 // matrixTypes are what a matrix becomes where the Go type is left open.
 var matrixTypes = map[reflect.Kind]reflect.Type{
@@ -72,83 +67,83 @@ var matrixTypes = map[reflect.Kind]reflect.Type{
 	reflect.Complex128: reflect.TypeFor[Matrix[complex128]](),
 }
 
-func encodeMatrix(m matrix) (Encoded, error) {
-	rows, cols, data := m.parts()
-	rv := reflect.ValueOf(data)
-	file, mem, _ := layoutOf(rv.Type().Elem())
-	a := array{layout: file, shape: []int64{int64(rows), int64(cols)}}
-	if rows < 0 || cols < 0 {
-		return Encoded{}, fmt.Errorf("encode %T: %w: %d rows, %d columns", m, ErrNotData, rows, cols)
+// encodeMatrix encodes a Matrix of whatever element.
+func encodeMatrix(rv reflect.Value) (Encoded, error) {
+	rows, cols, data := rv.Field(0).Int(), rv.Field(1).Int(), rv.Field(2)
+	file, _, _ := layoutOf(data.Type().Elem())
+	a := array{layout: file, shape: []int64{rows, cols}}
+	if n, ok := a.elements(); rows < 0 || cols < 0 || !ok || n != int64(data.Len()) {
+		return Encoded{}, fmt.Errorf("encode %v: %w: it has %d rows of %d columns, but its Data has %d elements",
+			rv.Type(), ErrNotData, rows, cols, data.Len())
 	}
-	if n, ok := a.elements(); !ok || n != int64(rv.Len()) {
-		return Encoded{}, fmt.Errorf("encode %T: %w: %d rows of %d columns in Data of length %d", m, ErrNotData, rows, cols, rv.Len())
-	}
-	return encodeNPY(a, stored(bytesOf(rv), file, mem)), nil
+	return encodeArray(a, data), nil
 }
 
-func (a array) decodeMatrix(src *source, m matrixTarget) error {
-	rows, cols, data := m.targets()
-	rv := reflect.ValueOf(data).Elem()
-	*rows, *cols = 0, 0
-	if err := a.fits(rv.Type().Elem(), 2, reflect.TypeOf(m).Elem()); err != nil {
-		return err
-	}
-	if int64(int(a.shape[0])) != a.shape[0] || int64(int(a.shape[1])) != a.shape[1] {
-		return a.mismatch(reflect.TypeOf(m).Elem())
-	}
-	if err := a.decodeFlat(src, rv); err != nil {
-		return err
-	}
-	if rv.Len() == 0 && rv.Cap() == 0 {
-		rv.SetZero()
-	}
-	*rows, *cols = int(a.shape[0]), int(a.shape[1])
-	return nil
-}
-
-// decodeRows makes [][]T whose rows are views of one piece of memory.
-func (a array) decodeRows(src *source, rv reflect.Value) error {
-	t := rv.Type()
-	rv.SetZero()
-	if err := a.fits(t.Elem().Elem(), 2, t); err != nil {
+func (a array) decodeMatrix(src *source, rv reflect.Value) error {
+	data := rv.Field(2)
+	if err := a.fits(2, data.Type().Elem(), rv.Type()); err != nil {
 		return err
 	}
 	rows, cols := a.shape[0], a.shape[1]
-	if cols == 0 && rows > 0 {
-		// Each row would take memory that no byte of the file stands for.
-		return fmt.Errorf("decode npy: %w: found shape %s, want rows that are not empty; read it into a Matrix", ErrType, a.shapeText())
+	if int64(int(rows)) != rows || int64(int(cols)) != cols {
+		return malformed("shape %v is too large for this machine", a.shape)
 	}
-	flat := reflect.New(t.Elem()).Elem()
-	if err := a.decodeFlat(src, flat); err != nil {
+	rv.Field(0).SetInt(0)
+	rv.Field(1).SetInt(0)
+	if err := a.flat(src, data); err != nil {
 		return err
 	}
-	table := reflect.MakeSlice(t, int(rows), int(rows))
-	for i := range int(rows) {
-		table.Index(i).Set(flat.Slice3(i*int(cols), (i+1)*int(cols), (i+1)*int(cols)))
+	if data.Len() == 0 {
+		data.SetZero()
+	}
+	rv.Field(0).SetInt(rows)
+	rv.Field(1).SetInt(cols)
+	return nil
+}
+
+// decodeRows makes [][]T whose rows lie in one piece of memory.
+func (a array) decodeRows(src *source, rv reflect.Value) error {
+	t := rv.Type()
+	if err := a.fits(2, t.Elem().Elem(), t); err != nil {
+		return err
+	}
+	rows, cols := int(a.shape[0]), int(a.shape[1])
+	if cols == 0 && rows > 0 {
+		// Each row would take memory that no byte of the value stands for.
+		return fmt.Errorf("decode npy: %w: found shape %v, want rows that are not empty; a Matrix can hold it", ErrType, a.shape)
+	}
+	flat := reflect.New(t.Elem()).Elem()
+	rv.SetZero()
+	if err := a.flat(src, flat); err != nil {
+		return err
+	}
+	table := reflect.MakeSlice(t, rows, rows)
+	for i := range rows {
+		table.Index(i).Set(flat.Slice3(i*cols, (i+1)*cols, (i+1)*cols))
 	}
 	rv.Set(table)
 	return nil
 }
 
-// decodeFlat reads two dimensions into one slice, row by row.
-func (a array) decodeFlat(src *source, rv reflect.Value) error {
+// flat reads a matrix into a slice, row by row.
+func (a array) flat(src *source, rv reflect.Value) error {
 	n, _ := a.elements()
 	rows, cols := int(a.shape[0]), int(a.shape[1])
 	if !a.fortran || rows <= 1 || cols <= 1 {
-		return decodeInto(src, rv, n, a.layout)
+		return src.slice(rv, n, a.layout)
 	}
 	columns := reflect.New(rv.Type()).Elem()
-	if err := decodeInto(src, columns, n, a.layout); err != nil {
+	if err := src.slice(columns, n, a.layout); err != nil {
 		return err
 	}
-	if rv.Cap() < int(n) {
-		rv.Set(reflect.MakeSlice(rv.Type(), int(n), int(n)))
+	if rv.Cap() < rows*cols {
+		rv.Set(reflect.MakeSlice(rv.Type(), rows*cols, rows*cols))
 	}
-	rv.SetLen(int(n))
+	rv.SetLen(rows * cols)
 	size := int(rv.Type().Elem().Size())
-	from, to := bytesOf(columns), bytesOf(rv)
-	for i := range rows {
-		for j := range cols {
+	from, to := memoryOf(columns), memoryOf(rv)
+	for j := range cols {
+		for i := range rows {
 			copy(to[(i*cols+j)*size:][:size], from[(j*rows+i)*size:])
 		}
 	}

@@ -4,79 +4,73 @@ import (
 	"encoding/binary"
 	"fmt"
 	"reflect"
-	"strings"
 )
 
-// encodeSlice encodes numeric slices and rectangular slices of numeric slices.
-// A nil slice is CBOR's null, or it would come back empty.
-func encodeSlice(rv reflect.Value) (Encoded, bool) {
+// encodeSlice encodes slices of bytes and numbers, and rectangles of numbers. ok is
+// false for all others, and for nil, which would come back empty.
+func encodeSlice(rv reflect.Value) (e Encoded, ok bool) {
 	elem := rv.Type().Elem()
 	switch {
 	case rv.IsNil():
 		return Encoded{}, false
 	case elem.Kind() == reflect.Uint8:
-		return encodeRaw(bytesOf(rv)), true
+		return encodeRaw(memoryOf(rv)), true
 	case elem.Kind() == reflect.Slice:
 		return encodeRows(rv)
 	}
-	file, mem, ok := layoutOf(elem)
+	file, _, ok := layoutOf(elem)
 	if !ok {
 		return Encoded{}, false
 	}
-	a := array{layout: file, shape: []int64{int64(rv.Len())}}
-	return encodeNPY(a, stored(bytesOf(rv), file, mem)), true
+	return encodeArray(array{layout: file, shape: []int64{int64(rv.Len())}}, rv), true
 }
 
-// encodeRows encodes [][]T as a matrix if it is one: no row is nil, all are
-// equally long, and not empty. [][]byte is a list of byte strings instead.
-func encodeRows(rv reflect.Value) (Encoded, bool) {
+// encodeRows encodes [][]T if it is a rectangle: its rows are equally long and not
+// empty. [][]byte is a list of byte strings instead.
+func encodeRows(rv reflect.Value) (e Encoded, ok bool) {
 	elem := rv.Type().Elem().Elem()
-	file, mem, ok := layoutOf(elem)
+	file, _, ok := layoutOf(elem)
 	if !ok || elem.Kind() == reflect.Uint8 {
 		return Encoded{}, false
 	}
 	a := array{layout: file, shape: []int64{int64(rv.Len()), 0}}
-	if rv.Len() == 0 {
-		return encodeNPY(a, nil), true
-	}
-	cols := rv.Index(0).Len()
-	for i := range rv.Len() {
-		if n := rv.Index(i).Len(); n == 0 || n != cols {
-			return Encoded{}, false
-		}
-	}
 	rows := make([][]byte, rv.Len())
 	for i := range rows {
-		rows[i] = stored(bytesOf(rv.Index(i)), file, mem)
+		row := rv.Index(i)
+		if row.Len() == 0 || row.Len() != rv.Index(0).Len() {
+			return Encoded{}, false
+		}
+		rows[i] = stored(row)
+		a.shape[1] = int64(row.Len())
 	}
-	a.shape[1] = int64(cols)
-	b := &body{head: a.header(), rows: rows, width: len(rows[0])}
+	b := newBody(a.header(), rows...)
 	return Encoded{Codec: NPY, Body: b, Size: b.size()}, true
 }
 
-// encodeScalar encodes one number as an array without dimensions.
-func encodeScalar(rv reflect.Value) Encoded {
+// encodeNumber encodes a number as an array without dimensions.
+func encodeNumber(rv reflect.Value) Encoded {
 	one := reflect.MakeSlice(reflect.SliceOf(rv.Type()), 1, 1)
 	one.Index(0).Set(rv)
-	file, mem, _ := layoutOf(rv.Type())
-	return encodeNPY(array{layout: file}, stored(bytesOf(one), file, mem))
+	file, _, _ := layoutOf(rv.Type())
+	return encodeArray(array{layout: file}, one)
 }
 
-func encodeNPY(a array, elements []byte) Encoded {
-	b := newBody(a.header(), elements)
+func encodeArray(a array, elements reflect.Value) Encoded {
+	b := newBody(a.header(), stored(elements))
 	return Encoded{Codec: NPY, Body: b, Size: b.size()}
 }
 
-// stored returns elements as they are stored: mem itself where that is how they
-// lie in memory, which it is for all but int on machines of 32 bits and
-// everything on big-endian ones.
-func stored(mem []byte, file, in layout) []byte {
+// stored returns the elements of a slice as they are stored. That is their own
+// memory, but for int on machines of 32 bits and everything on big-endian ones.
+func stored(slice reflect.Value) []byte {
+	mem := memoryOf(slice)
+	file, in, _ := layoutOf(slice.Type().Elem())
 	if file == in {
 		return mem
 	}
-	out := make([]byte, len(mem)/in.size*file.size)
-	for i := range len(mem) / in.size {
-		convert(out[i*file.size:], file, mem[i*in.size:], in) // never narrows
+	out := make([]byte, slice.Len()*file.size)
+	for i := range slice.Len() {
+		convert(out[i*file.size:], file, mem[i*in.size:], in) // cannot fail: it never narrows
 	}
 	return out
 }
@@ -89,128 +83,132 @@ func decodeNPY(src *source, dst any) error {
 	return a.decode(src, dst)
 }
 
-// readHeader reads the head of a file and checks that it tells the truth about
-// the size, so that nothing is allocated for elements that are not there.
+// readHeader reads what comes before the elements, and checks that it agrees with the
+// size of the value, so that nothing is allocated for elements that are not there.
 func readHeader(src *source) (array, error) {
-	var fixed [12]byte
-	if err := headPart(src, fixed[:10]); err != nil {
+	fixed, err := src.head(10)
+	if err != nil {
 		return array{}, err
 	}
 	if string(fixed[:6]) != magic {
-		return array{}, fmt.Errorf("decode npy: %w: it begins with % x, not with \\x93NUMPY", ErrMalformed, fixed[:6])
+		return array{}, malformed("it begins with %q, not with %q", fixed[:6], magic)
 	}
-	length := int64(binary.LittleEndian.Uint16(fixed[8:]))
-	switch major, minor := fixed[6], fixed[7]; {
-	case major < 1 || major > 3 || minor != 0:
-		return array{}, fmt.Errorf("decode npy: %w: format version %d.%d; known: 1.0, 2.0, 3.0", ErrMalformed, major, minor)
-	case major > 1:
-		if err := headPart(src, fixed[10:]); err != nil {
+	major, minor := fixed[6], fixed[7]
+	length := int(binary.LittleEndian.Uint16(fixed[8:]))
+	if major < 1 || major > 3 || minor != 0 {
+		return array{}, malformed("its format version is %d.%d; known are 1.0, 2.0 and 3.0", major, minor)
+	}
+	if major > 1 { // the length has 4 bytes, of which 2 are read
+		high, err := src.head(2)
+		if err != nil {
 			return array{}, err
 		}
-		length = int64(binary.LittleEndian.Uint32(fixed[8:]))
+		length |= int(binary.LittleEndian.Uint16(high)) << 16
 	}
 	if length > maxHeader {
-		return array{}, fmt.Errorf("decode npy: %w: the header has %d bytes; the limit is %d", ErrMalformed, length, maxHeader)
+		return array{}, malformed("its header has %d bytes; the limit is %d", length, maxHeader)
 	}
-	text := make([]byte, min(length, src.left))
-	if err := headPart(src, text); err != nil {
+	text, err := src.head(length)
+	if err != nil {
 		return array{}, err
-	}
-	if int64(len(text)) < length || !strings.HasSuffix(string(text), "\n") {
-		return array{}, fmt.Errorf("decode npy: %w: the header has no end", ErrMalformed)
 	}
 	a, err := parseHeader(string(text))
 	if err != nil {
 		return array{}, err
 	}
 	n, ok := a.elements()
-	if !ok || n > src.left/int64(a.layout.size) || n*int64(a.layout.size) != src.left {
-		return array{}, fmt.Errorf("decode npy: %w: shape %s of %v does not make %d bytes", ErrMalformed, a.shapeText(), a.layout, src.left)
+	if size := int64(a.layout.size); !ok || n > src.left/size || n*size != src.left {
+		return array{}, malformed("%v of shape %v does not take the %d bytes there are", a.layout, a.shape, src.left)
 	}
 	return a, nil
 }
 
-func headPart(src *source, p []byte) error {
-	if int64(len(p)) > src.left {
-		return fmt.Errorf("decode npy: %w: too short for a header", ErrMalformed)
+// head reads n bytes of a header. They are valid until the next call.
+func (s *source) head(n int) ([]byte, error) {
+	if int64(n) > s.left {
+		return nil, malformed("it ends within its header")
 	}
-	return src.fill(p)
+	p := s.scratch(n)
+	return p, s.fill(p)
+}
+
+// malformed says what is wrong with an NPY file.
+func malformed(format string, args ...any) error {
+	return fmt.Errorf("decode npy: %w: %s", ErrMalformed, fmt.Sprintf(format, args...))
 }
 
 func (a array) decode(src *source, dst any) error {
-	if m, ok := dst.(matrixTarget); ok {
-		return a.decodeMatrix(src, m)
-	}
 	rv := reflect.ValueOf(dst).Elem()
-	switch t := rv.Type(); t.Kind() {
-	case reflect.Pointer:
+	switch t := rv.Type(); {
+	case isMatrix(t):
+		return a.decodeMatrix(src, rv)
+	case t.Kind() == reflect.Pointer:
 		return throughPointer(rv, func(dst any) error { return a.decode(src, dst) })
-	case reflect.Interface:
-		if t.NumMethod() == 0 {
-			return a.decodeAny(src, rv)
-		}
-	case reflect.Slice:
-		if t.Elem().Kind() == reflect.Slice {
-			return a.decodeRows(src, rv)
-		}
-		if err := a.fits(t.Elem(), 1, t); err != nil {
+	case isAny(t):
+		return a.decodeAny(src, rv)
+	case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Slice:
+		return a.decodeRows(src, rv)
+	case t.Kind() == reflect.Slice:
+		if err := a.fits(1, t.Elem(), t); err != nil {
 			return err
 		}
-		return decodeInto(src, rv, a.shape[0], a.layout)
+		return src.slice(rv, a.shape[0], a.layout)
 	default:
-		if err := a.fits(t, 0, t); err != nil {
-			return err
-		}
-		one := reflect.New(reflect.SliceOf(t)).Elem()
-		if err := decodeInto(src, one, 1, a.layout); err != nil {
-			return err
-		}
-		rv.Set(one.Index(0))
-		return nil
+		return a.decodeNumber(src, rv)
 	}
-	return a.mismatch(rv.Type())
 }
 
-// fits checks dimensions and dtype against what is wanted.
-func (a array) fits(elem reflect.Type, dims int, want reflect.Type) error {
-	file, _, ok := layoutOf(elem)
-	if !ok || len(a.shape) != dims || !a.layout.widensTo(file) {
-		return a.mismatch(want)
+func (a array) decodeNumber(src *source, rv reflect.Value) error {
+	if err := a.fits(0, rv.Type(), rv.Type()); err != nil {
+		return err
 	}
+	one := reflect.New(reflect.SliceOf(rv.Type())).Elem()
+	if err := src.slice(one, 1, a.layout); err != nil {
+		return err
+	}
+	rv.Set(one.Index(0))
 	return nil
 }
 
-// mismatch names what was found and what was wanted, both as NumPy would too.
-func (a array) mismatch(want reflect.Type) error {
-	elem := want
-	for elem.Kind() == reflect.Slice {
-		elem = elem.Elem()
-	}
-	wanted := want.String()
-	if file, _, ok := layoutOf(elem); ok {
-		wanted += " (" + file.descr() + ")"
-	}
-	return fmt.Errorf("decode npy: %w: found %v of shape %s, want %s", ErrType, a.layout, a.shapeText(), wanted)
-}
-
-// decodeAny gives a number, a slice or a [Matrix] of the file's own type.
+// decodeAny makes a number, a slice or a [Matrix] of the file's own type.
 func (a array) decodeAny(src *source, rv reflect.Value) error {
 	t, _ := a.layout.goType()
-	var p reflect.Value
 	switch len(a.shape) {
 	case 0:
-		p = reflect.New(t)
 	case 1:
-		p = reflect.New(reflect.SliceOf(t))
+		t = reflect.SliceOf(t)
 	case 2:
-		p = reflect.New(matrixTypes[t.Kind()])
+		t = matrixTypes[t.Kind()]
 	default:
-		return a.mismatch(rv.Type())
+		return a.mismatch(rv.Type(), nil)
 	}
+	p := reflect.New(t)
 	rv.SetZero()
 	if err := a.decode(src, p.Interface()); err != nil {
 		return err
 	}
 	rv.Set(p.Elem())
 	return nil
+}
+
+// fits checks the number of dimensions and the dtype against a wanted type that
+// is made of elem.
+func (a array) fits(dims int, elem, want reflect.Type) error {
+	file, _, ok := layoutOf(elem)
+	if !ok {
+		return a.mismatch(want, nil)
+	}
+	if len(a.shape) != dims || !a.layout.widensTo(file) {
+		return a.mismatch(want, &file)
+	}
+	return nil
+}
+
+// mismatch names what was found and wanted, by their dtypes too.
+func (a array) mismatch(want reflect.Type, dtype *layout) error {
+	wanted := want.String()
+	if dtype != nil {
+		wanted += ", dtype " + dtype.descr()
+	}
+	return fmt.Errorf("decode npy: %w: found %v of shape %v, want %s", ErrType, a.layout, a.shape, wanted)
 }

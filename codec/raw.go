@@ -17,63 +17,48 @@ func stringBytes(s string) []byte {
 }
 
 func decodeRaw(src *source, dst any) error {
-	switch rv := reflect.ValueOf(dst).Elem(); rv.Kind() {
-	case reflect.Slice:
-		if rv.Type().Elem().Kind() == reflect.Uint8 {
-			return decodeInto(src, rv, src.left, bytesLayout)
-		}
-	case reflect.String:
-		b, err := readBytes(src)
-		if err == nil {
-			rv.SetString(unsafe.String(unsafe.SliceData(b), len(b)))
-		}
-		return err
-	case reflect.Interface:
-		if rv.NumMethod() > 0 {
-			break
-		}
-		b, err := readBytes(src)
-		if err == nil {
-			rv.Set(reflect.ValueOf(b))
-		}
-		return err
-	case reflect.Pointer:
+	rv := reflect.ValueOf(dst).Elem()
+	switch t := rv.Type(); {
+	case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Uint8:
+		return src.slice(rv, src.left, bytesLayout)
+	case t.Kind() == reflect.Pointer:
 		return throughPointer(rv, func(dst any) error { return decodeRaw(src, dst) })
+	case t.Kind() == reflect.String || isAny(t):
+		b := []byte{}
+		if err := src.slice(reflect.ValueOf(&b).Elem(), src.left, bytesLayout); err != nil {
+			return err
+		}
+		takeRaw(b, dst)
+		return nil
 	}
 	if w, ok := dst.(io.Writer); ok {
 		_, err := io.CopyBuffer(struct{ io.Writer }{w}, src, src.scratch(keepLimit))
 		return err
 	}
-	return fmt.Errorf("decode raw: %w: found %d bytes, want %v", ErrType, src.left, reflect.TypeOf(dst).Elem())
+	return fmt.Errorf("decode raw: %w: found %d bytes, want %v", ErrType, src.left, rv.Type())
 }
 
-// readBytes reads all into memory of its own.
-func readBytes(src *source) ([]byte, error) {
-	b := []byte{}
-	err := decodeInto(src, reflect.ValueOf(&b).Elem(), src.left, bytesLayout)
-	return b, err
+// takeRaw makes *dst refer to b, unless it has memory of its own for it.
+func takeRaw(b []byte, dst any) bool {
+	rv := reflect.ValueOf(dst).Elem()
+	switch t := rv.Type(); {
+	case t.Kind() == reflect.String:
+		rv.SetString(unsafe.String(unsafe.SliceData(b), len(b)))
+	case isAny(t):
+		rv.Set(reflect.ValueOf(b))
+	case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Uint8 && rv.Cap() < len(b):
+		rv.SetBytes(b[:len(b):len(b)])
+	default:
+		return false
+	}
+	return true
 }
 
-// decodeInto reads n elements into rv, a slice that can be set. It is empty
-// until all is read without an error.
-func decodeInto(src *source, rv reflect.Value, n int64, from layout) error {
-	_, to, _ := layoutOf(rv.Type().Elem())
-	got := reflect.New(rv.Type()).Elem()
-	got.Set(rv)
-	if !rv.IsNil() {
-		rv.SetLen(0)
-	}
-	if err := src.elements(got, n, from, to); err != nil {
-		return err
-	}
-	if err := src.finish(); err != nil {
-		return err
-	}
-	rv.Set(got)
-	return nil
+func isAny(t reflect.Type) bool {
+	return t.Kind() == reflect.Interface && t.NumMethod() == 0
 }
 
-// throughPointer decodes into a new value that rv, a pointer, then points to.
+// throughPointer decodes into a new value, to which rv then points.
 func throughPointer(rv reflect.Value, decode func(dst any) error) error {
 	p := reflect.New(rv.Type().Elem())
 	rv.SetZero()

@@ -9,23 +9,23 @@ import (
 	"unsafe"
 )
 
-// onceLimit is up to what size memory is allocated at once because an entry
-// says that its value is so large. Beyond it memory grows with what really arrives, so that
-// a wrong size costs no more than twice what there is to read.
-const onceLimit = 1 << 30
-
-// keepLimit is the largest buffer that is kept for the next value.
+// keepLimit is the largest buffer that is kept for the next value. Backends keep
+// values up to about this size in their index; larger ones are rarer and slower anyway.
 const keepLimit = 64 << 10
+
+// onceLimit is up to what size memory is allocated only because an entry says that
+// its value is so large. Beyond it memory doubles with what really arrives.
+var onceLimit = 1 << 30 // a variable for the tests
 
 // source is the reader of one value. It remembers the error of the reader
 // beneath, because io.ReadFull drops one that comes with the last bytes.
 type source struct {
 	r    io.Reader
 	left int64 // bytes to come
-	err  error // of r; not EOF
+	err  error // of r, but for io.EOF; it sticks
 	done bool  // r was at its end
 	buf  []byte
-	more [1]byte // for the look past the end
+	more [1]byte // for a look past the end
 }
 
 var sources = sync.Pool{New: func() any { return new(source) }}
@@ -34,20 +34,17 @@ func newSource(r io.Reader, size int64) *source {
 	s := sources.Get().(*source)
 	s.r, s.left, s.err, s.done = r, size, nil, false
 	if size < 0 {
-		s.left, s.err = 0, fmt.Errorf("decode: %w: size %d is negative", ErrMalformed, size)
+		s.left, s.err = 0, fmt.Errorf("decode: %w: its size is %d", ErrMalformed, size)
 	}
 	return s
 }
 
 func (s *source) release() {
-	s.r = nil
-	if cap(s.buf) > keepLimit {
-		s.buf = nil
-	}
+	s.r, s.err = nil, nil
 	sources.Put(s)
 }
 
-// Read implements [io.Reader] for what is left, at most a step.
+// Read implements [io.Reader] for the bytes of the value, at most a step.
 func (s *source) Read(p []byte) (int, error) {
 	if s.err != nil {
 		return 0, s.err
@@ -59,8 +56,10 @@ func (s *source) Read(p []byte) (int, error) {
 	s.left -= int64(n)
 	switch {
 	case err == io.EOF && s.left > 0:
-		s.err = fmt.Errorf("decode: the value ends %d bytes early: %w", s.left, io.ErrUnexpectedEOF)
-	case err != nil && err != io.EOF:
+		s.err = fmt.Errorf("decode: %d bytes of the value are missing: %w", s.left, io.ErrUnexpectedEOF)
+	case err == io.EOF:
+		s.done = true
+	default:
 		s.err = err
 	}
 	return n, s.err
@@ -72,7 +71,8 @@ func (s *source) fill(p []byte) error {
 	return err
 }
 
-// finish reads what is left and the end, and returns the reader's error.
+// finish reads what is left, and then the end. It returns the error of the reader,
+// whatever was read before.
 func (s *source) finish() error {
 	for s.err == nil && s.left > 0 {
 		s.Read(s.scratch(keepLimit))
@@ -91,7 +91,7 @@ func (s *source) finish() error {
 	return s.err
 }
 
-// scratch returns n bytes that are valid until the next call.
+// scratch returns at most keepLimit bytes, valid until the next call.
 func (s *source) scratch(n int) []byte {
 	if cap(s.buf) < n {
 		s.buf = make([]byte, n)
@@ -99,8 +99,8 @@ func (s *source) scratch(n int) []byte {
 	return s.buf[:n]
 }
 
-// whole calls f with all bytes, which it must not keep, once the reader is at
-// its end without an error.
+// whole calls f with all bytes once the reader is at its end without an error. f must
+// not keep them.
 func (s *source) whole(f func([]byte) error) error {
 	var b []byte
 	if s.left <= keepLimit {
@@ -108,7 +108,7 @@ func (s *source) whole(f func([]byte) error) error {
 		if err := s.fill(b); err != nil {
 			return err
 		}
-	} else if err := s.elements(reflect.ValueOf(&b).Elem(), s.left, bytesLayout, bytesLayout); err != nil {
+	} else if err := s.elements(reflect.ValueOf(&b).Elem(), s.left, bytesLayout); err != nil {
 		return err
 	}
 	if err := s.finish(); err != nil {
@@ -117,46 +117,56 @@ func (s *source) whole(f func([]byte) error) error {
 	return f(b)
 }
 
-var bytesLayout = layout{kind: 'u', size: 1}
+// slice reads n elements into rv, a slice that can be set. rv is empty until
+// all are read and the reader is at its end without an error.
+func (s *source) slice(rv reflect.Value, n int64, from layout) error {
+	got := reflect.New(rv.Type()).Elem()
+	got.Set(rv)
+	rv.Set(rv.Slice(0, 0))
+	if err := s.elements(got, n, from); err != nil {
+		return err
+	}
+	if err := s.finish(); err != nil {
+		return err
+	}
+	rv.Set(got)
+	return nil
+}
 
-// elements makes slice n elements long and reads them. It uses the memory that
-// slice has, if that suffices. What is stored lies as from says, in memory it
-// lies as to says. After an error the contents of slice are unspecified, but
-// valid.
-func (s *source) elements(slice reflect.Value, n int64, from, to layout) error {
+// elements makes rv n elements long and reads them, in the memory that rv has if that
+// suffices. from is how they are stored. After an error rv may hold anything.
+func (s *source) elements(rv reflect.Value, n int64, from layout) error {
+	_, to, _ := layoutOf(rv.Type().Elem())
 	if n > int64(math.MaxInt/to.size) {
 		return fmt.Errorf("decode: %d elements of %v do not fit this machine's memory", n, to)
 	}
 	count := int(n)
-	switch {
-	case slice.Cap() >= count && !slice.IsNil():
-		slice.SetLen(count)
-	default:
-		first := min(count, onceLimit/to.size)
-		slice.Set(reflect.MakeSlice(slice.Type(), first, first))
+	if rv.Cap() >= count && !rv.IsNil() {
+		rv.SetLen(count)
+	} else {
+		first := min(count, max(onceLimit/to.size, 1))
+		rv.Set(reflect.MakeSlice(rv.Type(), first, first))
 	}
-	for done := 0; done < count; {
-		if done == slice.Len() {
-			bigger := reflect.MakeSlice(slice.Type(), min(count, 2*done), min(count, 2*done))
-			reflect.Copy(bigger, slice)
-			slice.Set(bigger)
+	for done := 0; done < count; done = rv.Len() {
+		if done == rv.Len() {
+			longer := reflect.MakeSlice(rv.Type(), min(count, 2*done), min(count, 2*done))
+			reflect.Copy(longer, rv)
+			rv.Set(longer)
 		}
-		if err := s.into(bytesOf(slice)[done*to.size:], from, to); err != nil {
+		if err := s.memory(memoryOf(rv)[done*to.size:], from, to); err != nil {
 			return err
 		}
-		done = slice.Len()
 	}
 	return nil
 }
 
-// into fills mem with elements.
-func (s *source) into(mem []byte, from, to layout) error {
+// memory fills memory with elements.
+func (s *source) memory(mem []byte, from, to layout) error {
 	if from != to {
 		return s.converted(mem, from, to)
 	}
 	err := s.fill(mem)
 	if to.kind == 'b' {
-		// Memory of a bool that is neither 0 nor 1 breaks the program.
 		if bad := onlyBools(mem); err == nil {
 			err = bad
 		}
@@ -164,11 +174,12 @@ func (s *source) into(mem []byte, from, to layout) error {
 	return err
 }
 
+// onlyBools makes bools of bytes: a bool that is neither 0 nor 1 breaks a program.
 func onlyBools(mem []byte) (err error) {
 	for i, b := range mem {
 		if b > 1 {
 			mem[i] = 1
-			err = fmt.Errorf("decode npy: %w: a bool is byte %#x, want 0 or 1", ErrMalformed, b)
+			err = fmt.Errorf("decode npy: %w: a bool is %d, want 0 or 1", ErrMalformed, b)
 		}
 	}
 	return err
@@ -176,8 +187,7 @@ func onlyBools(mem []byte) (err error) {
 
 func (s *source) converted(mem []byte, from, to layout) error {
 	for len(mem) > 0 {
-		n := min(len(mem)/to.size, keepLimit/from.size)
-		buf := s.scratch(n * from.size)
+		buf := s.scratch(min(len(mem)/to.size, keepLimit/from.size) * from.size)
 		if err := s.fill(buf); err != nil {
 			return err
 		}
@@ -190,8 +200,8 @@ func (s *source) converted(mem []byte, from, to layout) error {
 	return nil
 }
 
-// bytesOf returns the memory of a slice's elements, up to its length.
-func bytesOf(slice reflect.Value) []byte {
+// memoryOf returns the memory of a slice's elements, up to its length.
+func memoryOf(slice reflect.Value) []byte {
 	n := slice.Len() * int(slice.Type().Elem().Size())
 	return unsafe.Slice((*byte)(slice.UnsafePointer()), n)
 }

@@ -1,0 +1,101 @@
+package codec
+
+import (
+	"reflect"
+	"strconv"
+	"time"
+)
+
+// maxVisits bounds how much there may be in a value that holds an any, a time, or
+// more of its own kind. Pointers to something shared are followed each time,
+// so that a small value can be a tree without end. At this bound a walk takes seconds.
+const maxVisits = 1 << 28
+
+// walker looks at the values that a type alone says too little about.
+type walker struct {
+	depth, visits int
+}
+
+// value finds what would not come back, and what leads back to itself, which
+// would overflow the stack of the library.
+func (w *walker) value(v reflect.Value) error {
+	if w.visits++; w.visits > maxVisits {
+		return refuse("is larger than %d parts, perhaps because it points to the same things over and over", maxVisits)
+	}
+	// Each level of nesting takes up to three steps: pointer, any, container.
+	if w.depth++; w.depth > 3*maxNesting {
+		return refuse(tooDeep, maxNesting)
+	}
+	defer func() { w.depth-- }()
+	if !profileOf(v.Type()).walked() {
+		return nil
+	}
+	switch v.Kind() {
+	case reflect.Interface:
+		return w.dynamic(v.Elem())
+	case reflect.Pointer:
+		if v.IsNil() {
+			return nil
+		}
+		return w.value(v.Elem())
+	case reflect.Struct:
+		return w.structure(v)
+	case reflect.Slice, reflect.Array:
+		for i := range v.Len() {
+			if err := w.value(v.Index(i)); err != nil {
+				return at("["+strconv.Itoa(i)+"]", err)
+			}
+		}
+	case reflect.Map:
+		for it := v.MapRange(); it.Next(); {
+			if err := w.value(it.Key()); err != nil {
+				return at("[key]", err)
+			}
+			if err := w.value(it.Value()); err != nil {
+				return at("[]", err)
+			}
+		}
+	}
+	return nil
+}
+
+const tooDeep = "nests deeper than %d levels, or leads back to itself"
+
+// dynamic looks at what an any holds.
+func (w *walker) dynamic(v reflect.Value) error {
+	if !v.IsValid() {
+		return nil
+	}
+	if err := profileOf(v.Type()).err; err != nil {
+		return err
+	}
+	return w.value(v)
+}
+
+func (w *walker) structure(v reflect.Value) error {
+	t := v.Type()
+	if t == timeType {
+		return checkTime(v.Interface().(time.Time))
+	}
+	for i := range t.NumField() {
+		f := t.Field(i)
+		if f.Name == "_" || tagOf(f).excluded {
+			continue
+		}
+		if err := w.value(v.Field(i)); err != nil {
+			return at("."+f.Name, err)
+		}
+	}
+	return nil
+}
+
+// checkTime refuses what RFC 3339 cannot say.
+func checkTime(t time.Time) error {
+	if _, offset := t.Zone(); offset%60 != 0 && !t.IsZero() {
+		return refuse("is a time %d seconds off UTC, and RFC 3339 has whole minutes only; use t.UTC()", offset)
+	}
+	if y := t.Year(); y < 0 || y > 9999 {
+		return refuse("is a time in the year %d; RFC 3339 has 0 to 9999", y)
+	}
+	return nil
+}
