@@ -1,0 +1,54 @@
+package shelve
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// openNew opens a new file that [disk.link] gives its name. Until then it has none, so
+// that a process that dies while it writes leaves nothing behind. Where that cannot be
+// done the file has its name at once.
+func (d disk) openNew(dir, path string) (f draft, err error) {
+	if !linkable() {
+		return d.create(path)
+	}
+	err = d.step("create", path, func() error {
+		fd, err := unix.Open(dir, unix.O_TMPFILE|unix.O_WRONLY|unix.O_CLOEXEC, 0o600)
+		if err != nil {
+			return &os.PathError{Op: "create", Path: path, Err: err}
+		}
+		f = draft{os.NewFile(uintptr(fd), path), true}
+		return nil
+	})
+	// What a file system says that has no O_TMPFILE, and what old kernels say.
+	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EISDIR) || errors.Is(err, unix.EINVAL) {
+		return d.create(path)
+	}
+	return f.unless(err)
+}
+
+// linkable tells whether the files of this process are seen in /proc. Only through there
+// may a user without privileges give a name to a file that has none.
+var linkable = sync.OnceValue(func() bool {
+	_, err := os.Stat("/proc/self/fd")
+	return err == nil
+})
+
+// link gives a file of openNew its name.
+func (d disk) link(f draft) error {
+	if !f.nameless {
+		return nil
+	}
+	return d.step("link", f.Name(), func() error {
+		from := fmt.Sprintf("/proc/self/fd/%d", f.Fd())
+		err := unix.Linkat(unix.AT_FDCWD, from, unix.AT_FDCWD, f.Name(), unix.AT_SYMLINK_FOLLOW)
+		if err != nil {
+			return &os.PathError{Op: "link", Path: f.Name(), Err: err}
+		}
+		return nil
+	})
+}

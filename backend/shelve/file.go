@@ -1,0 +1,226 @@
+package shelve
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/larder-store/larder/backend"
+)
+
+// file is a bbolt file that this process shares with others. It is open only while it
+// is used, in turn with them.
+type file struct {
+	place *place
+	path  string
+	door  door
+
+	// A transaction holds mu shared; the session changes hands under it.
+	mu  sync.RWMutex
+	cur *session // nil: closed
+
+	sem        sync.Mutex // guards what follows; never held while anything is waited for
+	turn       *turn      // on the way through the door, or nil
+	queue      []*request // to be committed, in order
+	committing bool       // a goroutine is at it
+
+	flaws [2]flaw // for sessions with others, and alone; used by the one turn alone
+}
+
+// turn is a way through the door, which many may wait for.
+type turn struct {
+	alone bool
+	job   func() error  // to be done inside instead of opening a session; may be nil
+	done  chan struct{} // closed when the session is open, or err set
+	err   error
+}
+
+// flaw remembers a file that could not be opened, for as long as it stays as it is:
+// each attempt may cost the memory that bbolt had mapped when it panicked.
+type flaw struct {
+	err error
+	fi  os.FileInfo
+}
+
+func newFile(p *place, path string) *file {
+	return &file{place: p, path: path, door: door{path}}
+}
+
+// enter returns an open session, with f.mu held shared. Where alone is false, a file that
+// does not exist is fs.ErrNotExist; else it is made.
+func (f *file) enter(ctx context.Context, p patience, alone bool) (*session, error) {
+	for {
+		f.mu.RLock()
+		if s := f.cur; s != nil && (s.alone || !alone) && !s.spoiled.Load() {
+			s.touch()
+			return s, nil
+		}
+		f.mu.RUnlock()
+		if err := f.wait(ctx, p, &turn{alone: alone}); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// wait waits for a turn that is under way, or takes t. In the end a session may be
+// open, not always one as t wants it, and it may have ended again: the caller looks.
+func (f *file) wait(ctx context.Context, p patience, t *turn) error {
+	if !t.alone {
+		if _, err := os.Stat(f.path); err != nil {
+			return err
+		}
+	}
+	f.sem.Lock()
+	under := f.turn
+	if under == nil {
+		under = t
+		t.done = make(chan struct{})
+		f.turn = t
+		go f.take(t)
+	}
+	f.sem.Unlock()
+	if err := f.door.await(ctx, p, under.done); err != nil {
+		return err
+	}
+	if under != t && (under.job != nil || t.alone && !under.alone) {
+		return nil // what became of that one says nothing about t
+	}
+	return under.err
+}
+
+// do runs a job while no process has the file open. The job must not be under way when do
+// returns early, with ctx: it is told by a ctx of its own.
+func (f *file) do(ctx context.Context, p patience, job func(context.Context) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	for ran := false; !ran; {
+		err := f.wait(ctx, p, &turn{alone: true, job: func() error {
+			ran = true
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			return job(ctx)
+		}})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// take goes through the door and opens a session, or does the job.
+func (f *file) take(t *turn) {
+	f.end(f.current())
+	t.err = f.pass(t)
+	f.sem.Lock()
+	f.turn = nil
+	f.sem.Unlock()
+	close(t.done)
+}
+
+func (f *file) pass(t *turn) error {
+	leave := f.place.seat()
+	h, err := f.door.enter(!t.alone)
+	if err != nil {
+		leave()
+		return explain(err)
+	}
+	if t.job != nil {
+		defer leave()
+		defer h.leave()
+		return t.job()
+	}
+	s, err := f.open(h, t.alone)
+	if err == nil {
+		err = f.begin(s)
+	}
+	if err != nil {
+		h.leave()
+		leave()
+		return err
+	}
+	go func() {
+		f.watch(s)
+		leave()
+	}()
+	return nil
+}
+
+// open opens a session behind the door.
+func (f *file) open(h *hold, alone bool) (*session, error) {
+	fi, err := os.Stat(f.path)
+	if errors.Is(err, fs.ErrNotExist) && alone {
+		if err := f.place.create(f.path); err != nil {
+			return nil, err
+		}
+		fi, err = os.Stat(f.path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	known := &f.flaws[0]
+	if alone {
+		known = &f.flaws[1]
+	}
+	if known.err != nil && os.SameFile(known.fi, fi) && known.fi.Size() == fi.Size() && known.fi.ModTime().Equal(fi.ModTime()) {
+		return nil, known.err
+	}
+	s, err := openSession(f.path, h, alone)
+	if errors.Is(err, backend.ErrCorrupt) {
+		*known = flaw{err, fi}
+	}
+	return s, err
+}
+
+// begin makes s the session of the file.
+func (f *file) begin(s *session) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.place.isClosed() {
+		s.db.Close()
+		return backend.ErrClosed
+	}
+	s.used.Store(true)
+	f.cur = s
+	return nil
+}
+
+func (f *file) current() *session {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return f.cur
+}
+
+// end ends a session once its transactions are over. Who wants to start one waits for
+// that, and then for a new session.
+func (f *file) end(s *session) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if s == nil || f.cur != s {
+		return
+	}
+	f.cur = nil
+	_ = s.close() // what was committed is on the disk
+}
+
+// watch ends the session when it was idle for a slice, or when someone else wants the file
+// or one of the seats. It returns when the session has ended.
+func (f *file) watch(s *session) {
+	tick := time.NewTicker(s.slice)
+	defer tick.Stop()
+	for {
+		select {
+		case <-s.ended:
+			return
+		case <-s.yield:
+			f.end(s)
+		case <-tick.C:
+			if !s.used.Swap(false) || s.hold.knocked() || f.place.crowded() {
+				f.end(s)
+			}
+		}
+	}
+}

@@ -1,0 +1,284 @@
+package shelve
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"runtime/debug"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/internal/indexed"
+)
+
+// index is the bbolt files of a place as [indexed.Index].
+type index struct {
+	place    *place
+	data     *dir
+	calls    *calls // a page is a call, but what is done between two pages is none
+	patience patience
+	readOnly bool
+}
+
+// Lookup implements [indexed.Index].
+func (x *index) Lookup(ctx context.Context, key backend.Key, bodies bool) (e indexed.Entry, err error) {
+	f := x.place.file(key.Shelf)
+	s, err := f.enter(ctx, x.patience, false)
+	if err != nil {
+		return e, absentIsNotFound(err)
+	}
+	defer f.mu.RUnlock()
+	defer s.rescue(debug.SetPanicOnFault(true), &err)
+	tx, err := s.db.Begin(false)
+	if err != nil {
+		return e, explainBolt(f.path, err)
+	}
+	defer tx.Rollback()
+	b := tx.Bucket([]byte(key.Shelf))
+	if b == nil {
+		return e, backend.ErrNotFound
+	}
+	record := b.Get([]byte(key.Name))
+	if record == nil {
+		return e, backend.ErrNotFound
+	}
+	e, err = parseRecord(key, record)
+	e.Inline = own(e.Inline, bodies)
+	return e, err
+}
+
+// own returns a copy of bytes that belong to a transaction.
+func own(b []byte, wanted bool) []byte {
+	if !wanted {
+		return nil
+	}
+	return append(make([]byte, 0, len(b)), b...)
+}
+
+// absentIsNotFound translates the absence of a shelf's file.
+func absentIsNotFound(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return backend.ErrNotFound
+	}
+	return err
+}
+
+// What a page holds: enough to make the cost of a transaction small, not so much that a
+// writer has to wait or memory is felt.
+const (
+	pageEntries = 512
+	pageBytes   = 1 << 20
+)
+
+// Page implements [indexed.Index].
+func (x *index) Page(ctx context.Context, shelf string, opts backend.ListOptions, bodies bool) (p indexed.Page, err error) {
+	if err := x.calls.begin(ctx); err != nil {
+		return p, err
+	}
+	defer x.calls.end()
+	f := x.place.file(shelf)
+	s, err := f.enter(ctx, x.patience, false)
+	if errors.Is(err, fs.ErrNotExist) {
+		return p, nil
+	}
+	if err != nil {
+		return p, err
+	}
+	defer f.mu.RUnlock()
+	defer s.rescue(debug.SetPanicOnFault(true), &err)
+	tx, err := s.db.Begin(false)
+	if err != nil {
+		return p, explainBolt(f.path, err)
+	}
+	defer tx.Rollback()
+	if b := tx.Bucket([]byte(shelf)); b != nil {
+		p = readPage(b.Cursor(), shelf, opts, bodies)
+	}
+	return p, nil
+}
+
+func readPage(c *bbolt.Cursor, shelf string, opts backend.ListOptions, bodies bool) (p indexed.Page) {
+	prefix, start := []byte(opts.Prefix), []byte(opts.Prefix)
+	if opts.After >= opts.Prefix {
+		start = append([]byte(opts.After), 0) // the least name after it
+	}
+	limit := pageEntries
+	if opts.Limit > 0 {
+		limit = min(limit, opts.Limit)
+	}
+	taken := 0
+	for k, v := c.Seek(start); k != nil && bytes.HasPrefix(k, prefix); k, v = c.Next() {
+		if len(p.Entries)+len(p.Corrupt) == limit || taken >= pageBytes {
+			return p
+		}
+		key := backend.Key{Shelf: shelf, Name: string(k)}
+		p.Next = key.Name
+		e, err := parseRecord(key, v)
+		if err != nil {
+			p.Corrupt = append(p.Corrupt, err)
+			continue
+		}
+		if e.Inline = own(e.Inline, bodies); bodies {
+			taken += len(e.Inline)
+		}
+		p.Entries = append(p.Entries, e)
+	}
+	p.Next = ""
+	return p
+}
+
+// Claim implements [indexed.Index].
+func (x *index) Claim(ctx context.Context, n int) ([]string, error) {
+	if x.readOnly {
+		return nil, errReadOnly
+	}
+	return x.place.claimNames(ctx, x.patience, n)
+}
+
+// Abandon implements [indexed.Index].
+func (x *index) Abandon(names []string) { x.place.settle(names) }
+
+// Commit implements [indexed.Index]: one transaction for each bbolt file, in the order in
+// which the changes name them first.
+func (x *index) Commit(ctx context.Context, changes []indexed.Change) []indexed.Outcome {
+	outcomes := make([]indexed.Outcome, len(changes))
+	if x.readOnly {
+		for i := range outcomes {
+			outcomes[i].Err = errReadOnly
+		}
+		return outcomes
+	}
+	for _, part := range x.byFile(changes) {
+		settled := func() { x.place.settle(part.names) }
+		for n, o := range part.file.commit(ctx, x.patience, part.changes, settled) {
+			outcomes[part.at[n]] = o
+		}
+	}
+	return outcomes
+}
+
+// part is what a Commit changes in one file.
+type part struct {
+	file    *file
+	changes []indexed.Change
+	at      []int // where each came from
+	names   []string
+}
+
+func (x *index) byFile(changes []indexed.Change) []*part {
+	var parts []*part
+	of := map[*file]*part{}
+	for i, c := range changes {
+		f := x.place.file(c.Key.Shelf)
+		p := of[f]
+		if p == nil {
+			p = &part{file: f}
+			of[f] = p
+			parts = append(parts, p)
+		}
+		p.changes = append(p.changes, c)
+		p.at = append(p.at, i)
+		if c.Name != "" {
+			p.names = append(p.names, c.Name)
+		}
+	}
+	return parts
+}
+
+// Garbage implements [indexed.Index]. What was there before all writers of that time
+// had finished, and is named by no entry now, will never be: names are not used twice.
+// So the writers need to be kept out for an instant only.
+func (x *index) Garbage(ctx context.Context, grace time.Duration) iter.Seq2[indexed.Garbage, error] {
+	return func(yield func(indexed.Garbage, error) bool) {
+		unnamed, err := x.unnamed(ctx)
+		if err != nil {
+			yield(indexed.Garbage{}, err)
+			return
+		}
+		before := time.Now().Add(-grace)
+		for name, f := range unnamed {
+			kept := grace > 0 && f.mod.After(before)
+			if !yield(indexed.Garbage{Name: name, Size: f.size, Kept: kept}, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (x *index) unnamed(ctx context.Context) (map[string]found, error) {
+	unnamed := map[string]found{}
+	for f, err := range x.data.files() {
+		if err != nil {
+			return nil, explain(err)
+		}
+		unnamed[f.name] = f
+	}
+	if len(unnamed) == 0 {
+		return nil, nil
+	}
+	barrier, err := x.place.data.enterSoon(ctx, x.patience, false)
+	if err != nil {
+		return nil, err
+	}
+	barrier.leave()
+	for e, err := range x.entries(ctx) {
+		if err != nil {
+			return nil, fmt.Errorf("nothing was removed: %w", err)
+		}
+		delete(unnamed, e.Name)
+	}
+	return unnamed, nil
+}
+
+// entries yields all entries of all shelves. One that cannot be decoded is an error: what
+// it names is not known.
+func (x *index) entries(ctx context.Context) iter.Seq2[indexed.Entry, error] {
+	return func(yield func(indexed.Entry, error) bool) {
+		list := indexed.Store{Index: x}
+		for shelf, err := range x.shelves(ctx) {
+			if err != nil {
+				yield(indexed.Entry{}, err)
+				return
+			}
+			for e, err := range list.List(ctx, shelf, backend.ListOptions{}) {
+				if !yield(e, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+}
+
+// shelves yields the shelves that hold an entry, in byte order.
+func (x *index) shelves(ctx context.Context) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		if err := x.calls.begin(ctx); err != nil {
+			yield("", err)
+			return
+		}
+		names, err := x.place.shelves()
+		x.calls.end()
+		if err != nil {
+			yield("", err)
+			return
+		}
+		for _, name := range names {
+			p, err := x.Page(ctx, name, backend.ListOptions{Limit: 1}, false)
+			if err != nil {
+				yield("", err)
+				return
+			}
+			if len(p.Entries)+len(p.Corrupt) > 0 && !yield(name, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Forget implements [indexed.Index]: there is nothing to forget.
+func (x *index) Forget(context.Context, string) error { return nil }

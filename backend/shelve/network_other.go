@@ -1,0 +1,3 @@
+package shelve
+
+func refuseNetwork(string) error { return nil }

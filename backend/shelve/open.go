@@ -1,0 +1,199 @@
+package shelve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/internal/indexed"
+)
+
+// Options change how a handle works; nil and the zero value mean the defaults.
+type Options struct {
+	// NoSync skips the fsync of value files ("sync=index" in a URL). Values are written
+	// faster, and a kill -9 still loses nothing. After a power cut a value that was
+	// acknowledged may be torn, which its checksum tells: it is a miss. The index is
+	// synced always.
+	NoSync bool
+
+	// Inline is the largest value that is kept in the index itself, in bytes, at most
+	// MaxInline. 0 is DefaultInline, a negative one keeps all but empty values in files.
+	Inline int64
+
+	// Timeout is how long a call waits for a process that has what it needs and shows
+	// no sign of life; then the call fails with backend.ErrLocked. A process that works
+	// or waits in turn is waited for without end; use ctx to bound that. 0 is
+	// DefaultTimeout, the least is a second.
+	Timeout time.Duration
+
+	// ReadOnly opens a store to read; nothing in its directory is changed but locks.
+	ReadOnly bool
+
+	// Network allows a directory on a network file system. The index needs what most of
+	// them do not promise: locks that hold between machines, and mapped memory that
+	// shows what others wrote. Allow it if only one machine uses the store.
+	Network bool
+
+	disk disk
+}
+
+// Defaults and limits of [Options].
+const (
+	// DefaultInline: up to here writing a value into the index is as fast as into a
+	// file of its own, and saves two fsyncs and an inode; see docs/shelve.md for the
+	// measurement.
+	DefaultInline = 64 << 10
+	MaxInline     = 1 << 20
+
+	DefaultTimeout = 10 * time.Second
+)
+
+// Open opens the store in dir, and makes it if the directory is absent or empty. Any number
+// of processes, and of handles within one, may have it open at once.
+func Open(dir string, opts *Options) (*Backend, error) {
+	var o Options
+	if opts != nil {
+		o = *opts
+	}
+	b, err := open(dir, o)
+	if err != nil {
+		return nil, wrap("open", backend.Key{}, err)
+	}
+	return b, nil
+}
+
+func open(dir string, o Options) (*Backend, error) {
+	if o.Inline == 0 {
+		o.Inline = DefaultInline
+	}
+	if o.Inline > MaxInline {
+		return nil, fmt.Errorf("inline size %d is above the limit of %d", o.Inline, MaxInline)
+	}
+	if o.Timeout == 0 {
+		o.Timeout = DefaultTimeout
+	}
+	if o.Timeout < minTimeout {
+		return nil, fmt.Errorf("timeout %v is below the limit of %v", o.Timeout, minTimeout)
+	}
+	if dir == "" {
+		return nil, errors.New("the path of the store is empty")
+	}
+	if err := prepare(dir, o); err != nil {
+		return nil, err
+	}
+	p, err := openPlace(dir, o.disk)
+	if err != nil {
+		return nil, explain(err)
+	}
+	return newBackend(p, o), nil
+}
+
+// prepare makes sure that dir is a store.
+func prepare(dir string, o Options) error {
+	is, err := inspect(dir)
+	if err != nil {
+		return err
+	}
+	if is == absent && o.ReadOnly {
+		return fmt.Errorf("%w: there is no store at %s, and none is made for reading only", fs.ErrNotExist, dir)
+	}
+	if !o.Network {
+		if err := refuseNetwork(dir); err != nil {
+			return err
+		}
+	}
+	switch {
+	case is == absent:
+		return build(dir, o.disk)
+	case o.ReadOnly:
+		return nil
+	}
+	// A process may have died while it made the store. One that may only be read is
+	// good for reading.
+	if err := complete(dir, o.disk); !unwritable(err) {
+		return explain(err)
+	}
+	return nil
+}
+
+func newBackend(p *place, o Options) *Backend {
+	b := &Backend{place: p, opts: o, calls: &calls{closing: make(chan struct{})}}
+	data := &dir{disk: o.disk, path: filepath.Join(p.path, dataDir), sync: !o.NoSync}
+	b.index = &index{
+		place:    p,
+		data:     data,
+		calls:    b.calls,
+		patience: patience{o.Timeout, b.calls.closing},
+		readOnly: o.ReadOnly,
+	}
+	b.store = indexed.Store{Index: b.index, Data: data, Inline: max(o.Inline, 0)}
+	return b
+}
+
+func openURL(_ context.Context, u *url.URL, p *backend.Params) (backend.Backend, error) {
+	o := Options{
+		NoSync:   p.Choice("sync", "full", "full", "index") == "index",
+		Inline:   p.Size("inline", DefaultInline),
+		Timeout:  p.Duration("timeout", DefaultTimeout, minTimeout),
+		ReadOnly: p.Bool("readonly", false),
+		Network:  p.Bool("network", false),
+	}
+	if o.Inline > MaxInline {
+		p.Fail("inline", fmt.Sprintf("at most %d bytes", MaxInline))
+	}
+	if o.Inline == 0 {
+		o.Inline = -1
+	}
+	if err := p.Err(); err != nil {
+		return nil, err
+	}
+	dir, err := pathOf(u)
+	if err != nil {
+		return nil, err
+	}
+	return Open(dir, &o)
+}
+
+// pathOf returns the directory that a URL names: shelve:///abs, shelve:rel/dir, or a plain
+// path, which comes without a host.
+func pathOf(u *url.URL) (string, error) {
+	const forms = "write shelve:///dir for an absolute path, shelve:dir for a relative one"
+	if u.Host != "" || u.User != nil {
+		return "", errors.New("the URL names a host: " + forms)
+	}
+	if u.Fragment != "" {
+		return "", errors.New("the URL holds a #: write it as %23 in a path")
+	}
+	path := u.Path
+	if u.Opaque != "" {
+		var err error
+		if path, err = url.PathUnescape(u.Opaque); err != nil {
+			return "", errors.New("the URL's path is malformed: write bytes other than letters as %XX")
+		}
+	}
+	if path == "" {
+		return "", errors.New("the URL names no directory: " + forms)
+	}
+	if runtime.GOOS == "windows" && strings.HasPrefix(path, "/") && filepath.VolumeName(path[1:]) != "" {
+		path = path[1:] // shelve:///C:/dir
+	}
+	return filepath.FromSlash(path), nil
+}
+
+// existing returns the nearest directory that is there: dir, or what it would be made in.
+func existing(dir string) string {
+	for {
+		if _, err := os.Stat(dir); err == nil || filepath.Dir(dir) == dir {
+			return dir
+		}
+		dir = filepath.Dir(dir)
+	}
+}

@@ -1,0 +1,253 @@
+package shelve
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/larder-store/larder/backend"
+)
+
+// place is a store's directory as this process uses it: all handles on it, however they
+// spell its path, share one, because two would shut each other out.
+type place struct {
+	path  string
+	fi    os.FileInfo
+	root  *os.File // keeps the directory's identity from being given to another
+	disk  disk
+	users int // guarded by placesMu
+	main  *file
+	data  door
+
+	mu     sync.RWMutex // guards the rest
+	files  map[string]*file
+	closed bool
+	claims map[string]*claim // by name
+
+	seats   chan struct{} // one element for each open bbolt file
+	waiting atomic.Int32  // for a seat
+}
+
+var (
+	placesMu sync.Mutex // guards places
+	places   []*place
+)
+
+// maxOpen bounds the bbolt files that are open at once: each takes three descriptors and a
+// mapping.
+const maxOpen = 64
+
+// The names in a store's directory.
+const (
+	mainFile  = "main.db"
+	shelfDir  = "shelves"
+	shelfMark = "shelf-" // keeps shelves called con or nul possible on Windows
+	shelfEnd  = ".db"
+	dataDir   = "data"
+	leaseDir  = "leases"
+)
+
+// openPlace returns the place at path, which must be a store already.
+func openPlace(path string, d disk) (*place, error) {
+	root, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	fi, err := root.Stat()
+	if err != nil {
+		root.Close()
+		return nil, err
+	}
+	placesMu.Lock()
+	defer placesMu.Unlock()
+	for _, p := range places {
+		if os.SameFile(p.fi, fi) {
+			root.Close()
+			p.users++
+			return p, nil
+		}
+	}
+	abs, err := filepath.Abs(path) // the working directory may change
+	if err != nil {
+		root.Close()
+		return nil, err
+	}
+	p := &place{
+		path:   abs,
+		fi:     fi,
+		root:   root,
+		disk:   d,
+		users:  1,
+		data:   door{filepath.Join(abs, dataDir)},
+		files:  map[string]*file{},
+		claims: map[string]*claim{},
+		seats:  make(chan struct{}, maxOpen),
+	}
+	p.main = newFile(p, filepath.Join(abs, mainFile))
+	places = append(places, p)
+	return p, nil
+}
+
+// release gives up one use of the place, and ends it with the last.
+func (p *place) release() {
+	placesMu.Lock()
+	defer placesMu.Unlock()
+	if p.users--; p.users > 0 {
+		return
+	}
+	for i, q := range places {
+		if p == q {
+			places = append(places[:i:i], places[i+1:]...)
+		}
+	}
+	p.mu.Lock()
+	p.closed = true
+	files := []*file{p.main}
+	for _, f := range p.files {
+		files = append(files, f)
+	}
+	p.mu.Unlock()
+	for _, f := range files {
+		f.end(f.current())
+	}
+	p.root.Close()
+}
+
+func (p *place) isClosed() bool {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.closed
+}
+
+// file returns the bbolt file of a shelf.
+func (p *place) file(shelf string) *file {
+	if shelf == backend.ShelfCache || shelf == backend.ShelfComponents {
+		return p.main
+	}
+	p.mu.RLock()
+	f := p.files[shelf]
+	p.mu.RUnlock()
+	if f != nil {
+		return f
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if f = p.files[shelf]; f == nil {
+		f = newFile(p, filepath.Join(p.path, shelfDir, shelfMark+shelf+shelfEnd))
+		p.files[shelf] = f
+	}
+	return f
+}
+
+// shelves returns the names of the shelves that there may be, in byte order.
+func (p *place) shelves() ([]string, error) {
+	entries, err := os.ReadDir(filepath.Join(p.path, shelfDir))
+	if err != nil {
+		return nil, err
+	}
+	names := []string{backend.ShelfCache, backend.ShelfComponents}
+	for _, e := range entries {
+		name, ok := strings.CutPrefix(e.Name(), shelfMark)
+		if name, isShelf := strings.CutSuffix(name, shelfEnd); ok && isShelf && backend.ValidateShelf(name) == nil {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names), nil
+}
+
+// seat waits until one more bbolt file may be open, and returns how to give that up.
+func (p *place) seat() (leave func()) {
+	select {
+	case p.seats <- struct{}{}:
+	default:
+		p.waiting.Add(1)
+		p.seats <- struct{}{}
+		p.waiting.Add(-1)
+	}
+	return func() { <-p.seats }
+}
+
+// crowded reports whether a file waits for a seat.
+func (p *place) crowded() bool { return p.waiting.Load() > 0 }
+
+// create makes an empty bbolt file at path, whose door is held. It is made under another
+// name, so that path is never half a file.
+func (p *place) create(path string) error {
+	return p.replace(path, func(db *bbolt.DB) error { return nil })
+}
+
+// replace puts a new bbolt file at path, filled by fill. Its door must be held alone.
+func (p *place) replace(path string, fill func(*bbolt.DB) error) error {
+	temp := path + ".new"
+	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return explain(err)
+	}
+	db, err := bbolt.Open(temp, 0o600, &bbolt.Options{Timeout: boltTimeout, NoSync: true, NoStatistics: true})
+	if err != nil {
+		return explainBolt(temp, err)
+	}
+	err = fill(db)
+	if err == nil {
+		err = p.disk.step("sync index", temp, db.Sync)
+	}
+	if closing := db.Close(); err == nil {
+		err = closing
+	}
+	if err == nil {
+		err = p.disk.step("rename index", path, func() error { return os.Rename(temp, path) })
+	}
+	if err != nil {
+		os.Remove(temp)
+		return explain(err)
+	}
+	return explain(p.disk.syncDir(filepath.Dir(path)))
+}
+
+// claim keeps sweeps off the data of one batch of writers, by a share in the door of
+// the data directory.
+type claim struct {
+	hold *hold
+	left int // names that are not settled; guarded by place.mu
+}
+
+// claimNames returns n fresh names, protected until each was settled.
+func (p *place) claimNames(ctx context.Context, w patience, n int) ([]string, error) {
+	h, err := p.data.enterSoon(ctx, w, true)
+	if err != nil {
+		return nil, err
+	}
+	c := &claim{hold: h, left: n}
+	names := make([]string, n)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i := range names {
+		names[i] = newID().String()
+		p.claims[names[i]] = c
+	}
+	return names, nil
+}
+
+// settle ends the protection of names.
+func (p *place) settle(names []string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, name := range names {
+		c := p.claims[name]
+		if c == nil {
+			continue
+		}
+		delete(p.claims, name)
+		if c.left--; c.left == 0 {
+			c.hold.leave()
+		}
+	}
+}

@@ -1,0 +1,7 @@
+//go:build unix
+
+package shelve
+
+import "syscall"
+
+const errQuota = syscall.EDQUOT
