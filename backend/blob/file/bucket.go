@@ -1,0 +1,240 @@
+package file
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/backend/blob"
+)
+
+// bucket is a [blob.Bucket] of files.
+type bucket struct {
+	root  string
+	locks locks
+}
+
+func newBucket(root string, o Options) *bucket {
+	return &bucket{root: root, locks: newLocks(filepath.Join(root, private, lockDir), o.Timeout)}
+}
+
+// Limits implements [blob.Bucket].
+func (b *bucket) Limits() backend.Limits {
+	return backend.Limits{AtomicIfAbsent: true, AtomicIfMatch: true, Durable: true, Lasting: true}
+}
+
+// Close implements [blob.Bucket].
+func (b *bucket) Close() error { return nil }
+
+func (b *bucket) path(name string) string { return filepath.Join(b.root, filepath.FromSlash(name)) }
+
+// Head implements [blob.Bucket].
+func (b *bucket) Head(_ context.Context, name string) (blob.Object, error) {
+	f, err := open(b.path(name))
+	if err != nil {
+		return blob.Object{}, err
+	}
+	defer f.Close()
+	o, _, err := readObject(f, name)
+	return o, err
+}
+
+// Get implements [blob.Bucket]. A file that is replaced or deleted stays whole for who has
+// it open.
+func (b *bucket) Get(ctx context.Context, name, version string, off, n int64) (io.ReadCloser, blob.Object, error) {
+	f, err := open(b.path(name))
+	if err != nil {
+		return nil, blob.Object{}, err
+	}
+	o, start, err := readObject(f, name)
+	switch {
+	case err != nil:
+	case version != "" && version != o.Version:
+		err = backend.ErrChanged
+	case off > o.Size:
+		err = blob.ErrRange
+	}
+	if err != nil {
+		f.Close()
+		return nil, blob.Object{}, err
+	}
+	if left := o.Size - off; n < 0 || n > left {
+		n = left
+	}
+	return &body{io.NewSectionReader(f, start+off, n), ctx, f}, o, nil
+}
+
+// body reads a part of a file while its context is alive.
+type body struct {
+	r   *io.SectionReader
+	ctx context.Context
+	f   *os.File
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	if err := b.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return b.r.Read(p)
+}
+
+func (b *body) Close() error { return b.f.Close() }
+
+// open opens a file for reading. ENOTDIR says that a file lies where the path wants a
+// directory, and EISDIR the reverse: of Larder's making is neither.
+func open(path string) (*os.File, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return nil, backend.ErrNotFound
+	}
+	return f, err
+}
+
+// Put implements [blob.Bucket]: a temporary file is written and synced, then linked
+// (which fails if the name exists, whoever else tries) or renamed under a lock, then the
+// directories are synced.
+func (b *bucket) Put(ctx context.Context, name string, src *blob.Body, opts blob.PutOptions) (blob.Object, error) {
+	h := header{Version: rand.Text(), Meta: opts.Meta}
+	temp, err := b.writeTemp(ctx, h, src)
+	if err != nil {
+		return blob.Object{}, err
+	}
+	defer temp.remove()
+	stat, err := temp.f.Stat()
+	if err != nil {
+		return blob.Object{}, err
+	}
+	path := b.path(name)
+	for try := 0; ; try++ {
+		err := b.place(ctx, temp, path, opts)
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, fs.ErrNotExist) || try > maxTries {
+			return blob.Object{}, err
+		}
+		// The directory was never there, or a Delete removed it after it had emptied it.
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			return blob.Object{}, err
+		}
+	}
+	if err := b.syncUp(filepath.Dir(path)); err != nil {
+		return blob.Object{}, fmt.Errorf("%w: the value was stored, but may not survive a power cut: %w", backend.ErrUnavailable, err)
+	}
+	return blob.Object{Name: name, Size: src.Size(), Version: h.Version, ModTime: stat.ModTime(), Meta: opts.Meta}, nil
+}
+
+// maxTries bounds how often a Put finds that Deletes of others undid what it had prepared.
+const maxTries = 100
+
+// place gives the temporary file its name, if the condition holds.
+func (b *bucket) place(ctx context.Context, temp *tempFile, path string, opts blob.PutOptions) error {
+	if opts.IfAbsent {
+		err := os.Link(temp.path, path)
+		if errors.Is(err, fs.ErrExist) {
+			return backend.ErrExists
+		}
+		return err
+	}
+	// Everybody who replaces or deletes takes the lock; so nothing comes between the look
+	// and the rename.
+	unlock, err := b.locks.lock(ctx, path)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if opts.IfMatch != "" {
+		version, err := versionOf(path)
+		if err != nil {
+			return err
+		}
+		if version != opts.IfMatch {
+			return backend.ErrChanged
+		}
+	}
+	if err := os.Rename(temp.path, path); err != nil {
+		return err
+	}
+	temp.placed = true
+	return nil
+}
+
+// versionOf returns the version of a file; "" if there is none that can be read.
+func versionOf(path string) (string, error) {
+	f, err := open(path)
+	if errors.Is(err, backend.ErrNotFound) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	o, _, err := readObject(f, "")
+	if errors.Is(err, backend.ErrCorrupt) {
+		return "", nil
+	}
+	return o.Version, err
+}
+
+// Delete implements [blob.Bucket].
+func (b *bucket) Delete(ctx context.Context, names []string) error {
+	errs := make(backend.BatchError, len(names))
+	dirs := map[string]bool{} // synced once, after all
+	for i, name := range names {
+		var dir string
+		if dir, errs[i] = b.remove(ctx, b.path(name)); dir != "" {
+			dirs[dir] = true
+		}
+	}
+	for dir := range dirs {
+		if err := syncDir(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return errs.OrNil()
+}
+
+// remove removes a file and the directories that it leaves empty. It returns the
+// directory that has to be synced; none if nothing was there.
+func (b *bucket) remove(ctx context.Context, path string) (string, error) {
+	unlock, err := b.locks.lock(ctx, path)
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	err = os.Remove(path)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	dir := filepath.Dir(path)
+	for dir != b.root && os.Remove(dir) == nil { // which fails unless it is empty
+		dir = filepath.Dir(dir)
+	}
+	return dir, nil
+}
+
+// syncUp makes the entries of a path durable, from dir up to the root. Those that were so
+// before cost a few microseconds each.
+func (b *bucket) syncUp(dir string) error {
+	for {
+		// A directory that is gone was emptied by a Delete, which came after this Put.
+		if err := syncDir(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		if dir == b.root || !strings.HasPrefix(dir, b.root) {
+			return nil
+		}
+		dir = filepath.Dir(dir)
+	}
+}

@@ -1,0 +1,100 @@
+package file
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"os"
+
+	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/backend/blob"
+)
+
+// A file is
+//
+//	larder-file-1 <length of the header, 8 hex digits> <its CRC-32C, 8 hex digits>\n
+//	<the header: one JSON object and a newline>
+//	<the value, to the end of the file>
+//
+// so that a value and what is known of it appear, change and vanish together, which a
+// file beside it could not do. Extended attributes could, but not every file system has
+// them, nor does every copy keep them.
+type header struct {
+	Version string            `json:"version"` // random: no two files ever have the same
+	Meta    map[string]string `json:"meta"`
+}
+
+const (
+	magic    = "larder-file-1 "
+	lineSize = len(magic) + 8 + 1 + 8 + 1
+
+	// maxHeader is above what 2 KiB of metadata take as JSON, and bounds what a
+	// hostile length makes us read.
+	maxHeader = 64 << 10
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+func (h header) encode() ([]byte, error) {
+	text, err := json.Marshal(h)
+	if err != nil {
+		return nil, err
+	}
+	text = append(text, '\n')
+	return append([]byte(firstLine(uint32(len(text)), crc32.Checksum(text, castagnoli))), text...), nil
+}
+
+func firstLine(length, sum uint32) string {
+	return fmt.Sprintf("%s%08x %08x\n", magic, length, sum)
+}
+
+// readObject returns what a file's header says of its object, and where the value begins.
+func readObject(f *os.File, name string) (blob.Object, int64, error) {
+	stat, err := f.Stat()
+	if err != nil {
+		return blob.Object{}, 0, err
+	}
+	h, start, err := decodeHeader(f)
+	if err != nil {
+		return blob.Object{}, 0, fmt.Errorf("%w: file %s: %w", backend.ErrCorrupt, f.Name(), err)
+	}
+	return blob.Object{
+		Name: name, Size: stat.Size() - start, Version: h.Version, ModTime: stat.ModTime(), Meta: h.Meta,
+	}, start, nil
+}
+
+var errHeader = errors.New("it does not begin with a header of Larder")
+
+func decodeHeader(r io.ReaderAt) (h header, start int64, err error) {
+	var first [1024]byte // one read for nearly all headers
+	n, err := r.ReadAt(first[:], 0)
+	if err != nil && err != io.EOF {
+		return h, 0, err
+	}
+	var length, sum uint32
+	if n < lineSize {
+		return h, 0, errHeader
+	}
+	line := string(first[:lineSize])
+	fmt.Sscanf(line, magic+"%x %x", &length, &sum)
+	if line != firstLine(length, sum) || length > maxHeader {
+		return h, 0, errHeader
+	}
+	text := first[lineSize:n]
+	if int(length) > len(text) {
+		text = make([]byte, length)
+		if _, err := r.ReadAt(text, int64(lineSize)); err != nil {
+			return h, 0, fmt.Errorf("its header is cut short: %w", err)
+		}
+	}
+	text = text[:length]
+	if crc32.Checksum(text, castagnoli) != sum {
+		return h, 0, errors.New("its header does not match its checksum")
+	}
+	if err := json.Unmarshal(text, &h); err != nil {
+		return h, 0, err
+	}
+	return h, int64(lineSize) + int64(length), nil
+}

@@ -1,0 +1,162 @@
+package file
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"iter"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/backend/blob"
+)
+
+// List implements [blob.Bucket]: a walk through the tree in the byte order of names. Only
+// the names of the directories on the way are in memory, and none is open across a yield.
+func (b *bucket) List(ctx context.Context, opts blob.ListOptions) iter.Seq2[blob.Object, error] {
+	return func(yield func(blob.Object, error) bool) {
+		w := walk{b: b, ctx: ctx, opts: opts, yield: yield}
+		// What lies outside the last directory of the prefix cannot match.
+		top := opts.Prefix[:strings.LastIndexByte(opts.Prefix, '/')+1]
+		if err := w.dir(top); err != nil && !errors.Is(err, errStop) {
+			yield(blob.Object{}, err)
+		}
+	}
+}
+
+var errStop = errors.New("the caller has seen enough")
+
+type walk struct {
+	b     *bucket
+	ctx   context.Context
+	opts  blob.ListOptions
+	yield func(blob.Object, error) bool
+}
+
+// dir walks the directory of a name that is empty or ends in a slash.
+func (w *walk) dir(name string) error {
+	names, err := w.names(name)
+	if err != nil {
+		return err
+	}
+	for _, child := range names {
+		if err := w.ctx.Err(); err != nil {
+			return err
+		}
+		if err := w.child(name + child); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// names returns what is in a directory, sorted as the names of objects below it are:
+// a directory with its slash.
+func (w *walk) names(dir string) ([]string, error) {
+	entries, err := readDir(w.b.path(dir))
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, e := range entries {
+		child := e.Name()
+		if e.IsDir() {
+			child += "/"
+		}
+		full := dir + child
+		folder := e.IsDir() && strings.HasPrefix(w.opts.Prefix, full)
+		switch {
+		case dir == "" && child == private+"/":
+		case !folder && !strings.HasPrefix(full, w.opts.Prefix):
+		case full <= w.opts.After && !strings.HasPrefix(w.opts.After, full):
+		default:
+			names = append(names, child)
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// readDir reads a directory. One that is gone, or was never one, is empty.
+func readDir(path string) ([]os.DirEntry, error) {
+	d, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	entries, err := d.ReadDir(-1)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		err = nil
+	}
+	return entries, err
+}
+
+func (w *walk) child(name string) error {
+	if strings.HasSuffix(name, "/") {
+		if !w.opts.Folders || len(name) <= len(w.opts.Prefix) {
+			return w.dir(name)
+		}
+		if name <= w.opts.After {
+			return nil
+		}
+		return w.folder(name)
+	}
+	if name <= w.opts.After {
+		return nil
+	}
+	o, err := w.b.Head(w.ctx, name)
+	switch {
+	case errors.Is(err, backend.ErrNotFound):
+		return nil // deleted meanwhile
+	case errors.Is(err, backend.ErrCorrupt):
+		if o, err = w.unreadable(name); errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return w.tell(o)
+}
+
+// unreadable describes a file without a header, so that it is seen and can be deleted.
+func (w *walk) unreadable(name string) (blob.Object, error) {
+	stat, err := os.Stat(w.b.path(name))
+	if err != nil {
+		return blob.Object{}, err
+	}
+	return blob.Object{Name: name, Size: stat.Size(), ModTime: stat.ModTime()}, nil
+}
+
+// folder yields a directory, if there is a file anywhere in it.
+func (w *walk) folder(name string) error {
+	full := false
+	err := filepath.WalkDir(w.b.path(name), func(_ string, e fs.DirEntry, err error) error {
+		if err == nil && !e.IsDir() {
+			full = true
+			return filepath.SkipAll
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			err = nil
+		}
+		return err
+	})
+	if err != nil || !full {
+		return err
+	}
+	return w.tell(blob.Object{Name: name})
+}
+
+func (w *walk) tell(o blob.Object) error {
+	if !w.yield(o, nil) {
+		return errStop
+	}
+	return nil
+}

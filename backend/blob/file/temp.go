@@ -1,0 +1,172 @@
+package file
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/gofrs/flock"
+
+	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/backend/blob"
+)
+
+// Temporary files lie in a directory of the store itself, so that they are in the file
+// system of their destination, and that a sweep need not search the whole tree.
+const (
+	tempDir    = "temp"
+	tempPrefix = "temp-"
+)
+
+// tempFile is a file on its way. Its writer holds a kernel lock on it, which a sweep
+// respects and the writer's death releases.
+type tempFile struct {
+	path   string
+	f      *os.File
+	lock   *flock.Flock
+	placed bool // it was renamed
+}
+
+// writeTemp writes header and body to a new temporary file and syncs it.
+func (b *bucket) writeTemp(ctx context.Context, h header, src *blob.Body) (*tempFile, error) {
+	t, err := newTemp(filepath.Join(b.root, private, tempDir))
+	if err != nil {
+		return nil, err
+	}
+	if err := t.write(ctx, h, src); err != nil {
+		t.remove()
+		return nil, err
+	}
+	return t, nil
+}
+
+func newTemp(dir string) (*tempFile, error) {
+	for range maxTries {
+		f, err := os.CreateTemp(dir, tempPrefix+"*")
+		if errors.Is(err, fs.ErrNotExist) {
+			if err := os.MkdirAll(dir, 0o700); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		t := &tempFile{path: f.Name(), f: f, lock: flock.New(f.Name(), flock.SetFlag(os.O_RDWR))}
+		locked, err := t.lock.TryLock()
+		if locked && t.named() {
+			return t, nil
+		}
+		t.remove() // a sweep came between the two
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+	}
+	return nil, fmt.Errorf("%w: temporary files in %s vanish as soon as they are made", backend.ErrUnavailable, dir)
+}
+
+// named reports whether the file still has its name.
+func (t *tempFile) named() bool {
+	mine, err1 := t.f.Stat()
+	found, err2 := os.Stat(t.path)
+	return err1 == nil && err2 == nil && os.SameFile(mine, found)
+}
+
+func (t *tempFile) write(ctx context.Context, h header, src *blob.Body) error {
+	head, err := h.encode()
+	if err != nil {
+		return err
+	}
+	if _, err := t.f.Write(head); err != nil {
+		return err
+	}
+	if _, err := io.CopyBuffer(struct{ io.Writer }{t.f}, cancellable{ctx, src}, make([]byte, min(256<<10, src.Size()+1))); err != nil {
+		return err
+	}
+	return t.f.Sync()
+}
+
+// cancellable ends a long copy with its context.
+type cancellable struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (c cancellable) Read(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.r.Read(p)
+}
+
+// remove gives up the temporary name, and the file with it unless it got another.
+func (t *tempFile) remove() {
+	if !t.placed {
+		os.Remove(t.path)
+	}
+	t.f.Close()
+	t.lock.Close()
+}
+
+// grace is the default of [backend.SweepOptions] here: the lock tells what is in use, so that a
+// file need only be old enough for its writer to have taken it.
+const grace = time.Minute
+
+// Sweep implements [blob.Sweeper]: it removes the temporary files of writers that died.
+func (b *bucket) Sweep(ctx context.Context, _ string, opts backend.SweepOptions) (report backend.SweepReport, err error) {
+	if opts.Grace <= 0 {
+		opts.Grace = grace
+	}
+	dir := filepath.Join(b.root, private, tempDir)
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return report, nil
+	}
+	for _, e := range entries {
+		if err := ctx.Err(); err != nil {
+			return report, err
+		}
+		path := filepath.Join(dir, e.Name())
+		info, err := os.Stat(path)
+		if err != nil {
+			continue // gone meanwhile
+		}
+		left, err := abandoned(path, info, opts)
+		if err != nil {
+			return report, err
+		}
+		if !left {
+			report.Kept++
+			continue
+		}
+		report.Orphans++
+		report.OrphanBytes += info.Size()
+	}
+	return report, err
+}
+
+// abandoned reports whether nobody writes a temporary file any longer, and removes it
+// then, unless it is a dry run.
+func abandoned(path string, info fs.FileInfo, opts backend.SweepOptions) (bool, error) {
+	if time.Since(info.ModTime()) < opts.Grace {
+		return false, nil
+	}
+	lock := flock.New(path, flock.SetFlag(os.O_RDWR))
+	locked, err := lock.TryLock()
+	defer lock.Close()
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil || !locked {
+		return false, err
+	}
+	if opts.DryRun {
+		return true, nil
+	}
+	return true, os.Remove(path)
+}

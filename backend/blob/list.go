@@ -1,0 +1,143 @@
+package blob
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+
+	"github.com/larder-store/larder/backend"
+)
+
+// List implements [backend.Backend]. Objects that are not Larder's are passed over.
+func (b *Backend) List(ctx context.Context, shelf string, opts backend.ListOptions) iter.Seq2[backend.Info, error] {
+	return func(yield func(backend.Info, error) bool) {
+		fail := func(err error) {
+			yield(backend.Info{}, backend.Wrap("list", b.scheme, backend.Key{Shelf: shelf}, err))
+		}
+		if err := opts.Validate(shelf); err != nil {
+			fail(err)
+			return
+		}
+		base := b.prefix + shelf + "/"
+		query := ListOptions{Prefix: base + opts.Prefix, Limit: opts.Limit}
+		if opts.After != "" {
+			query.After = base + opts.After + mark
+		}
+		n := 0
+		for o, err := range b.objects(ctx, query) {
+			if err != nil {
+				fail(err)
+				return
+			}
+			key, ours := b.key(o.Name)
+			if !ours {
+				continue
+			}
+			if !yield(listed(key, o), nil) {
+				return
+			}
+			if n++; n == opts.Limit {
+				return
+			}
+		}
+	}
+}
+
+// listed makes the Info of an object in a list, as far as the bucket told.
+func listed(key backend.Key, o Object) backend.Info {
+	if o.Meta != nil {
+		if info, _, err := describe(key, o); err == nil {
+			return info
+		}
+	}
+	return backend.Info{Key: key, Size: o.Size, Version: o.Version, ModTime: o.ModTime}
+}
+
+// Shelves implements [backend.Backend]. It takes the bucket's word for what is a folder:
+// one that holds nothing but strangers' objects, and could be a shelf, is yielded too.
+func (b *Backend) Shelves(ctx context.Context) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		fail := func(err error) { yield("", backend.Wrap("shelves", b.scheme, backend.Key{}, err)) }
+		// Folders come in the order of their names with a slash, "a-b/" before "a/": all of
+		// them have to be known before the first can be told.
+		var shelves []string
+		for o, err := range b.objects(ctx, ListOptions{Prefix: b.prefix, Folders: true}) {
+			if err != nil {
+				fail(err)
+				return
+			}
+			shelf, folder := strings.CutSuffix(strings.TrimPrefix(o.Name, b.prefix), "/")
+			if folder && backend.ValidateShelf(shelf) == nil {
+				shelves = append(shelves, shelf)
+			}
+		}
+		slices.Sort(shelves)
+		for _, shelf := range shelves {
+			if err := ctx.Err(); err != nil {
+				fail(err)
+				return
+			}
+			if !yield(shelf, nil) {
+				return
+			}
+		}
+	}
+}
+
+// objects is the bucket's list, which must go forward: an object that was seen is lost
+// to who resumes after the one before it.
+func (b *Backend) objects(ctx context.Context, query ListOptions) iter.Seq2[Object, error] {
+	return func(yield func(Object, error) bool) {
+		// The call ends before each yield and a new one begins after it, so that the loop body may
+		// close the backend without waiting for itself.
+		c, err := b.begin(ctx)
+		if err != nil {
+			yield(Object{}, err)
+			return
+		}
+		live := true
+		defer func() {
+			if live {
+				c.b.calls.Done()
+			}
+			c.stop()
+		}()
+		last := query.After
+		for o, err := range b.bucket.List(c.ctx, query) {
+			if err == nil {
+				err = c.ctx.Err()
+			}
+			if err == nil && o.Name <= last {
+				err = fmt.Errorf("the service listed %q after %q: what lies between may be lost", o.Name, last)
+			}
+			if err != nil {
+				yield(Object{}, c.wrap("list", backend.Key{}, err))
+				return
+			}
+			last = o.Name
+			c.b.calls.Done()
+			live = false
+			if !yield(o, nil) {
+				return
+			}
+			if !c.b.rejoin() {
+				yield(Object{}, backend.ErrClosed)
+				return
+			}
+			live = true
+		}
+	}
+}
+
+// rejoin counts a call again that was suspended, unless the backend was closed.
+func (b *Backend) rejoin() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return false
+	}
+	b.calls.Add(1)
+	return true
+}

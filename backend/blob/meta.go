@@ -1,0 +1,186 @@
+package blob
+
+import (
+	"bytes"
+	"compress/flate"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/larder-store/larder/backend"
+)
+
+// An object carries two metadata entries:
+//
+//	larder      1;sha256=<hex>;crc32c=<hex>;key=<hex>;nonce=<text>
+//	lardermeta  the caller's Meta, as in a URL's query; absent if there is none
+//
+// "1" is the number of this format. The names have neither "-", which Azure refuses, nor
+// "_", which some proxies drop from headers.
+const (
+	metaStamp = "larder"
+	metaMeta  = "lardermeta"
+	format    = "1"
+)
+
+// maxObjectMeta bounds names and values together: S3's limit, and the smallest of all.
+const maxObjectMeta = 2048
+
+// stamp is what Larder itself keeps with an object.
+type stamp struct {
+	digest [32]byte
+	sum    uint32
+	key    string // keyCheck of the key
+	nonce  string // tells one Put from every other
+}
+
+func (s stamp) String() string {
+	return fmt.Sprintf("%s;sha256=%x;crc32c=%08x;key=%s;nonce=%s", format, s.digest, s.sum, s.key, s.nonce)
+}
+
+// encodeMeta returns the metadata of an object.
+func encodeMeta(s stamp, meta backend.Meta) (map[string]string, error) {
+	m := map[string]string{metaStamp: s.String()}
+	if len(meta) == 0 {
+		return m, nil
+	}
+	room := maxObjectMeta - len(metaStamp) - len(m[metaStamp]) - len(metaMeta)
+	text := encodeQuery(meta)
+	if len(text) > room {
+		text = squeeze(text)
+	}
+	if len(text) > room {
+		return nil, fmt.Errorf("%w: the metadata takes %d bytes as it is kept with an object, %d are left", backend.ErrTooLarge, len(text), room)
+	}
+	m[metaMeta] = text
+	return m, nil
+}
+
+// encodeQuery escapes no more than url.ParseQuery needs, and blanks, because servers may
+// join or trim them.
+func encodeQuery(meta backend.Meta) string {
+	var b strings.Builder
+	for i, k := range slices.Sorted(maps.Keys(meta)) {
+		if i > 0 {
+			b.WriteByte('&')
+		}
+		b.WriteString(k)
+		b.WriteByte('=')
+		for _, c := range []byte(meta[k]) {
+			switch c {
+			case ' ':
+				b.WriteByte('+')
+			case '%', '&', '+', ';':
+				fmt.Fprintf(&b, "%%%02X", c)
+			default:
+				b.WriteByte(c)
+			}
+		}
+	}
+	return b.String()
+}
+
+// squeezed begins the form for a Meta of so many entries that the separators would not
+// fit. No key begins with it.
+const squeezed = "~"
+
+func squeeze(text string) string {
+	var b bytes.Buffer
+	w, _ := flate.NewWriter(&b, flate.BestCompression) // its only error is a wrong level
+	io.WriteString(w, text)
+	w.Close()
+	return squeezed + base64.RawURLEncoding.EncodeToString(b.Bytes())
+}
+
+func unsqueeze(text string) (string, error) {
+	packed, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil {
+		return "", err
+	}
+	// Three times MaxMeta is more than any Meta takes as a query.
+	b, err := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(packed)), 3*backend.MaxMeta))
+	return string(b), err
+}
+
+// errStranger: the object has no metadata of ours.
+var errStranger = errors.New("the object does not carry Larder's metadata: another program wrote it, or it was copied without its metadata; delete it, or copy it anew with the metadata")
+
+// describe makes the Info of the object that holds key. An object that cannot be
+// understood is backend.ErrCorrupt, so that a cache replaces it.
+func describe(key backend.Key, o Object) (backend.Info, stamp, error) {
+	s, err := parseStamp(o.Meta[metaStamp])
+	if err != nil {
+		return backend.Info{}, s, fmt.Errorf("%w: object %q: %w", backend.ErrCorrupt, o.Name, err)
+	}
+	if s.key != keyCheck(key) {
+		return backend.Info{}, s, fmt.Errorf("object %q holds the value of another key: it was renamed, or belongs to a store whose prefix begins with this one's; open it under its own prefix", o.Name)
+	}
+	meta, err := parseMeta(o.Meta[metaMeta])
+	if err != nil {
+		return backend.Info{}, s, fmt.Errorf("%w: metadata of object %q: %w", backend.ErrCorrupt, o.Name, err)
+	}
+	return backend.Info{
+		Key: key, Size: o.Size, Digest: s.digest, Sum: s.sum, Version: o.Version, ModTime: o.ModTime, Meta: meta,
+	}, s, nil
+}
+
+func parseStamp(text string) (s stamp, err error) {
+	if text == "" {
+		return s, errStranger
+	}
+	number, rest, _ := strings.Cut(text, ";")
+	if number != format {
+		return s, fmt.Errorf("its metadata has format %q, this version of Larder reads %q", number, format)
+	}
+	for field := range strings.SplitSeq(rest, ";") {
+		name, value, _ := strings.Cut(field, "=")
+		switch name {
+		case "sha256":
+			var b []byte
+			if b, err = hex.DecodeString(value); err == nil && len(b) != len(s.digest) {
+				err = hex.ErrLength
+			}
+			copy(s.digest[:], b)
+		case "crc32c":
+			var sum uint64
+			sum, err = strconv.ParseUint(value, 16, 32)
+			s.sum = uint32(sum)
+		case "key":
+			s.key = value
+		case "nonce":
+			s.nonce = value
+		}
+		if err != nil {
+			return s, fmt.Errorf("its metadata holds %q: %w", field, err)
+		}
+	}
+	return s, nil
+}
+
+func parseMeta(text string) (backend.Meta, error) {
+	if text == "" {
+		return nil, nil
+	}
+	if packed, ok := strings.CutPrefix(text, squeezed); ok {
+		var err error
+		if text, err = unsqueeze(packed); err != nil {
+			return nil, err
+		}
+	}
+	values, err := url.ParseQuery(text)
+	if err != nil {
+		return nil, err
+	}
+	meta := make(backend.Meta, len(values))
+	for k, v := range values {
+		meta[k] = v[0]
+	}
+	return meta, nil
+}

@@ -1,0 +1,131 @@
+package blob
+
+import (
+	"context"
+	"io"
+	"sync"
+)
+
+// parallel reads a large value: the first part from the stream that told its size, the
+// others by requests of their own ahead of the reader, as many as there are buffers.
+type parallel struct {
+	ctx    context.Context
+	first  *resumed
+	cancel context.CancelFunc
+	queue  chan *part  // in order; closed after the last
+	free   chan []byte // buffers that nobody uses
+	wg     sync.WaitGroup
+
+	now  *part // being read; nil: first is
+	off  int   // in now.buf
+	done error // sticks
+}
+
+// part is one request's share.
+type part struct {
+	buf   []byte
+	ready chan struct{} // closed when buf is full or err is set
+	err   error
+}
+
+func newParallel(ctx context.Context, b *Backend, first *resumed, end int64) *parallel {
+	ctx, cancel := context.WithCancel(ctx)
+	buffers := b.concurrency - 1 // the first part needs none
+	r := &parallel{ctx: ctx, first: first, cancel: cancel, queue: make(chan *part, buffers), free: make(chan []byte, buffers)}
+	for range buffers {
+		r.free <- nil // made when they are needed
+	}
+	r.wg.Add(1)
+	go r.dispatch(ctx, b.bucket, first.object, first.end, end)
+	return r
+}
+
+// dispatch starts a request for each part, as soon as there is a buffer for it.
+func (r *parallel) dispatch(ctx context.Context, bucket Bucket, o Object, off, end int64) {
+	defer r.wg.Done()
+	defer close(r.queue)
+	for ; off < end; off += readPart {
+		var buf []byte
+		select {
+		case buf = <-r.free:
+		case <-ctx.Done():
+			return
+		}
+		if buf == nil {
+			buf = make([]byte, readPart)
+		}
+		p := &part{buf: buf[:min(readPart, end-off)], ready: make(chan struct{})}
+		r.queue <- p // never waits: there are no more parts than buffers
+		r.wg.Add(1)
+		go func() {
+			defer r.wg.Done()
+			defer close(p.ready)
+			p.err = p.fill(ctx, bucket, o, off)
+		}()
+	}
+}
+
+func (p *part) fill(ctx context.Context, bucket Bucket, o Object, off int64) error {
+	body, err := fetch(ctx, bucket, o, off, int64(len(p.buf)))
+	if err != nil {
+		return err
+	}
+	r := &resumed{ctx: ctx, bucket: bucket, object: o, body: body, off: off, end: off + int64(len(p.buf))}
+	defer func() { r.Close() }()
+	_, err = io.ReadFull(r, p.buf)
+	return err
+}
+
+// Read implements [io.Reader].
+func (r *parallel) Read(b []byte) (int, error) {
+	if r.done != nil {
+		return 0, r.done
+	}
+	for {
+		if r.now == nil {
+			n, err := r.first.Read(b)
+			if err != io.EOF {
+				return n, r.stick(err)
+			}
+		} else if n := copy(b, r.now.buf[r.off:]); n > 0 || len(b) == 0 {
+			r.off += n
+			return n, nil
+		}
+		if err := r.next(); err != nil {
+			return 0, r.stick(err)
+		}
+	}
+}
+
+// next gives back the buffer that was read and waits for the next part.
+func (r *parallel) next() error {
+	if r.now != nil {
+		r.free <- r.now.buf[:cap(r.now.buf)]
+	}
+	p, ok := <-r.queue
+	if !ok {
+		if err := r.ctx.Err(); err != nil { // which is why there are no more
+			return err
+		}
+		return io.EOF
+	}
+	<-p.ready
+	r.now, r.off = p, 0
+	return p.err
+}
+
+func (r *parallel) stick(err error) error {
+	r.done = err
+	return err
+}
+
+// Close implements [io.Closer]. It waits until no request is under way.
+func (r *parallel) Close() error {
+	r.cancel()
+	err := r.first.Close()
+	r.wg.Wait()
+	if r.done == nil {
+		r.done = io.ErrClosedPipe
+	}
+	return err
+}
