@@ -38,11 +38,10 @@ const (
 
 // hold is a door that is held.
 type hold struct {
-	gate, door *os.File // nil in a directory that cannot be written and has no locks
-
-	mu    sync.Mutex // guards the rest
-	beats int
-	timer *time.Timer // nil once the hold was left
+	mu         sync.Mutex // guards all
+	gate, door *os.File   // nil in a directory that cannot be written and has no locks
+	beats      int
+	timer      *time.Timer // nil once the hold was left
 }
 
 // enter waits for the door, without end. See [place.await] for how to wait for it
@@ -143,7 +142,9 @@ func isAt(f *os.File, path string) bool {
 
 // knocked reports whether someone waits at the gate.
 func (h *hold) knocked() bool {
-	if h.gate == nil {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.timer == nil || h.gate == nil {
 		return false
 	}
 	free, err := tryLock(h.gate, true)
@@ -156,9 +157,9 @@ func (h *hold) knocked() bool {
 // leave gives up the door.
 func (h *hold) leave() {
 	h.mu.Lock()
+	defer h.mu.Unlock()
 	h.timer.Stop()
 	h.timer = nil
-	h.mu.Unlock()
 	h.close()
 }
 
