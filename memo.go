@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"reflect"
 	"runtime/debug"
@@ -56,6 +57,9 @@ func (s *Store) memo(ctx context.Context, c Component, attribute string, dst any
 	key, err := s.place(ctx, c, attribute)
 	if err != nil {
 		return err
+	}
+	if reflect.TypeOf(dst).Elem().Implements(reflect.TypeFor[io.Reader]()) {
+		return fmt.Errorf("memo %q: a stream can be read once, by one caller; store it by Put and read it by Reader", key)
 	}
 	for {
 		landed := s.flights.count(key).Load()

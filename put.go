@@ -43,7 +43,11 @@ func (s *Store) Put(ctx context.Context, c Component, attribute string, value an
 		return Info{}, fmt.Errorf("put %q: %w", key, err)
 	}
 	defer v.Close()
+	return s.putOptions(ctx, c, key, v, opts)
+}
 
+// putOptions stores an encoded value as the options say.
+func (s *Store) putOptions(ctx context.Context, c Component, key backend.Key, v *encoded, opts []PutOption) (Info, error) {
 	var o PutOption
 	for _, opt := range opts {
 		o.ifAbsent = o.ifAbsent || opt.ifAbsent

@@ -139,7 +139,7 @@ func (p *headerParser) next(c byte) bool {
 
 func (p *headerParser) want(c byte) {
 	if p.err == nil && !p.next(c) {
-		p.fail("want %q before %q", c, excerpt(p.rest))
+		p.fail("want %q at %q", c, excerpt(p.rest))
 	}
 }
 
@@ -159,15 +159,14 @@ func (p *headerParser) entry(key string, a *array) {
 
 // quoted reads a string in quotes of either kind, without escapes.
 func (p *headerParser) quoted() string {
-	quote := byte('\'')
-	if p.next('"') {
-		quote = '"'
-	} else {
-		p.want(quote)
+	quote := "'"
+	opened := p.next('\'')
+	if !opened {
+		quote, opened = `"`, p.next('"')
 	}
-	s, rest, ok := strings.Cut(p.rest, string(quote))
-	if !ok || strings.Contains(s, `\`) {
-		p.fail("want a quoted word before %q", excerpt(p.rest))
+	s, rest, closed := strings.Cut(p.rest, quote)
+	if !opened || !closed || strings.Contains(s, `\`) {
+		p.fail("want a quoted word at %q", excerpt(p.rest))
 	}
 	p.rest = rest
 	return s
@@ -181,7 +180,7 @@ func (p *headerParser) bool() bool {
 	}
 	rest, ok := strings.CutPrefix(p.rest, "True")
 	if !ok {
-		p.fail("fortran_order: want True or False before %q", excerpt(p.rest))
+		p.fail("fortran_order: want True or False at %q", excerpt(p.rest))
 	}
 	p.rest = rest
 	return true
@@ -199,10 +198,10 @@ func (p *headerParser) shape() shape {
 		if p.next(',') {
 			continue
 		}
+		p.want(')')
 		if len(s) == 1 {
 			p.fail("shape: want a tuple, found a number")
 		}
-		p.want(')')
 		break
 	}
 	return s
@@ -214,7 +213,7 @@ func (p *headerParser) length() int64 {
 	digits := p.rest[:len(p.rest)-len(strings.TrimLeft(p.rest, "0123456789"))]
 	n, err := strconv.ParseInt(digits, 10, 64)
 	if err != nil || len(digits) > 1 && digits[0] == '0' {
-		p.fail("shape: want a length before %q", excerpt(p.rest))
+		p.fail("shape: want a length at %q", excerpt(p.rest))
 	}
 	p.rest = strings.TrimPrefix(p.rest[len(digits):], "L")
 	return n

@@ -97,7 +97,7 @@ func mapOf(key, elem *plan) encodeFunc {
 		for it := v.MapRange(); it.Next(); {
 			n := entry{key: len(e.buf), of: it.Key()}
 			if err := e.key(key, n.of); err != nil {
-				return below(fmt.Sprintf("[%.100v]", n.of), err)
+				return below("["+shown(n.of)+"]", err)
 			}
 			n.value = len(e.buf)
 			if err := e.room(1); err != nil {
@@ -131,7 +131,7 @@ func (e *encoder) key(p *plan, v reflect.Value) error {
 		return err
 	}
 	if !validKey(e.buf[start:]) {
-		return faultf("%s %.40v is no key of a map; %s", v.Type(), v, keyAdvice)
+		return faultf("%s is no key of a map; %s", keyName(v), keyAdvice)
 	}
 	return nil
 }
@@ -198,27 +198,14 @@ func keyName(k reflect.Value) string {
 	if k.Kind() == reflect.Interface {
 		k = k.Elem()
 	}
-	return fmt.Sprintf("%s %.100v", k.Type(), k)
+	return k.Type().String() + " " + shown(k)
 }
 
-// sortedKeys returns the keys of a decoded map in the order of their encodings.
-func sortedKeys(m map[any]any) []any {
-	type named struct {
-		encoded []byte
-		key     any
+// shown returns a key for people, cut to longestName bytes.
+func shown(k reflect.Value) string {
+	s := fmt.Sprint(k)
+	if len(s) > longestName {
+		return s[:longestName] + "…"
 	}
-	keys := make([]named, 0, len(m))
-	for k := range m {
-		e := encoder{}
-		if err := e.value(k); err != nil {
-			panic("keying: " + err.Error()) // what was decoded can be encoded
-		}
-		keys = append(keys, named{e.buf, k})
-	}
-	slices.SortFunc(keys, func(a, b named) int { return bytes.Compare(a.encoded, b.encoded) })
-	sorted := make([]any, len(keys))
-	for i := range keys {
-		sorted[i] = keys[i].key
-	}
-	return sorted
+	return s
 }

@@ -1,12 +1,14 @@
 package keying
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"math"
 	"math/big"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -50,11 +52,8 @@ func (Readable) KeyFrom(c component.Component, inputs ...string) (string, error)
 }
 
 func checkReadable(key string) error {
-	words, digits := "", key
-	if n := len(key) - 2*sha256.Size; n > 1 {
-		words, digits = key[:n], key[n:]
-	}
-	if !strings.HasSuffix(words, "-") || !isHexDigest(digits) || checkSegment(key) != nil {
+	n := max(0, len(key)-2*sha256.Size)
+	if !strings.HasSuffix(key[:n], "-") || !isHexDigest(key[n:]) || checkSegment(key) != nil {
 		return fmt.Errorf("%.80q is no key of keying.Readable, which end in a hyphen and 64 digits of 0-9 a-f", key)
 	}
 	return nil
@@ -79,22 +78,14 @@ func describe(d Description) string {
 	if !d.AsOf.IsZero() {
 		w.add("_" + d.AsOf.Format(time.RFC3339Nano))
 	}
-	w.entries("_", "", d.Parameters)
-	return w.String()
+	w.entries("", d.Parameters)
+	return string(w.b)
 }
 
 // words gathers text, in the bytes that a key may hold, up to MaxWords of it.
 type words struct {
 	b   []byte
 	gap bool // bytes that a key may not hold came last
-}
-
-// String returns what was gathered; never nothing.
-func (w *words) String() string {
-	if len(w.b) == 0 {
-		return "x"
-	}
-	return string(w.b)
 }
 
 func (w *words) full() bool { return len(w.b) >= MaxWords }
@@ -130,28 +121,28 @@ func (w *words) put(c byte) {
 
 // entries adds the parameters: maps as name=value, with the names of nested maps
 // joined by dots; anything else as value.
-func (w *words) entries(before, path string, v any) {
+func (w *words) entries(path string, v any) {
 	m, ok := v.(map[any]any)
 	if !ok {
 		if v == nil && path == "" {
 			return
 		}
-		w.add(before)
+		w.add("_")
 		if path != "" {
 			w.add(path + "=")
 		}
 		w.value(v)
 		return
 	}
-	for _, k := range sortedKeys(m) {
+	for _, x := range sorted(m) {
 		if w.full() {
 			return
 		}
-		name := scalar(k)
+		name := scalar(x.key)
 		if path != "" {
 			name = path + "." + name
 		}
-		w.entries("_", name, m[k])
+		w.entries(name, x.value)
 	}
 }
 
@@ -170,19 +161,40 @@ func (w *words) value(v any) {
 			w.value(x)
 		}
 	case map[any]any:
-		for i, k := range sortedKeys(v) {
+		for i, x := range sorted(v) {
 			if w.full() {
 				return
 			}
 			if i > 0 {
 				w.add("-")
 			}
-			w.add(scalar(k) + "=")
-			w.value(v[k])
+			w.add(scalar(x.key) + "=")
+			w.value(x.value)
 		}
 	default:
 		w.add(scalar(v))
 	}
+}
+
+// mapEntry is an entry of a decoded map. A NaN is a key by which no value is found, so maps
+// are only ranged over.
+type mapEntry struct {
+	key, value any
+	encoded    []byte // the key
+}
+
+// sorted returns the entries of a decoded map in the order of their encodings.
+func sorted(m map[any]any) []mapEntry {
+	entries := make([]mapEntry, 0, len(m))
+	for k, v := range m {
+		e := encoder{}
+		if err := e.value(k); err != nil {
+			panic("keying: a decoded key has no encoding: " + err.Error()) // Decode checked it
+		}
+		entries = append(entries, mapEntry{k, v, e.buf})
+	}
+	slices.SortFunc(entries, func(a, b mapEntry) int { return bytes.Compare(a.encoded, b.encoded) })
+	return entries
 }
 
 // scalar returns a single value as text.

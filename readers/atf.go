@@ -20,7 +20,7 @@ const maxRecords = 100_000
 func ReadATF(r io.Reader, opts *Options) (*Table, error) {
 	o := opts.with(r)
 	again := newRewinder(r)
-	e, err := openATF(newSource(again, o.MaxLine, blockSize), o)
+	e, err := openATF(newSource(again, o.MaxLine, o.block), o)
 	if err != nil {
 		return e.table, err
 	}

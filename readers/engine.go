@@ -89,7 +89,7 @@ type share struct {
 // split cuts a block into shares of about the same size and counts its lines.
 func (e *engine) split(b block) (shares []share, lines int) {
 	end := []byte{e.lay.end}
-	n := min(e.opts.Workers, 1+len(b.data)/minShare)
+	n := min(e.opts.Workers, 1+len(b.data)/e.opts.share)
 	for from := 0; from < len(b.data); {
 		to := len(b.data)
 		if len(shares) < n-1 {

@@ -24,7 +24,7 @@ const (
 // anything may be such a file.
 func ReadNeuronDat(r io.Reader, opts *Options) (*Table, error) {
 	o := opts.with(r)
-	src := newSource(r, o.MaxLine, blockSize)
+	src := newSource(r, o.MaxLine, o.block)
 	switch Sniff(src.start()) {
 	case NeuronWrite:
 		return readVWriteTable(src.unread(), o)

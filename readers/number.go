@@ -106,7 +106,7 @@ func eightDigits(word uint64, n int) uint64 {
 
 // exact is mantissa * 10^exp if one rounding gives it.
 func exact(mantissa uint64, exp int) (v float64, ok bool) {
-	v = float64(mantissa)
+	v = float64(int64(mantissa)) // a conversion from int64 is one instruction
 	switch {
 	case mantissa > maxExact:
 		return 0, false

@@ -49,6 +49,9 @@ type Options struct {
 	// Workers bounds the goroutines that parse one block (default: one for each
 	// processor, at most 8). The result does not depend on it.
 	Workers int
+
+	block int // bytes parsed at a time; tests make it small
+	share int // of them, the least that a goroutine of its own is started for
 }
 
 const (
@@ -68,6 +71,9 @@ func (o *Options) with(r io.Reader) Options {
 	}
 	if c.MaxColumns <= 0 {
 		c.MaxColumns = defaultMaxColumns
+	}
+	if c.block == 0 {
+		c.block, c.share = blockSize, minShare
 	}
 	if c.Workers <= 0 {
 		c.Workers = min(runtime.GOMAXPROCS(0), maxWorkers)

@@ -36,7 +36,7 @@ type Reader struct {
 // is an error: name the column in Options.Text, or read the file whole.
 func NewATFReader(r io.Reader, opts *Options) (*Reader, error) {
 	o := opts.with(r)
-	e, err := openATF(newSource(r, o.MaxLine, blockSize), o)
+	e, err := openATF(newSource(r, o.MaxLine, o.block), o)
 	return newReader(e, nil, err)
 }
 
@@ -47,7 +47,7 @@ func NewATFReader(r io.Reader, opts *Options) (*Reader, error) {
 // rows and columns here; ReadNeuronDat, which sees all rows, looks at the first as well.
 func NewNeuronReader(r io.Reader, opts *Options) (*Reader, error) {
 	o := opts.with(r)
-	n, err := openNeuron(newSource(r, o.MaxLine, blockSize), o)
+	n, err := openNeuron(newSource(r, o.MaxLine, o.block), o)
 	return newReader(n.engine, n.checkCount, err)
 }
 

@@ -28,7 +28,7 @@ const (
 // A bbolt file grows by an eighth of its size, within these bounds: each time costs an fsync,
 // but a file should not be mostly air. (bbolt's own step is 16 MiB.)
 const (
-	minGrowth = 64 << 10
+	minGrowth = 1 << 20
 	maxGrowth = 16 << 20
 )
 
@@ -206,7 +206,7 @@ func (f *file) update(s *session, steps []step) (committing bool, err error) {
 		return false, err
 	}
 	defer tx.Rollback() // does nothing after a Commit
-	s.db.AllocSize = int(min(max(minGrowth, tx.Size()/8), maxGrowth))
+	s.db.AllocSize = int(min(max(minGrowth, tx.Size()/4), maxGrowth))
 	now := time.Now()
 	changed := false
 	for _, st := range steps {

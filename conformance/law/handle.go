@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -218,7 +219,8 @@ func calls(b backend.Backend, key, other backend.Key) []call {
 	}
 	if l, ok := backend.As[backend.Leaser](b); ok {
 		all = append(all, call{"Acquire", backend.Key{}, func(ctx context.Context) error {
-			lease, err := l.Acquire(ctx, "law-calls", time.Minute)
+			// Another name each time: whether a cancelled call got it nobody knows.
+			lease, err := l.Acquire(ctx, fmt.Sprintf("law-%016x", rand.Uint64()), time.Minute)
 			if err != nil {
 				return err
 			}

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"bufio"
+	_ "embed"
+	"fmt"
+	"io"
+	"os/exec"
+	"path/filepath"
+	"time"
+)
+
+//go:embed peers.py
+var peersPy string
+
+// peers is a Python process that times hits of the peers on demand, so that they run
+// in the same rounds as we do.
+type peers struct {
+	cmd *exec.Cmd
+	in  io.WriteCloser
+	out *bufio.Scanner
+	bad string
+}
+
+// startPeers takes the first Python that can import a peer. Where none can, bad says so.
+func startPeers(dir string) *peers {
+	for _, python := range []string{"python3", "/usr/bin/python3"} { // a version manager's may hide Debian's
+		if exec.Command(python, "-c", "import joblib, diskcache, numpy").Run() != nil {
+			continue
+		}
+		p := &peers{cmd: exec.Command(python, "-c", peersPy, filepath.Join(dir, "peers"))}
+		in, err1 := p.cmd.StdinPipe()
+		out, err2 := p.cmd.StdoutPipe()
+		if err1 != nil || err2 != nil || p.cmd.Start() != nil {
+			continue
+		}
+		p.in, p.out = in, bufio.NewScanner(out)
+		if p.out.Scan() && p.out.Text() == "ready" {
+			return p
+		}
+		p.stop()
+	}
+	return &peers{bad: "not measured: no python3 with joblib, diskcache and numpy"}
+}
+
+func (p *peers) stop() {
+	if p.cmd != nil {
+		p.in.Close()
+		p.cmd.Wait()
+	}
+}
+
+// add adds a peer's contender to a group.
+func (p *peers) add(g *group, name, what string, n int) {
+	if p.bad != "" {
+		g.absent(name, p.bad)
+		return
+	}
+	g.add(name, n, func(n int) (measured, error) {
+		fmt.Fprintln(p.in, what, n)
+		if !p.out.Scan() {
+			return measured{}, fmt.Errorf("the peers' process ended: %v", p.out.Err())
+		}
+		var wall, cpu float64
+		if _, err := fmt.Sscan(p.out.Text(), &wall, &cpu); err != nil {
+			return measured{}, fmt.Errorf("%s: %s", what, p.out.Text())
+		}
+		return measured{time.Duration(wall * 1e9), time.Duration(cpu * 1e9)}, nil
+	})
+}

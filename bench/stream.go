@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"github.com/larder-store/larder"
+	"github.com/larder-store/larder/component"
+)
+
+// long is the length of the streams.
+const long = 256 << 20
+
+func stream(b *bench) (*group, error) {
+	g := &group{title: "256 MiB streamed through a process of its own"}
+	dir := filepath.Join(b.dir, "stream")
+	file := filepath.Join(b.dir, "stream.raw")
+	g.add("plain file, write + fsync", 1, timed(func(int) error {
+		f, err := os.Create(file)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		if _, err := io.CopyN(f, endless{}, long); err != nil {
+			return err
+		}
+		return f.Sync()
+	}))
+	g.add("larder, in", 1, child("-worker-in", dir, g))
+	g.add("larder, out, verified", 1, child("-worker-out", dir, g))
+	return g, nil
+}
+
+// child measures a worker process from outside, and notes its peak memory.
+func child(flag, dir string, g *group) func(int) (measured, error) {
+	return func(int) (measured, error) {
+		self, err := os.Executable()
+		if err != nil {
+			return measured{}, err
+		}
+		cmd := exec.Command(self, flag, dir)
+		cmd.Stderr = os.Stderr
+		start := time.Now()
+		if err := cmd.Run(); err != nil {
+			return measured{}, err
+		}
+		m := measured{time.Since(start), cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()}
+		if peak := peakMemory(cmd.ProcessState); peak > 0 {
+			note := fmt.Sprintf("%s: peak memory of the process %.1f MiB", flag, float64(peak)/(1<<20))
+			if len(g.notes) < 2 {
+				g.notes = append(g.notes, note)
+			}
+		}
+		return m, nil
+	}
+}
+
+// endless delivers bytes that do not compress to nothing.
+type endless struct{}
+
+func (endless) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = byte(i * i >> 3)
+	}
+	return len(p), nil
+}
+
+var streamed = component.New("bench.stream", "v1", nil)
+
+func streamIn(args []string) error {
+	ctx := context.Background()
+	s, err := larder.Open(ctx, args[0], nil)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	_, err = s.Put(ctx, streamed, "x", io.LimitReader(endless{}, long))
+	return err
+}
+
+func streamOut(args []string) error {
+	ctx := context.Background()
+	s, err := larder.Open(ctx, args[0], nil)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	body, _, err := s.Reader(ctx, streamed, "x")
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	n, err := io.Copy(io.Discard, body)
+	if err == nil && n != long {
+		err = fmt.Errorf("streamed out %d bytes", n)
+	}
+	return err
+}

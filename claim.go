@@ -1,0 +1,68 @@
+package larder
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/larder-store/larder/backend"
+)
+
+// A Claim is the right to compute one attribute of a component, of which the processes
+// that ask have one at a time. It is [Memo] taken apart, for results that are streams
+// or files, too large to be handed over as values:
+//
+//	look by Reader; on a Miss, Claim; if it Waited, look again; compute; Put; Release
+//
+// It is an economy, not a lock: a holder that seemed dead may still be at work. Nothing breaks
+// then, since a Put is all or nothing. Goroutines of one process that share a Store
+// are kept apart like processes are.
+type Claim struct {
+	// Waited: another process had the claim first. What it computed may be there now.
+	Waited bool
+
+	store   *Store
+	c       Component
+	key     backend.Key
+	began   time.Time
+	release func()
+}
+
+// Claim takes the claim of an attribute of c, and waits at most [Options].MaxWait for its
+// holder. On a backend that cannot tell processes apart, and under [Options].NoLease,
+// it is granted at once.
+func (s *Store) Claim(ctx context.Context, c Component, attribute string) (*Claim, error) {
+	key, err := s.place(ctx, c, attribute)
+	if err != nil {
+		return nil, err
+	}
+	l, waited, err := s.lease(ctx, &task{c: c, key: key})
+	if err != nil {
+		return nil, err
+	}
+	claim := &Claim{Waited: waited, store: s, c: c, key: key, began: time.Now(), release: func() {}}
+	if l != nil {
+		claim.Waited = waited || l.Epoch() > 1
+		claim.release = s.keepLease(ctx, l, key)
+	}
+	return claim, nil
+}
+
+// Put stores value as [Store.Put] does, and that computing it took the time since the
+// claim was granted: what a later hit saves.
+func (cl *Claim) Put(ctx context.Context, value any, opts ...PutOption) (Info, error) {
+	v, err := cl.store.encode(value)
+	if err != nil {
+		return Info{}, fmt.Errorf("put %q: %w", cl.key, err)
+	}
+	defer v.Close()
+	v.meta[metaCost] = strconv.FormatInt(time.Since(cl.began).Milliseconds(), 10)
+	return cl.store.putOptions(ctx, cl.c, cl.key, v, opts)
+}
+
+// Release lets the next one have the claim. It may be called again.
+func (cl *Claim) Release() {
+	cl.release()
+	cl.release = func() {}
+}

@@ -1,0 +1,147 @@
+package larder_test
+
+import (
+	"encoding/json"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/larder-store/larder"
+
+type pkg struct {
+	ImportPath string
+	Standard   bool
+	Imports    []string
+	Deps       []string
+}
+
+// packages returns the packages of the module and all that they are built from, without tests.
+func packages(t *testing.T) map[string]pkg {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-deps", "-json=ImportPath,Standard,Imports,Deps", "./...")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	all := map[string]pkg{}
+	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p pkg
+		if err := dec.Decode(&p); err == io.EOF {
+			return all
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		all[p.ImportPath] = p
+	}
+}
+
+func local(path string) string { return strings.TrimPrefix(strings.TrimPrefix(path, module), "/") }
+
+// Who may import whom, by the first rule whose package fits: "dir" is that package, "dir/..." all below
+// it too, and "" the root. Packages outside the module are named by a prefix; "std" is the standard library,
+// always allowed.
+var directions = []struct {
+	pkg  string
+	may  []string
+	what string
+}{
+	{"component", nil, "the contract of components stands alone"},
+	{"backend", nil, "the contract of backends stands alone"},
+	{"keying", []string{"component"}, "keys are made of components"},
+	{"codec", []string{"github.com/fxamacker/cbor"}, "values know nothing of stores"},
+	{"internal/verify", []string{"backend"}, ""},
+	{"internal/lease", []string{"backend", "internal/verify"}, ""},
+	{"internal/indexed", []string{"backend", "internal/..."}, ""},
+	{"backend/all", []string{"backend/..."}, "blank imports, nothing else"},
+	{"backend/...", []string{"backend", "keying", "component", "internal/...", "SIBLINGS BELOW", "EXTERNAL"}, "never the root, never a sibling"},
+	{"conformance/law", []string{"backend", "backend/mem", "github.com/anishathalye/porcupine"}, "runs outside of tests"},
+	{"conformance", []string{"backend", "backend/mem", "conformance/law", "EXTERNAL"}, ""},
+	{"readers", nil, "formats stand alone"},
+	{"", []string{"component", "keying", "codec", "backend", "internal/verify", "internal/lease"}, "a user links only the backends that he imports"},
+}
+
+func TestImportDirections(t *testing.T) {
+	for path, p := range packages(t) {
+		if path != module && !strings.HasPrefix(path, module+"/") {
+			continue
+		}
+		for _, rule := range directions {
+			if !matches(rule.pkg, local(path)) {
+				continue
+			}
+			for _, imp := range p.Imports {
+				if !allowed(t, rule.may, local(path), imp) {
+					t.Errorf("%s imports %s: %s", path, imp, rule.what)
+				}
+			}
+			break
+		}
+		for _, imp := range p.Imports {
+			if strings.HasPrefix(imp, module+"/cmd/") && !strings.HasPrefix(path, module+"/cmd/") {
+				t.Errorf("%s imports %s: nobody imports cmd", path, imp)
+			}
+		}
+	}
+}
+
+func matches(pattern, path string) bool {
+	if below, ok := strings.CutSuffix(pattern, "..."); ok {
+		return strings.HasPrefix(path, below)
+	}
+	return path == pattern
+}
+
+func allowed(t *testing.T, may []string, from, imp string) bool {
+	t.Helper()
+	if first, _, _ := strings.Cut(imp, "/"); !strings.Contains(first, ".") {
+		return true // the standard library
+	}
+	inside := imp == module || strings.HasPrefix(imp, module+"/")
+	return slices.ContainsFunc(may, func(rule string) bool {
+		switch {
+		case rule == "EXTERNAL":
+			return !inside
+		case rule == "SIBLINGS BELOW": // backend/blob/s3 may import backend/blob
+			return strings.HasPrefix(from, local(imp)+"/") || strings.HasPrefix(local(imp), from+"/internal/")
+		case inside:
+			return matches(rule, local(imp))
+		}
+		return strings.HasPrefix(imp, rule)
+	})
+}
+
+// A user of the library, of mem or of shelves links no cloud, no database and no
+// other engine than his own.
+func TestWhatIsLinked(t *testing.T) {
+	heavy := []string{"github.com/aws/", "gocloud.dev", "cloud.google.com", "github.com/Azure/", "github.com/jackc/", "go.etcd.io/bbolt", "pgregory.net/rapid", "gonum.org"}
+	all := packages(t)
+	for path, but := range map[string][]string{
+		"":                nil,
+		"component":       nil,
+		"keying":          nil,
+		"codec":           nil,
+		"backend":         nil,
+		"backend/mem":     nil,
+		"backend/shelve":  {"go.etcd.io/bbolt"},
+		"conformance/law": nil,
+		"readers":         nil,
+	} {
+		p, ok := all[strings.TrimSuffix(module+"/"+path, "/")]
+		if !ok {
+			t.Errorf("there is no package %q", path)
+		}
+		if slices.Contains(p.Deps, "testing") {
+			t.Errorf("%q links testing, which registers flags", path)
+		}
+		for _, dep := range p.Deps {
+			for _, h := range heavy {
+				if (dep == h || strings.HasPrefix(dep, strings.TrimSuffix(h, "/")+"/")) && !slices.Contains(but, h) {
+					t.Errorf("%q links %s", path, dep)
+				}
+			}
+		}
+	}
+}
