@@ -18,7 +18,9 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/larder-store/larder/backend"
@@ -61,13 +63,21 @@ func Run(t *testing.T, c Config) {
 	if c.New == nil || c.Open == nil {
 		t.Fatal("conformance: Config needs New and Open")
 	}
+	if asked, err := law.Child(t.Context(), c.Open); asked {
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	tier, seed := chosenTier(t), chosenSeed(t)
+	command := c.command(t)
 	for _, l := range law.Laws() {
 		if l.Tier > tier {
 			continue
 		}
 		t.Run(l.Name, func(t *testing.T) {
-			cfg := c.law(t, seed)
+			cfg := c.law(t, command, seed)
 			if err := cfg.Validate(); err != nil {
 				t.Fatal(err)
 			}
@@ -79,19 +89,24 @@ func Run(t *testing.T, c Config) {
 	}
 }
 
+// command returns what starts a helper process, which comes back to t's call of Run.
+func (c Config) command(t testing.TB) func(loc string) *exec.Cmd {
+	if c.Crash == nil {
+		return nil
+	}
+	return func(loc string) *exec.Cmd { return c.Crash(t, loc) }
+}
+
 // law returns the Config of one subtest.
-func (c Config) law(t testing.TB, seed uint64) law.Config {
-	cfg := law.Config{
-		New:   func(context.Context) (string, error) { return c.New(t), nil },
-		Open:  c.Open,
-		Fresh: true,
-		Skip:  c.Skip,
-		Seed:  seed,
+func (c Config) law(t testing.TB, command func(string) *exec.Cmd, seed uint64) law.Config {
+	return law.Config{
+		New:     func(context.Context) (string, error) { return c.New(t), nil },
+		Open:    c.Open,
+		Fresh:   true,
+		Command: command,
+		Skip:    c.Skip,
+		Seed:    seed,
 	}
-	if c.Crash != nil {
-		cfg.Command = func(loc string) *exec.Cmd { return c.Crash(t, loc) }
-	}
-	return cfg
 }
 
 func report(t *testing.T, r law.Result) {
@@ -134,11 +149,16 @@ func chosenSeed(t testing.TB) uint64 {
 }
 
 // Self re-runs the test binary as the helper process of [Config.Crash]: it comes back
-// to the same call of [Run], which then does what the parent asks instead of its tests.
+// to the same call of [Run], which then does what its parent asks instead of its tests.
+// What the test does ahead of Run, and TestMain, happen again there.
 func Self(t testing.TB, _ string) *exec.Cmd {
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return exec.Command(exe, fmt.Sprintf("-test.run=^%s$", t.Name()))
+	var names []string
+	for name := range strings.SplitSeq(t.Name(), "/") {
+		names = append(names, "^"+regexp.QuoteMeta(name)+"$")
+	}
+	return exec.Command(exe, "-test.run="+strings.Join(names, "/"))
 }

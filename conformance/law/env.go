@@ -39,7 +39,7 @@ func newEnv(ctx context.Context, cfg *Config, name string, tier Tier) (*Env, err
 	e := &Env{Tier: tier, Seed: cfg.Seed, cfg: cfg, loc: loc, shelves: map[string]bool{}}
 	e.Rand = e.random(name)
 	if !cfg.Fresh {
-		e.mark = fmt.Sprintf("law-%08x-", rand.Uint32())
+		e.mark = fmt.Sprintf("law-%08x-", randomMark())
 	}
 	if e.main, err = e.Open(ctx); err != nil {
 		return nil, err
@@ -47,6 +47,10 @@ func newEnv(ctx context.Context, cfg *Config, name string, tier Tier) (*Env, err
 	e.Limits = backend.LimitsOf(e.main)
 	return e, nil
 }
+
+// randomMark makes names that nobody else uses. It does not come from the seed: a
+// replay must not meet what an earlier run left.
+func randomMark() uint32 { return rand.Uint32() }
 
 // Open returns a further handle on the place. It is closed after the experiment.
 func (e *Env) Open(ctx context.Context) (backend.Backend, error) {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -169,7 +168,7 @@ type call struct {
 
 // single tells whether the method is about one key.
 func (c call) single() bool {
-	return c.name != "List" && c.name != "Scan" && c.name != "Shelves" && c.name != "Acquire"
+	return !slices.Contains([]string{"List", "Scan", "Shelves", "Acquire", "Sweep", "Find"}, c.name)
 }
 
 func calls(b backend.Backend, key, other backend.Key) []call {
@@ -220,11 +219,23 @@ func calls(b backend.Backend, key, other backend.Key) []call {
 	if l, ok := backend.As[backend.Leaser](b); ok {
 		all = append(all, call{"Acquire", backend.Key{}, func(ctx context.Context) error {
 			// Another name each time: whether a cancelled call got it nobody knows.
-			lease, err := l.Acquire(ctx, fmt.Sprintf("law-%016x", rand.Uint64()), time.Minute)
+			lease, err := l.Acquire(ctx, fmt.Sprintf("law-%08x-calls", randomMark()), time.Minute)
 			if err != nil {
 				return err
 			}
 			return lease.Release(ctx)
+		}})
+	}
+	if s, ok := backend.As[backend.Sweeper](b); ok {
+		all = append(all, call{"Sweep", backend.Key{}, func(ctx context.Context) error {
+			_, err := s.Sweep(ctx, backend.SweepOptions{})
+			return err
+		}})
+	}
+	if f, ok := backend.As[backend.Finder](b); ok {
+		all = append(all, call{"Find", backend.Key{}, func(ctx context.Context) error {
+			_, err := collect(f.Find(ctx, backend.Query{}))
+			return err
 		}})
 	}
 	return all

@@ -1,0 +1,284 @@
+package law
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync/atomic"
+	"time"
+
+	"github.com/larder-store/larder/backend"
+)
+
+// What happens when the caller gives up.
+var cancelLaws = []Law{
+	{
+		Name: "cancel/before", Tier: Quick, Fn: cancelledBefore,
+		Rule: "A call with a context that has ended fails with an error that matches the context's.",
+	},
+	{
+		Name: "cancel/steps", Tier: Quick, Fn: cancelSteps,
+		Rule: "A call cancelled at any of its steps succeeds, or fails with the context's error; a Put took effect wholly or not at all.",
+	},
+	{
+		Name: "cancel/any-time", Tier: Quick, Fn: cancelAnyTime,
+		Rule: "Puts cancelled at any time, large and small, leave the old value or the new one, and a handle that works.",
+	},
+	{
+		Name: "cancel/put", Tier: Quick, Fn: cancelInBody,
+		Rule: "A Put cancelled while its body is read ends soon, and took effect wholly or not at all.",
+	},
+	{
+		Name: "cancel/list", Tier: Quick, Fn: cancelList,
+		Rule: "A list cancelled at any step ends with the context's error or is complete; a long one ends long before.",
+	},
+	{
+		Name: "cancel/body", Tier: Quick, Fn: cancelReading,
+		Rule: "A body whose context ends can be read whole, or reading fails: it never ends early as if it were whole.",
+	},
+	{
+		Name: "cancel/frees", Tier: Quick, Fn: cancelFrees,
+		Rule: "Cancelled calls hold nothing back: neither a connection nor a lock.",
+	},
+}
+
+func cancelledBefore(ctx context.Context, e *Env) error {
+	p, key, other := e.handle(ctx), e.key("s", "a"), e.key("s", "b")
+	p.put(key, "1")
+	cancelled, cancel := context.WithCancel(ctx)
+	cancel()
+	late, cancel := context.WithDeadline(ctx, time.Now().Add(-time.Second))
+	defer cancel()
+	for _, c := range calls(p.b, key, other) {
+		p.fails(c.name+" with a cancelled context", c.do(cancelled), context.Canceled)
+		p.fails(c.name+" after its deadline", c.do(late), context.DeadlineExceeded)
+	}
+	p.put(key, "2")
+	p.holds(key, "2")
+	return p.err
+}
+
+// countdown is a context that ends when it has been asked so many times whether it
+// has: so a call is cancelled at each of its steps in turn.
+type countdown struct {
+	context.Context
+	cancel context.CancelFunc
+	left   atomic.Int64
+}
+
+func newCountdown(ctx context.Context, steps int) *countdown {
+	inner, cancel := context.WithCancel(ctx)
+	c := &countdown{Context: inner, cancel: cancel}
+	c.left.Store(int64(steps))
+	return c
+}
+
+func (c *countdown) step() {
+	if c.left.Add(-1) < 0 {
+		c.cancel()
+	}
+}
+
+// Err implements [context.Context].
+func (c *countdown) Err() error {
+	c.step()
+	return c.Context.Err()
+}
+
+// Done implements [context.Context].
+func (c *countdown) Done() <-chan struct{} {
+	c.step()
+	return c.Context.Done()
+}
+
+func cancelSteps(ctx context.Context, e *Env) error {
+	for _, size := range someSizes {
+		p := e.handle(ctx)
+		key, other := e.key("s", fmt.Sprint(size)), e.key("s", fmt.Sprintf("%d-other", size))
+		old, text := noise(size, 1), noise(size+1, 2)
+		n := len(calls(p.b, key, other))
+		for i := range n {
+			for steps := range e.pick(15, 100, 1000) {
+				p.put(key, old)
+				p.remove(other)
+				if p.err != nil {
+					return p.err
+				}
+				c := newCountdown(ctx, steps)
+				call := calls(p.b, key, other)[i]
+				err := call.do(c)
+				p.settled(fmt.Sprintf("%s cancelled at step %d", call.name, steps), err, key, old, "")
+				p.settled(fmt.Sprintf("%s cancelled at step %d", call.name, steps), err, other, "", "2")
+				uncut := c.left.Load() >= 0
+				c.cancel()
+				if uncut {
+					break // it asked less often than that
+				}
+			}
+		}
+		for steps := range e.pick(15, 100, 1000) {
+			p.put(key, old)
+			c := newCountdown(ctx, steps)
+			_, err := p.with(c).try(key, text, backend.PutOptions{})
+			p.settled(fmt.Sprintf("an overwrite cancelled at step %d", steps), err, key, old, text)
+			c.cancel()
+		}
+		if p.err != nil {
+			return p.err
+		}
+	}
+	return nil
+}
+
+// settled wants err to be nil or the context's, and key to hold either of two texts;
+// the empty one stands for nothing.
+func (p *probe) settled(what string, err error, key backend.Key, old, text string) {
+	if p.err != nil {
+		return
+	}
+	if err != nil {
+		p.fails(what, err, context.Canceled)
+	}
+	got, info, gerr := load(p.ctx, p.b, key)
+	switch {
+	case errors.Is(gerr, backend.ErrNotFound):
+		if old != "" && text != "" {
+			p.failf("after %s %q holds nothing", what, key)
+		}
+	case gerr != nil:
+		p.failf("after %s Get(%q): %w", what, key, gerr)
+	case got != old && got != text:
+		p.failf("after %s %q holds %d bytes %s, neither the old value nor the new", what, key, len(got), clip(got))
+	default:
+		if err := whole(got, info); err != nil {
+			p.failf("after %s %q holds %w", what, key, err)
+		}
+	}
+}
+
+func cancelAnyTime(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
+	for round := range e.pick(40, 300, 5000) {
+		key := e.key("s", fmt.Sprint(round%2))
+		old, text := noise(someSizes[round%2], uint64(round)), noise(someSizes[(round+1)%2], uint64(round+1))
+		p.put(key, old)
+		if p.err != nil {
+			return p.err
+		}
+		limited, cancel := context.WithCancel(ctx)
+		// From before the first step to after the last, on engines quick and slow.
+		pause := time.Duration(e.Rand.IntN(1 << e.Rand.IntN(23))) // up to 4 ms
+		timer := time.AfterFunc(pause, cancel)
+		_, err := p.with(limited).try(key, text, backend.PutOptions{})
+		p.settled(fmt.Sprintf("a Put cancelled after %v", pause), err, key, old, text)
+		if got, _ := p.get(key); err == nil && p.err == nil && got != text {
+			p.failf("a Put cancelled after %v succeeded, and %q holds the old value", pause, key)
+		}
+		timer.Stop()
+		cancel()
+	}
+	return p.err
+}
+
+func cancelInBody(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
+	for _, size := range someSizes {
+		for _, at := range []int{0, 1, size / 2, size} {
+			key, old, text := e.key("s", fmt.Sprintf("%d-%d", size, at)), noise(size, 1), noise(size, 2)
+			p.put(key, old)
+			limited, cancel := context.WithCancel(ctx)
+			body := newBody(text)
+			body.at, body.hook = int64(at), func() error { cancel(); return nil }
+			_, err := p.b.Put(limited, key, body, filled(text, backend.PutOptions{}))
+			p.settled(fmt.Sprintf("a Put cancelled at byte %d of %d", at, size), err, key, old, text)
+			cancel()
+		}
+	}
+	return p.err
+}
+
+func cancelList(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
+	few, many := e.keys("few", 10), e.keys("many", e.aPageAndMore())
+	p.fill(few)
+	p.fill(many)
+	if p.err != nil {
+		return p.err
+	}
+	for _, keys := range [][]backend.Key{few, many} {
+		for _, at := range []int{1, 2, len(keys) / 2, len(keys)} {
+			limited, cancel := context.WithCancel(ctx)
+			n, err := 0, error(nil)
+			for _, err = range p.b.List(limited, keys[0].Shelf, backend.ListOptions{}) {
+				if err != nil {
+					break
+				}
+				if n++; n == at {
+					cancel()
+				}
+			}
+			cancel()
+			what := fmt.Sprintf("List of %d entries, cancelled at number %d,", len(keys), at)
+			switch {
+			case err != nil:
+				p.fails(what, err, context.Canceled)
+			case n != len(keys):
+				p.failf("%s stops without an error after %d", what, n)
+			case at == 1 && len(keys) > 2000:
+				p.failf("%s goes on to the last one", what)
+			}
+		}
+	}
+	return p.err
+}
+
+func cancelReading(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
+	for _, size := range append([]int{3 << 20}, someSizes...) {
+		for _, head := range []int{0, 1, size / 2} {
+			key, text := e.key("s", fmt.Sprint(size)), noise(size, 1)
+			p.put(key, text)
+			limited, cancel := context.WithCancel(ctx)
+			body := p.with(limited).body(key)
+			got := make([]byte, head)
+			if _, err := io.ReadFull(body, got); err != nil {
+				p.failf("read the first bytes: %w", err)
+			}
+			cancel()
+			rest, err := io.ReadAll(body)
+			body.Close()
+			if err == nil {
+				p.same(fmt.Sprintf("a body whose context ended after %d bytes", head), string(got)+string(rest), text)
+			}
+		}
+	}
+	return p.err
+}
+
+func cancelFrees(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
+	keys := e.keys("s", 20)
+	p.fill(keys)
+	for i := range e.pick(60, 200, 3000) {
+		c := newCountdown(ctx, i%12)
+		q := p.with(c)
+		switch i % 4 {
+		case 0:
+			q.get(keys[0])
+		case 1:
+			q.put(keys[1], noise(someSizes[i/4%2], 1))
+		case 2:
+			q.list(keys[0].Shelf, backend.ListOptions{})
+		case 3:
+			q.body(keys[0]).Close()
+		}
+		c.cancel()
+	}
+	p.put(keys[0], "new")
+	p.holds(keys[0], "new")
+	if got := p.list(keys[0].Shelf, backend.ListOptions{}); p.err == nil && len(got) != len(keys) {
+		p.failf("List yields %d entries, want %d", len(got), len(keys))
+	}
+	return p.err
+}

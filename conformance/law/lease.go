@@ -1,0 +1,330 @@
+package law
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/larder-store/larder/backend"
+)
+
+// What a Leaser of a backend's own grants.
+var leaseLaws = []Law{
+	{
+		Name: "lease/exclusive", Tier: Quick, Needs: []Need{Leases}, Fn: leaseExclusive,
+		Rule: "While one holds a lease, everybody else gets ErrLocked at once, on every handle.",
+	},
+	{
+		Name: "lease/release", Tier: Quick, Needs: []Need{Leases}, Fn: leaseReleased,
+		Rule: "A lease that was released can be taken at once.",
+	},
+	{
+		Name: "lease/not-early", Tier: Quick, Needs: []Need{Leases}, Fn: leaseNotEarly,
+		Rule: "Nobody takes a lease before its ttl has passed since it was acquired or last renewed.",
+	},
+	{
+		Name: "lease/expires", Tier: Quick, Needs: []Need{Leases}, Fn: leaseExpires,
+		Rule: "A lease that is not renewed can be taken by another after its ttl.",
+	},
+	{
+		Name: "lease/lost", Tier: Quick, Needs: []Need{Leases}, Fn: leaseLost,
+		Rule: "Who lost a lease to another is told ErrChanged by Renew, and his Release does the other no harm.",
+	},
+	{
+		Name: "lease/epoch", Tier: Quick, Needs: []Need{Leases}, Fn: leaseEpochs,
+		Rule: "The epoch of each holder is greater than that of every earlier one, through releases, expiry and reopening.",
+	},
+	{
+		Name: "lease/race", Tier: Quick, Needs: []Need{Leases}, Fn: leaseRace,
+		Rule: "Of 16 that ask for a lease at once exactly one gets it, the others ErrLocked.",
+	},
+	{
+		Name: "lease/names", Tier: Quick, Needs: []Need{Leases}, Fn: leaseNames,
+		Rule: "Leases of different names have nothing to do with one another; a name is one segment of a key.",
+	},
+	{
+		Name: "lease/refused", Tier: Quick, Needs: []Need{Leases}, Fn: leaseRefused,
+		Rule: "A lease of no time, or of a name outside the grammar, is an error.",
+	},
+}
+
+// longLease is longer than any experiment.
+const longLease = time.Hour
+
+// acquire takes a lease.
+func (p *probe) acquire(name string, ttl time.Duration) backend.Lease {
+	l, err := p.tryAcquire(name, ttl)
+	if err != nil {
+		p.failf("Acquire(%q): %w", name, err)
+	}
+	if p.err != nil {
+		return noLease{}
+	}
+	return l
+}
+
+func (p *probe) tryAcquire(name string, ttl time.Duration) (backend.Lease, error) {
+	if p.err != nil {
+		return noLease{}, p.err
+	}
+	leaser, _ := backend.As[backend.Leaser](p.b)
+	return leaser.Acquire(p.ctx, name, ttl)
+}
+
+// locked wants Acquire to say that another holds the lease.
+func (p *probe) locked(name string) {
+	if p.err != nil {
+		return
+	}
+	_, err := p.tryAcquire(name, longLease)
+	p.fails(fmt.Sprintf("Acquire(%q), which is held,", name), err, backend.ErrLocked)
+}
+
+// noLease stands in where acquiring failed.
+type noLease struct{}
+
+func (noLease) Epoch() uint64                 { return 0 }
+func (noLease) Renew(context.Context) error   { return nil }
+func (noLease) Release(context.Context) error { return nil }
+
+// leaseName returns a name that nobody used: leases cannot be cleaned up.
+func (e *Env) leaseName(name string) string {
+	return fmt.Sprintf("law-%08x-%s", randomMark(), name)
+}
+
+// other returns a further handle where the place has several, else the same one.
+func (e *Env) other(ctx context.Context) (*probe, error) {
+	crew, err := e.crew(ctx, 2)
+	if err != nil {
+		return nil, err
+	}
+	return crew[1], nil
+}
+
+func leaseExclusive(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
+	q, err := e.other(ctx)
+	if err != nil {
+		return err
+	}
+	name := e.leaseName("a")
+	l := p.acquire(name, longLease)
+	for range 3 {
+		p.locked(name)
+		q.locked(name)
+		if err := l.Renew(ctx); err != nil {
+			p.failf("Renew: %w", err)
+		}
+	}
+	l.Release(ctx)
+	return errors.Join(p.err, q.err)
+}
+
+func leaseReleased(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
+	q, err := e.other(ctx)
+	if err != nil {
+		return err
+	}
+	name := e.leaseName("a")
+	for i := range 6 {
+		holder := []*probe{p, q}[i%2]
+		l := holder.acquire(name, longLease)
+		for range 2 {
+			if err := l.Release(ctx); err != nil {
+				holder.failf("Release: %w", err)
+			}
+		}
+	}
+	return errors.Join(p.err, q.err)
+}
+
+func leaseNotEarly(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
+	q, err := e.other(ctx)
+	if err != nil {
+		return err
+	}
+	// Acquire says "about": a tenth less is not held against anybody.
+	const ttl, least = time.Second, 900 * time.Millisecond
+	name := e.leaseName("a")
+	since := time.Now() // a lower bound of when the ttl began, so that a slow machine proves nothing
+	l := p.acquire(name, ttl)
+	renewals := 0
+	for p.err == nil && q.err == nil && ctx.Err() == nil {
+		_, err := q.tryAcquire(name, ttl)
+		age := time.Since(since)
+		switch {
+		case err == nil && age < least:
+			q.failf("a lease of %v was taken from its holder after %v", ttl, age)
+		case err == nil:
+			return nil // in its own time, or because this machine was slow to renew
+		default:
+			q.fails("Acquire beside a holder", err, backend.ErrLocked)
+		}
+		if renewals < 3 && age > ttl/2 {
+			now := time.Now()
+			if err := l.Renew(ctx); err == nil {
+				since = now
+			} else if time.Since(since) < least {
+				p.failf("Renew %v after the lease of %v began: %w", time.Since(since), ttl, err)
+			}
+			renewals++
+		}
+		time.Sleep(ttl / 50)
+	}
+	return errors.Join(p.err, q.err, ctx.Err())
+}
+
+// expire takes a lease for a moment, and then another takes it.
+func (e *Env) expire(p, q *probe, name string, ttl time.Duration) (old, now backend.Lease) {
+	const moment = 150 * time.Millisecond
+	old, now = p.acquire(name, moment), noLease{}
+	got := p.err == nil && eventually(q.ctx, func() bool {
+		l, err := q.tryAcquire(name, ttl)
+		if err == nil {
+			now = l
+		} else if !errors.Is(err, backend.ErrLocked) {
+			q.failf("Acquire of a lease that expires: %w", err)
+		}
+		return err == nil || q.err != nil
+	})
+	if !got {
+		q.failf("a lease of %v that nobody renews is not free after all the patience of this law", moment)
+	}
+	return old, now
+}
+
+func leaseExpires(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
+	q, err := e.other(ctx)
+	if err != nil {
+		return err
+	}
+	e.expire(p, q, e.leaseName("a"), longLease)
+	return errors.Join(p.err, q.err)
+}
+
+func leaseLost(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
+	q, err := e.other(ctx)
+	if err != nil {
+		return err
+	}
+	name := e.leaseName("a")
+	old, now := e.expire(p, q, name, longLease)
+	for range 2 {
+		p.fails("Renew of a lease that another took", old.Renew(ctx), backend.ErrChanged)
+		old.Release(ctx) // what it says about a lost lease is its own affair
+		p.locked(name)
+		if err := now.Renew(ctx); err != nil {
+			q.failf("Renew after the earlier holder released: %w", err)
+		}
+	}
+	return errors.Join(p.err, q.err)
+}
+
+func leaseEpochs(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
+	q, err := e.other(ctx)
+	if err != nil {
+		return err
+	}
+	name, last := e.leaseName("a"), uint64(0)
+	grows := func(what string, l backend.Lease) {
+		if p.err == nil && q.err == nil && l.Epoch() <= last {
+			p.failf("the epoch %s is %d, and before it was %d", what, l.Epoch(), last)
+		}
+		last = l.Epoch()
+	}
+	for i := range 4 {
+		l := []*probe{p, q}[i%2].acquire(name, longLease)
+		grows("after a release", l)
+		l.Release(ctx)
+	}
+	old, now := e.expire(p, q, name, longLease)
+	grows("of the next holder", old)
+	grows("after expiry", now)
+	now.Release(ctx)
+	if shared, err := e.sharesPlace(ctx); err != nil || !shared {
+		return errors.Join(p.err, q.err, err)
+	}
+	r := e.open(ctx)
+	l := r.acquire(name, longLease)
+	grows("through a handle opened later", l)
+	l.Release(ctx)
+	return errors.Join(p.err, q.err, r.err)
+}
+
+func leaseRace(ctx context.Context, e *Env) error {
+	crew, err := e.crew(ctx, racers)
+	if err != nil {
+		return err
+	}
+	name, last := e.leaseName("a"), uint64(0)
+	for round := range e.rounds() {
+		leases := make([]backend.Lease, racers)
+		if err := crowd(racers, func(i int) error {
+			l, err := crew[i].tryAcquire(name, longLease)
+			if err == nil {
+				leases[i] = l
+				return nil
+			}
+			q := crew[i].with(ctx)
+			q.fails("Acquire in a race", err, backend.ErrLocked)
+			return q.err
+		}); err != nil {
+			return fmt.Errorf("round %d: %w", round, err)
+		}
+		var won []backend.Lease
+		for _, l := range leases {
+			if l != nil {
+				won = append(won, l)
+			}
+		}
+		if len(won) != 1 {
+			return fmt.Errorf("round %d: %d of %d got one lease", round, len(won), racers)
+		}
+		if won[0].Epoch() <= last {
+			return fmt.Errorf("round %d: the epoch is %d, and before it was %d", round, won[0].Epoch(), last)
+		}
+		last = won[0].Epoch()
+		if err := won[0].Release(ctx); err != nil {
+			return fmt.Errorf("round %d: Release: %w", round, err)
+		}
+	}
+	return nil
+}
+
+func leaseNames(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
+	mark := e.leaseName("")
+	longest := mark + strings.Repeat("n", backend.MaxSegment-len(mark))
+	names := []string{mark + "a", mark + "a-b", mark + "a.b", mark + "a.lock", mark + "ab", longest, longest[:len(longest)-1] + "m"}
+	for i, name := range names {
+		l := p.acquire(name, longLease)
+		defer l.Release(ctx)
+		for _, held := range names[:i+1] {
+			p.locked(held)
+		}
+	}
+	return p.err
+}
+
+func leaseRefused(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
+	for _, ttl := range []time.Duration{0, -time.Second} {
+		if _, err := p.tryAcquire(e.leaseName("a"), ttl); err == nil {
+			p.failf("Acquire for %v succeeds", ttl)
+		}
+	}
+	for _, name := range []string{"", "A", "a/b", "..", "a__b", "a\x00"} {
+		_, err := p.tryAcquire(name, longLease)
+		p.fails(fmt.Sprintf("Acquire(%q)", name), err, backend.ErrInvalidKey)
+	}
+	_, err := p.tryAcquire(strings.Repeat("a", backend.MaxSegment+1), longLease)
+	p.fails("Acquire of a long name", err, backend.ErrTooLarge)
+	return p.err
+}

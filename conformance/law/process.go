@@ -1,0 +1,441 @@
+package law
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/larder-store/larder/backend"
+)
+
+// What holds between processes, also when they are killed.
+var processLaws = []Law{
+	{
+		Name: "process/shared", Tier: Quick, Needs: []Need{Processes, SharedPlace}, Fn: processesShare,
+		Rule: "Processes that have a place open see what each other stores, and keep nobody waiting while they are idle.",
+	},
+	{
+		Name: "process/if-absent", Tier: Quick, Needs: []Need{Processes, SharedPlace, AtomicIfAbsent}, Fn: processesCreate,
+		Rule: "Of processes that race with IfAbsent exactly one wins each key, and its value stays.",
+	},
+	{
+		Name: "process/if-match", Tier: Quick, Needs: []Need{Processes, SharedPlace, AtomicIfMatch}, Fn: processesRaise,
+		Rule: "A counter that processes raise by IfMatch loses no step.",
+	},
+	{
+		Name: "process/storm", Tier: Quick, Needs: []Need{Processes, SharedPlace}, Fn: processesMix,
+		Rule: "Processes that put and get the same keys at once all come to their end, and every read is some whole value.",
+	},
+	{
+		Name: "process/kill", Tier: Quick, Needs: []Need{Processes, SharedPlace}, Fn: processKilled,
+		Rule: "After a kill -9 at any instant what was acknowledged is there, what was not is there wholly or not at all, and work goes on.",
+	},
+	{
+		Name: "process/kill-lease", Tier: Quick, Needs: []Need{Processes, SharedPlace, Leases}, Fn: holderKilled,
+		Rule: "The lease of a process that was killed can be taken after its ttl, with a greater epoch, and not while it lives.",
+	},
+}
+
+// helper is a process that does a job.
+type helper struct {
+	cmd   *exec.Cmd
+	in    io.WriteCloser
+	lines chan string // what it says; closed at its end
+	ended chan error  // how it ended
+
+	mu     sync.Mutex
+	stderr bytes.Buffer
+}
+
+// Write keeps what the process says on stderr.
+func (h *helper) Write(b []byte) (int, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.stderr.Write(b)
+}
+
+// spawn starts a helper, which waits for a word before it begins. It is killed when ctx
+// ends, at the latest.
+func (e *Env) spawn(ctx context.Context, j job) (*helper, error) {
+	j.Loc = e.loc
+	text, err := json.Marshal(j)
+	if err != nil {
+		return nil, err
+	}
+	h := &helper{cmd: e.cfg.Command(e.loc), lines: make(chan string, 100), ended: make(chan error, 1)}
+	env := h.cmd.Env
+	if env == nil {
+		env = os.Environ()
+	}
+	h.cmd.Env = append(env, childVariable+"="+string(text))
+	h.cmd.Stderr = h
+	if h.in, err = h.cmd.StdinPipe(); err != nil {
+		return nil, err
+	}
+	out, err := h.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := h.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start a helper process: %w", err)
+	}
+	stop := context.AfterFunc(ctx, func() { h.cmd.Process.Kill() })
+	go func() {
+		var other strings.Builder
+		for lines := bufio.NewScanner(out); lines.Scan(); {
+			if said, ok := strings.CutPrefix(lines.Text(), childMark); ok {
+				select {
+				case h.lines <- said:
+				case <-ctx.Done(): // nobody listens any more
+				}
+			} else {
+				fmt.Fprintln(&other, lines.Text())
+			}
+		}
+		close(h.lines)
+		err := h.cmd.Wait()
+		stop()
+		if err != nil {
+			err = fmt.Errorf("%w: %s%s", err, other.String(), h.stderr.String())
+		}
+		h.ended <- err
+	}()
+	if err := h.expect("ready"); err != nil {
+		return nil, err
+	}
+	return h, nil
+}
+
+// tell says a word to the process.
+func (h *helper) tell() error {
+	_, err := io.WriteString(h.in, "go on\n")
+	return err
+}
+
+// expect waits for the process to say what it should.
+func (h *helper) expect(want string) error {
+	line, ok := <-h.lines
+	if !ok {
+		return fmt.Errorf("a helper process ended before it said %q: %w", want, <-h.ended)
+	}
+	if !strings.HasPrefix(line, want) {
+		return fmt.Errorf("a helper process said %q, want %q", line, want)
+	}
+	return nil
+}
+
+// rest returns all that the process still says, and wants it to end well.
+func (h *helper) rest() ([]string, error) {
+	var all []string
+	for line := range h.lines {
+		all = append(all, line)
+	}
+	if err := <-h.ended; err != nil {
+		return all, fmt.Errorf("a helper process: %w", err)
+	}
+	if len(all) == 0 || all[len(all)-1] != "done" {
+		return all, errors.New("a helper process ended without saying that it is done")
+	}
+	return all[:len(all)-1], nil
+}
+
+// together runs helpers of one job at once, and returns what each said.
+func (e *Env) together(ctx context.Context, n int, j job) ([][]string, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	j.DieStep = -1
+	helpers := make([]*helper, n)
+	for i := range helpers {
+		j.Worker = i
+		h, err := e.spawn(ctx, j)
+		if err != nil {
+			return nil, err
+		}
+		helpers[i] = h
+	}
+	for _, h := range helpers {
+		if err := h.tell(); err != nil {
+			return nil, err
+		}
+	}
+	said := make([][]string, n)
+	return said, crowd(n, func(i int) (err error) {
+		said[i], err = helpers[i].rest()
+		return err
+	})
+}
+
+// processes is how many race: more than the machines that run this have cores.
+const processes = 4
+
+func processesCreate(ctx context.Context, e *Env) error {
+	n := e.pick(20, 100, 3000)
+	said, err := e.together(ctx, processes, job{Task: "create", Shelf: e.Shelf("s"), Count: n})
+	if err != nil {
+		return err
+	}
+	winner := map[string]int{}
+	for worker, lines := range said {
+		for _, line := range lines {
+			if first, taken := winner[line]; taken {
+				return fmt.Errorf("processes %d and %d both %s", first, worker, line)
+			}
+			winner[line] = worker
+		}
+	}
+	p := e.handle(ctx)
+	for i, key := range e.keys("s", n) {
+		worker, ok := winner[fmt.Sprintf("won %d", i)]
+		if !ok {
+			p.failf("none of %d processes created %q", processes, key)
+		}
+		p.holds(key, raceText(i, worker))
+	}
+	return p.err
+}
+
+func processesRaise(ctx context.Context, e *Env) error {
+	p, n := e.handle(ctx), e.pick(10, 50, 1000)
+	key := e.keys("s", 1)[0]
+	p.put(key, "0 nobody")
+	if p.err != nil {
+		return p.err
+	}
+	if _, err := e.together(ctx, processes, job{Task: "raise", Shelf: key.Shelf, Count: n}); err != nil {
+		return err
+	}
+	text, _ := p.get(key)
+	if got, _ := count(text); p.err == nil && got != processes*n {
+		p.failf("%d processes raised a counter %d times each, and it says %d, want %d", processes, n, got, processes*n)
+	}
+	return p.err
+}
+
+func processesMix(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
+	for _, key := range e.keys("s", 10) {
+		p.put(key, "first")
+	}
+	if p.err != nil {
+		return p.err
+	}
+	_, err := e.together(ctx, processes, job{Task: "mix", Shelf: e.Shelf("s"), Count: e.pick(15, 80, 3000)})
+	return err
+}
+
+func processesShare(ctx context.Context, e *Env) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	p, keys := e.handle(ctx), e.keys("s", 2)
+	p.put(keys[0], "first")
+	if p.err != nil {
+		return p.err
+	}
+	const times = 5
+	h, err := e.spawn(ctx, job{Task: "answer", Shelf: keys[0].Shelf, Count: times, DieStep: -1})
+	if err != nil {
+		return err
+	}
+	for i := range times {
+		text := fmt.Sprintf("question %d ", i) + noise(someSizes[i%2], 1)
+		p.put(keys[0], text)
+		if err := errors.Join(p.err, h.tell(), h.expect("answered")); err != nil {
+			return err
+		}
+		p.holds(keys[1], "seen: "+text)
+	}
+	if err := h.tell(); err != nil {
+		return err
+	}
+	if _, err := h.rest(); err != nil {
+		return err
+	}
+	return p.err
+}
+
+// storyPart is one step of a story: a Put or a Delete under one of a few names.
+type storyPart struct {
+	name   string
+	text   string
+	remove bool
+}
+
+// storyStep is the same for the parent and its helper.
+func storyStep(i int) storyPart {
+	s := storyPart{name: fmt.Sprintf("k-%d", i%5), remove: i%9 == 8}
+	if !s.remove {
+		s.text = fmt.Sprintf("step %d ", i) + noise([]int{100, 200_000, 5000}[i%3], uint64(i))
+	}
+	return s
+}
+
+// storyAfter is what there is after the first n steps.
+func storyAfter(n int) map[string]string {
+	there := map[string]string{}
+	for i := range n {
+		s := storyStep(i)
+		if s.remove {
+			delete(there, s.name)
+		} else {
+			there[s.name] = s.text
+		}
+	}
+	return there
+}
+
+func processKilled(ctx context.Context, e *Env) error {
+	const steps = 12
+	for round := range e.pick(6, 40, 1000) {
+		shelf := e.Shelf(fmt.Sprintf("s-%d", round))
+		j := job{Task: "write", Shelf: shelf, Count: steps, DieStep: -1}
+		acks := steps // after how many steps it is killed from outside
+		if round%2 == 0 {
+			// From inside, while a body is read: at its beginning, its end, between.
+			j.DieStep = e.Rand.IntN(steps)
+			n := int64(len(storyStep(j.DieStep).text))
+			j.DieAt = []int64{0, 1, n / 2, n - 1, n}[round/2%5]
+		} else {
+			acks = e.Rand.IntN(steps)
+		}
+		pause := time.Duration(e.Rand.IntN(1 << e.Rand.IntN(22))) // up to 2 ms
+		done, err := e.killed(ctx, j, acks, pause)
+		if err != nil {
+			return fmt.Errorf("round %d: %w", round, err)
+		}
+		p := e.handle(ctx)
+		next := p.either(shelf, done)
+		if p.err != nil {
+			return fmt.Errorf("round %d, killed after step %d of a process was acknowledged: %w", round, done-1, p.err)
+		}
+		// The story goes on, here and in another process.
+		j.From, j.Count, j.DieStep = next, 2, -1
+		if _, err := e.together(ctx, 1, j); err != nil {
+			return fmt.Errorf("round %d, the process after the one that was killed: %w", round, err)
+		}
+		if _, err := backend.Sweep(ctx, p.b, backend.SweepOptions{}); err != nil {
+			return fmt.Errorf("round %d: Sweep: %w", round, err)
+		}
+		if p.either(shelf, next+2) != next+2 {
+			p.failf("after the kill two steps more were acknowledged, and then are not all there")
+		}
+		if p.err != nil {
+			return fmt.Errorf("round %d, after the kill and a sweep: %w", round, p.err)
+		}
+	}
+	return nil
+}
+
+// killed lets a helper work, kills it a pause after so many steps were acknowledged, and
+// returns how many were in the end.
+func (e *Env) killed(ctx context.Context, j job, acks int, pause time.Duration) (int, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	h, err := e.spawn(ctx, j)
+	if err != nil {
+		return 0, err
+	}
+	if err := h.tell(); err != nil {
+		return 0, err
+	}
+	done := 0
+	var timer *time.Timer
+	for {
+		if done == acks && timer == nil {
+			timer = time.AfterFunc(pause, func() { h.cmd.Process.Kill() })
+			defer timer.Stop()
+		}
+		line, ok := <-h.lines
+		if !ok {
+			break
+		}
+		if line == fmt.Sprintf("step %d", done) {
+			done++
+		}
+	}
+	if err := <-h.ended; err != nil && h.stderr.Len() > 0 {
+		return 0, fmt.Errorf("a helper process: %w", err)
+	}
+	return done, nil
+}
+
+// either wants a shelf to be as after n steps of its story, or as after one more, and
+// returns which.
+func (p *probe) either(shelf string, n int) int {
+	now := map[string]string{}
+	for _, info := range p.list(shelf, backend.ListOptions{}) {
+		text, _ := p.get(info.Key)
+		now[info.Key.Name] = text
+		if p.err == nil && info.Size != int64(len(text)) {
+			p.failf("List tells %d bytes of %q, and Get delivers %d", info.Size, info.Key, len(text))
+		}
+	}
+	var diff string
+	for k := range 2 {
+		if diff = storyDiff(now, storyAfter(n+k)); diff == "" {
+			return n + k
+		}
+	}
+	p.failf("the shelf is neither as it was nor as the next step makes it: %s", diff)
+	return n
+}
+
+func storyDiff(now, want map[string]string) string {
+	for name, text := range want {
+		if now[name] != text {
+			return fmt.Sprintf("%q holds %d bytes %s, want %d bytes %s", name, len(now[name]), clip(now[name]), len(text), clip(text))
+		}
+	}
+	for name := range now {
+		if _, ok := want[name]; !ok {
+			return fmt.Sprintf("%q holds %d bytes, want nothing", name, len(now[name]))
+		}
+	}
+	return ""
+}
+
+func holderKilled(ctx context.Context, e *Env) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	const ttl = 2 * time.Second
+	name, p := e.leaseName("a"), e.handle(ctx)
+	first := p.acquire(name, longLease)
+	first.Release(ctx)
+	h, err := e.spawn(ctx, job{Task: "lease", Shelf: name, Count: int(ttl / time.Millisecond), DieStep: -1})
+	if err != nil {
+		return err
+	}
+	if err := h.tell(); err != nil {
+		return err
+	}
+	line := <-h.lines
+	var epoch uint64
+	if _, err := fmt.Sscanf(line, "epoch %d", &epoch); err != nil {
+		return fmt.Errorf("a helper process said %q, want its epoch: %w", line, <-h.ended)
+	}
+	if epoch <= first.Epoch() {
+		p.failf("a process got the lease with epoch %d, and before it was %d", epoch, first.Epoch())
+	}
+	p.locked(name)
+	h.cmd.Process.Kill()
+	<-h.ended
+	var l backend.Lease = noLease{}
+	if p.err == nil && !eventually(ctx, func() bool { l, err = p.tryAcquire(name, longLease); return err == nil }) {
+		p.failf("the lease of a process that was killed is not free after all the patience of this law: %w", err)
+	}
+	if p.err == nil && l.Epoch() <= epoch {
+		p.failf("the epoch after the process that was killed is %d, and its own was %d", l.Epoch(), epoch)
+	}
+	if p.err == nil {
+		l.Release(ctx)
+	}
+	return p.err
+}

@@ -1,0 +1,153 @@
+package law
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync/atomic"
+
+	"github.com/larder-store/larder/backend"
+)
+
+// What a RangeGetter of a backend's own delivers.
+var rangeLaws = []Law{
+	{
+		Name: "range/parts", Tier: Quick, Needs: []Need{Ranges}, Fn: rangeParts,
+		Rule: "A range is the bytes from off on, n of them or as many as there are; none at the end and beyond; n < 0 reads to the end.",
+	},
+	{
+		Name: "range/refused", Tier: Quick, Needs: []Need{Ranges}, Fn: rangeRefused,
+		Rule: "A negative offset is an error, and a range of an absent key ErrNotFound.",
+	},
+	{
+		Name: "range/version", Tier: Quick, Needs: []Need{Ranges}, Fn: rangeVersion,
+		Rule: "A range asked for by Version is of that Version, or ErrChanged.",
+	},
+	{
+		Name: "range/one-value", Tier: Quick, Needs: []Need{Ranges}, Fn: rangeOneValue,
+		Rule: "Ranges read one by one under one Version while others overwrite are parts of one value.",
+	},
+}
+
+// part reads a range.
+func part(ctx context.Context, b backend.Backend, key backend.Key, version string, off, n int64) (string, backend.Info, error) {
+	body, info, err := backend.GetRange(ctx, b, key, version, off, n)
+	if err != nil {
+		return "", info, err
+	}
+	text, err := io.ReadAll(body)
+	return string(text), info, errors.Join(err, body.Close())
+}
+
+func rangeParts(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
+	for _, size := range append([]int{0, 1}, someSizes...) {
+		key, text := e.key("s", fmt.Sprint(size)), noise(size, 1)
+		put := p.putWith(key, text, backend.PutOptions{Meta: backend.Meta{"codec": "raw"}})
+		s := int64(size)
+		for _, off := range []int64{0, 1, s / 2, s - 1, s, s + 1, s + 1000, 1 << 40} {
+			for _, n := range []int64{-1, 0, 1, 2, s / 3, s - 1, s, s + 1, 1 << 40, 1<<63 - 1} {
+				if off < 0 || p.err != nil {
+					continue
+				}
+				want := text[min(off, s):]
+				if n >= 0 {
+					want = want[:min(n, int64(len(want)))]
+				}
+				got, info, err := part(ctx, p.b, key, "", off, n)
+				what := fmt.Sprintf("GetRange(%q, off %d, n %d)", key, off, n)
+				if err != nil {
+					p.failf("%s of %d bytes: %w", what, size, err)
+				}
+				p.same(what, got, want)
+				p.about("the Info of "+what, info, key, text)
+				p.sameMeta(what, info.Meta, put.Meta)
+				if p.err == nil && info.Version != put.Version {
+					p.failf("%s tells Version %q, and Put told %q", what, info.Version, put.Version)
+				}
+			}
+		}
+	}
+	return p.err
+}
+
+func rangeRefused(ctx context.Context, e *Env) error {
+	p, key := e.handle(ctx), e.key("s", "a")
+	p.put(key, "value")
+	if _, _, err := part(ctx, p.b, key, "", -1, 2); err == nil {
+		p.failf("GetRange with offset -1 succeeds")
+	}
+	_, _, err := part(ctx, p.b, e.key("s", "absent"), "", 0, 1)
+	p.fails("GetRange of an absent key", err, backend.ErrNotFound)
+	p.remove(key)
+	_, _, err = part(ctx, p.b, key, "", 0, 1)
+	p.fails("GetRange of a deleted key", err, backend.ErrNotFound)
+	return p.err
+}
+
+func rangeVersion(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
+	for _, n := range someSizes {
+		key := e.key("s", fmt.Sprint(n))
+		old := p.put(key, noise(n, 1)).Version
+		text, _, err := part(ctx, p.b, key, old, 5, 10)
+		if err != nil {
+			p.failf("GetRange of the present Version: %w", err)
+		}
+		p.same("GetRange of the present Version", text, noise(n, 1)[5:15])
+		now := p.put(key, noise(n, 2)).Version
+		_, _, err = part(ctx, p.b, key, old, 5, 10)
+		p.fails("GetRange of an earlier Version", err, backend.ErrChanged)
+		_, _, err = part(ctx, p.b, key, now+"x", 5, 10)
+		p.fails("GetRange of another Version", err, backend.ErrChanged)
+		text, _, err = part(ctx, p.b, key, now, 5, 10)
+		if err != nil {
+			p.failf("GetRange of the present Version: %w", err)
+		}
+		p.same("GetRange of the present Version", text, noise(n, 2)[5:15])
+	}
+	return p.err
+}
+
+func rangeOneValue(ctx context.Context, e *Env) error {
+	p, key := e.handle(ctx), e.key("s", "a")
+	const size, piece = 100_000, 13_000
+	p.put(key, noise(size, 0))
+	if p.err != nil {
+		return p.err
+	}
+	var done atomic.Bool
+	return crowd(2, func(w int) error {
+		q := p.with(ctx)
+		if w == 0 {
+			for i := uint64(1); !done.Load() && q.err == nil; i++ {
+				q.put(key, noise(size, i))
+			}
+			return q.err
+		}
+		defer done.Store(true)
+		for range e.pick(50, 300, 3000) {
+			info := q.stat(key)
+			var text strings.Builder
+			for off := int64(0); off < size && q.err == nil; off += piece {
+				part, _, err := part(ctx, q.b, key, info.Version, off, piece)
+				if errors.Is(err, backend.ErrChanged) {
+					break // what a reader under a Version is told
+				}
+				if err != nil {
+					q.failf("GetRange beside overwrites: %w", err)
+				}
+				text.WriteString(part)
+			}
+			if text.Len() != size {
+				continue
+			}
+			if err := whole(text.String(), info); err != nil {
+				q.failf("the ranges of one Version make up %w", err)
+			}
+		}
+		return q.err
+	})
+}

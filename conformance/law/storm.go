@@ -1,0 +1,177 @@
+package law
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/larder-store/larder/backend"
+)
+
+// What holds when many work at once.
+var stormLaws = []Law{
+	{
+		Name: "storm/own-keys", Tier: Quick, Fn: ownKeys,
+		Rule: "Many that put, get, list and delete at once, each under keys of his own, do not disturb one another.",
+	},
+	{
+		Name: "storm/one-key", Tier: Quick, Fn: oneKey,
+		Rule: "While many overwrite one key, every read is some whole value that was put, with the Info that belongs to it.",
+	},
+	{
+		Name: "storm/last-write", Tier: Quick, Fn: lastWrite,
+		Rule: "What one handle acknowledged is never undone by an older write that comes later.",
+	},
+	{
+		Name: "storm/handles", Tier: Quick, Needs: []Need{SharedPlace}, Fn: manyHandles,
+		Rule: "Many handles, opened and closed while others work, lose nothing.",
+	},
+}
+
+// crew returns n probes over several handles where the place has several.
+func (e *Env) crew(ctx context.Context, n int) ([]*probe, error) {
+	shared, err := e.sharesPlace(ctx)
+	if err != nil {
+		return nil, err
+	}
+	handles := []*probe{e.handle(ctx)}
+	if shared {
+		handles = append(handles, e.open(ctx), e.open(ctx))
+	}
+	crew := make([]*probe, n)
+	for i := range crew {
+		h := handles[i%len(handles)]
+		if h.err != nil {
+			return nil, h.err
+		}
+		crew[i] = h.with(ctx)
+	}
+	return crew, nil
+}
+
+func ownKeys(ctx context.Context, e *Env) error {
+	const workers = 16
+	crew, err := e.crew(ctx, workers)
+	if err != nil {
+		return err
+	}
+	steps := e.pick(6, 30, 1000)
+	return crowd(workers, func(w int) error {
+		p, rnd := crew[w], e.random(fmt.Sprintf("own-keys %d", w))
+		shelf := e.Shelf(fmt.Sprintf("s-%d", w%4))
+		mine := map[backend.Key]string{}
+		for step := range steps {
+			key := backend.Key{Shelf: shelf, Name: fmt.Sprintf("w-%02d/%d", w, rnd.IntN(4))}
+			switch rnd.IntN(4) {
+			case 0:
+				p.remove(key)
+				delete(mine, key)
+			default:
+				mine[key] = fmt.Sprintf("%d %d ", w, step) + noise(someSizes[rnd.IntN(2)]/4, uint64(step))
+				p.put(key, mine[key])
+			}
+			for i := range 4 {
+				key := backend.Key{Shelf: shelf, Name: fmt.Sprintf("w-%02d/%d", w, i)}
+				if text, ok := mine[key]; ok {
+					p.holds(key, text)
+				} else {
+					p.absent(key)
+				}
+			}
+			got := p.list(shelf, backend.ListOptions{Prefix: fmt.Sprintf("w-%02d/", w)})
+			if p.err == nil && len(got) != len(mine) {
+				p.failf("List yields %d entries of worker %d, want %d", len(got), w, len(mine))
+			}
+		}
+		return p.err
+	})
+}
+
+func oneKey(ctx context.Context, e *Env) error {
+	const writers, readers = 4, 4
+	crew, err := e.crew(ctx, writers+readers)
+	if err != nil {
+		return err
+	}
+	key := e.key("s", "a")
+	first := e.handle(ctx)
+	first.put(key, "first")
+	if first.err != nil {
+		return first.err
+	}
+	var busy atomic.Int32
+	busy.Store(writers)
+	steps := e.pick(15, 80, 3000)
+	return crowd(writers+readers, func(w int) error {
+		p := crew[w]
+		if w < writers {
+			defer busy.Add(-1)
+			for i := range steps {
+				p.put(key, fmt.Sprintf("%d %d ", w, i)+noise(someSizes[(i+w)%2]+i, uint64(i)))
+			}
+			return p.err
+		}
+		for busy.Load() > 0 && p.err == nil {
+			text, info := p.get(key)
+			if err := whole(text, info); p.err == nil && err != nil {
+				p.failf("Get beside overwrites: %w", err)
+			}
+			if got := p.list(key.Shelf, backend.ListOptions{}); p.err == nil && len(got) != 1 {
+				p.failf("List beside overwrites yields %d entries, want 1", len(got))
+			}
+			p.stat(key)
+		}
+		return p.err
+	})
+}
+
+func lastWrite(ctx context.Context, e *Env) error {
+	crew, err := e.crew(ctx, 3)
+	if err != nil {
+		return err
+	}
+	key := e.key("s", "a")
+	for i := range e.pick(40, 200, 5000) {
+		text := fmt.Sprintf("%d ", i) + noise(someSizes[i%2], uint64(i))
+		crew[i%3].put(key, text)
+		crew[(i+1)%3].holds(key, text)
+		for _, p := range crew {
+			if p.err != nil {
+				return p.err
+			}
+		}
+	}
+	return nil
+}
+
+func manyHandles(ctx context.Context, e *Env) error {
+	const workers = 8
+	rounds := e.pick(3, 15, 300)
+	if err := crowd(workers, func(w int) error {
+		for round := range rounds {
+			b, err := e.cfg.Open(ctx, e.loc)
+			if err != nil {
+				return fmt.Errorf("open the place beside others: %w", err)
+			}
+			p := &probe{ctx: ctx, b: b}
+			for i := range 3 {
+				key := e.key("s", fmt.Sprintf("%d/%03d/%d", w, round, i))
+				p.put(key, key.Name+noise(someSizes[i%2], 1))
+			}
+			p.holds(e.key("s", fmt.Sprintf("%d/000/0", w)), fmt.Sprintf("%d/000/0", w)+noise(someSizes[0], 1))
+			p.close()
+			if err := errors.Join(p.err, b.Close()); err != nil {
+				return err
+			}
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	p := e.handle(ctx)
+	if got := p.list(e.Shelf("s"), backend.ListOptions{}); p.err == nil && len(got) != workers*rounds*3 {
+		p.failf("List yields %d of %d entries that were put through handles of their own", len(got), workers*rounds*3)
+	}
+	return p.err
+}

@@ -1,0 +1,169 @@
+package law
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/larder-store/larder/backend"
+)
+
+// What a Sweeper of a backend's own removes.
+var sweepLaws = []Law{
+	{
+		Name: "sweep/keeps", Tier: Quick, Needs: []Need{Sweeps}, Fn: sweepKeeps,
+		Rule: "A sweep removes nothing that can be read, however thorough it is.",
+	},
+	{
+		Name: "sweep/beside", Tier: Quick, Needs: []Need{Sweeps}, Fn: sweepBeside,
+		Rule: "A sweep beside Puts, Gets and Deletes takes nothing from them.",
+	},
+	{
+		Name: "sweep/dry-run", Tier: Quick, Needs: []Need{Sweeps}, Fn: sweepDryRun,
+		Rule: "A dry run removes nothing: the next one finds the same.",
+	},
+	{
+		Name: "sweep/twice", Tier: Quick, Needs: []Need{Sweeps}, Fn: sweepTwice,
+		Rule: "What a sweep has removed is gone: the next one finds no more of it.",
+	},
+}
+
+// shortest is a Grace that spares nothing for its youth.
+const shortest = time.Nanosecond
+
+func (p *probe) sweep(opts backend.SweepOptions) backend.SweepReport {
+	if p.err != nil {
+		return backend.SweepReport{}
+	}
+	report, err := backend.Sweep(p.ctx, p.b, opts)
+	if err != nil {
+		p.failf("Sweep(%+v): %w", opts, err)
+	}
+	if r := report; r.Orphans < 0 || r.OrphanBytes < 0 || r.Kept < 0 || r.Dangling < 0 || r.Compacted < 0 {
+		p.failf("Sweep(%+v) reports %+v", opts, r)
+	}
+	return report
+}
+
+// litter stores, overwrites, deletes and breaks off, and tells what must be there after it.
+func (e *Env) litter(p *probe) map[backend.Key]string {
+	kept := map[backend.Key]string{}
+	for i := range 12 {
+		key := e.key([]string{"cache", "s"}[i%2], fmt.Sprintf("k-%d", i))
+		for k, n := range []int{200_000, 100, 200_001} {
+			text := noise(n, uint64(10*i+k))
+			p.put(key, text)
+			kept[key] = text
+		}
+		broken := e.key("s", fmt.Sprintf("broken-%d", i))
+		text := noise(200_000, 1)
+		p.b.Put(p.ctx, broken, failing(text, 150_000), filled(text, backend.PutOptions{})) // fails
+		if i%3 == 0 {
+			p.remove(key)
+			delete(kept, key)
+		}
+	}
+	return kept
+}
+
+// keeps wants everything to be there, and nothing else.
+func (p *probe) keeps(e *Env, kept map[backend.Key]string) {
+	n := 0
+	for _, shelf := range []string{"cache", "s"} {
+		n += len(p.list(e.Shelf(shelf), backend.ListOptions{}))
+	}
+	if p.err == nil && n != len(kept) {
+		p.failf("after a sweep the lists yield %d entries, want %d", n, len(kept))
+	}
+	for key, text := range kept {
+		p.holds(key, text)
+	}
+}
+
+func sweepKeeps(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
+	kept := e.litter(p)
+	for key, text := range kept {
+		body := p.body(key)
+		head := make([]byte, 10)
+		if _, err := io.ReadFull(body, head); err != nil {
+			p.failf("read the first bytes: %w", err)
+		}
+		p.sweep(backend.SweepOptions{Grace: shortest, Compact: true})
+		p.same("a body that is open during a sweep", p.readAll(body), text[10:])
+		break
+	}
+	for _, opts := range []backend.SweepOptions{{}, {Grace: time.Hour}, {Grace: shortest}, {Grace: shortest, Compact: true}, {Compact: true}} {
+		report := p.sweep(opts)
+		if p.err == nil && report.Dangling > 0 {
+			p.failf("Sweep(%+v) reports %d entries without data, in a place where none were lost", opts, report.Dangling)
+		}
+		p.keeps(e, kept)
+	}
+	return p.err
+}
+
+func sweepBeside(ctx context.Context, e *Env) error {
+	const workers = 4
+	crew, err := e.crew(ctx, workers+1)
+	if err != nil {
+		return err
+	}
+	var busy atomic.Int32
+	busy.Store(workers)
+	steps := e.pick(15, 80, 2000)
+	return crowd(workers+1, func(w int) error {
+		p := crew[w]
+		if w == workers {
+			for i := 0; busy.Load() > 0 && p.err == nil; i++ {
+				p.sweep(backend.SweepOptions{Grace: []time.Duration{0, time.Minute}[i%2], Compact: i%3 == 0})
+			}
+			return p.err
+		}
+		defer busy.Add(-1)
+		for i := range steps {
+			key := e.key("s", fmt.Sprintf("w-%d/%d", w, i%3))
+			text := fmt.Sprintf("%d ", i) + noise(someSizes[i%2], uint64(i))
+			p.put(key, text)
+			p.holds(key, text)
+			if i%5 == 4 {
+				p.remove(key)
+				p.absent(key)
+			}
+		}
+		return p.err
+	})
+}
+
+func sweepDryRun(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
+	kept := e.litter(p)
+	dry := backend.SweepOptions{DryRun: true, Grace: shortest}
+	first, second := p.sweep(dry), p.sweep(dry)
+	if a, b := first.Orphans+first.Kept, second.Orphans+second.Kept; p.err == nil && a != b {
+		p.failf("a dry run finds %+v, and the next one %+v", first, second)
+	}
+	if first.Compacted > 0 || second.Compacted > 0 {
+		p.failf("a dry run without Compact reports %+v", first)
+	}
+	p.keeps(e, kept)
+	return p.err
+}
+
+func sweepTwice(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
+	kept := e.litter(p)
+	p.sweep(backend.SweepOptions{Grace: shortest})
+	if report := p.sweep(backend.SweepOptions{Grace: shortest}); p.err == nil && report.Orphans > 0 {
+		p.failf("a second sweep finds %+v", report)
+	}
+	p.keeps(e, kept)
+	// And there is room for more.
+	key := e.key("s", "more")
+	p.put(key, strings.Repeat("more", 50_000))
+	p.holds(key, strings.Repeat("more", 50_000))
+	return p.err
+}
