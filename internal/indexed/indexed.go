@@ -28,7 +28,8 @@ import (
 )
 
 // ErrClaimLost is the [Outcome] of a Put whose name was taken away before the commit,
-// because its claim had run out. The value is stored anew under a fresh name.
+// because its claim had run out. Its Free is that name, because the data may have come
+// only after a sweep was done with it. The value is stored anew under a fresh name.
 var ErrClaimLost = errors.New("the claim on the data ran out")
 
 // An Index knows which entries there are. Its methods are safe for concurrent use, and
