@@ -109,7 +109,11 @@ func (sc scenario) prepare(t *testing.T, records bool) (*world, string) {
 	for at := 2; sc.litter && at <= 4; at++ {
 		killed := &process{world: w, at: at, fault: kill}
 		killed.run(func(s *indexed.Store) { _ = put(otherBig, nil)(context.Background(), s, "") })
-		w.now = w.now.Add(graceTime)
+	}
+	if sc.litter && records { // condemned, and ripe to be removed
+		w.now = w.now.Add(2 * leaseTime)
+		w.sweep(t)
+		w.now = w.now.Add(2 * graceTime)
 	}
 	return w, w.entries[theKey].Version
 }
