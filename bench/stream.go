@@ -7,6 +7,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/larder-store/larder"
@@ -36,7 +39,7 @@ func stream(b *bench) (*group, error) {
 	return g, nil
 }
 
-// child measures a worker process from outside, and notes its peak memory.
+// child measures a worker process from outside, and notes the peak memory that it prints.
 func child(flag, dir string, g *group) func(int) (measured, error) {
 	return func(int) (measured, error) {
 		self, err := os.Executable()
@@ -46,18 +49,34 @@ func child(flag, dir string, g *group) func(int) (measured, error) {
 		cmd := exec.Command(self, flag, dir)
 		cmd.Stderr = os.Stderr
 		start := time.Now()
-		if err := cmd.Run(); err != nil {
+		peak, err := cmd.Output()
+		if err != nil {
 			return measured{}, err
 		}
 		m := measured{time.Since(start), cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()}
-		if peak := peakMemory(cmd.ProcessState); peak > 0 {
-			note := fmt.Sprintf("%s: peak memory of the process %.1f MiB", flag, float64(peak)/(1<<20))
-			if len(g.notes) < 2 {
-				g.notes = append(g.notes, note)
-			}
+		if note := flag + ": peak memory of the process " + string(peak); !slices.Contains(g.notes, note) {
+			g.notes = append(g.notes, note)
 		}
 		return m, nil
 	}
+}
+
+// printPeak prints the largest resident size of this process. What wait4 tells a parent would
+// count the parent's own memory at the time of the fork.
+func printPeak() error {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		fmt.Print("unknown here")
+		return nil
+	}
+	for line := range strings.Lines(string(status)) {
+		if peak, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			kib, err := strconv.Atoi(strings.TrimSuffix(strings.TrimSpace(peak), " kB"))
+			fmt.Printf("%d MiB", kib>>10)
+			return err
+		}
+	}
+	return nil
 }
 
 // endless delivers bytes that do not compress to nothing.
@@ -79,8 +98,10 @@ func streamIn(args []string) error {
 		return err
 	}
 	defer s.Close()
-	_, err = s.Put(ctx, streamed, "x", io.LimitReader(endless{}, long))
-	return err
+	if _, err = s.Put(ctx, streamed, "x", io.LimitReader(endless{}, long)); err != nil {
+		return err
+	}
+	return printPeak()
 }
 
 func streamOut(args []string) error {
@@ -96,8 +117,8 @@ func streamOut(args []string) error {
 	}
 	defer body.Close()
 	n, err := io.Copy(io.Discard, body)
-	if err == nil && n != long {
-		err = fmt.Errorf("streamed out %d bytes", n)
+	if err != nil || n != long {
+		return fmt.Errorf("streamed out %d bytes, %w", n, err)
 	}
-	return err
+	return printPeak()
 }
