@@ -18,11 +18,11 @@ import (
 // none of the optional abilities but limits.
 type tap struct {
 	backend.Backend
-	limits                   backend.Limits
-	gets, puts, stats, lists atomic.Int64
-	onGet                    func(backend.Key) error
-	onPut                    func(backend.Key, backend.PutOptions) error
-	body                     func(io.ReadCloser) io.ReadCloser
+	limits            backend.Limits
+	gets, puts, stats atomic.Int64
+	onGet             func(backend.Key) error
+	onPut             func(backend.Key, backend.PutOptions) error
+	body              func(io.ReadCloser) io.ReadCloser
 }
 
 func newTap() *tap {
