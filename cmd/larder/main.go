@@ -1,0 +1,138 @@
+// Command larder keeps what commands have made, so that nobody computes it twice, and
+// looks after the store where it is kept.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	_ "github.com/larder-store/larder/backend/mem"
+	_ "github.com/larder-store/larder/backend/shelve"
+)
+
+// The exit codes, as the help lists them.
+const (
+	exitDone     = 0
+	exitFailed   = 1
+	exitMisused  = 2
+	exitFindings = 3
+	exitMiss     = 4
+)
+
+const exitHelp = `Exit codes: 0 done, 1 failed, 2 misused, 3 findings, 4 miss. "larder run" exits
+as its command does; 126 and 127 say that the command could not be started.`
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// run is the whole command but for the process around it.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	a := &app{stdin: stdin, stdout: stdout, stderr: stderr}
+	root := newRoot(a)
+	root.SetArgs(doubleDashes(root, args))
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitDone
+	}
+	code := exitFailed
+	var e *exitError
+	switch {
+	case errors.As(err, &e):
+		code, err = e.code, e.err
+	case !a.started: // cobra's words about commands and flags
+		code = exitMisused
+	}
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		err = errors.New("interrupted")
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "larder: %s\n", strings.TrimSuffix(err.Error(), "\n"))
+	}
+	return code
+}
+
+// app is what the subcommands share.
+type app struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+
+	storeURL string
+	quiet    bool
+	started  bool // a subcommand is at work: its arguments were understood
+}
+
+// exitError ends the command with a code, and words unless err is nil.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit status %d", e.code)
+	}
+	return e.err.Error()
+}
+
+func (e *exitError) Unwrap() error { return e.err }
+
+// misused is an error in how the command was called.
+func misused(format string, args ...any) error {
+	return &exitError{exitMisused, fmt.Errorf(format, args...)}
+}
+
+// note tells the user what is good to know but no result.
+func (a *app) note(format string, args ...any) {
+	if !a.quiet {
+		fmt.Fprintf(a.stderr, "larder: "+format+"\n", args...)
+	}
+}
+
+func newRoot(a *app) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "larder",
+		Short: "Keep what commands have made, so that nobody computes it twice",
+		Long: `Larder keeps results, and finds them again by what they are: the type, version,
+parameters and inputs of what computed them. "larder run" does so for commands in
+any language.
+
+The store is named by --store URL, else by LARDER_STORE; else it is a shelf in the
+user's cache directory. A plain path is a shelf of its own.
+
+Data goes to standard output, words to standard error. Long flags may be written
+with one dash or two.
+
+` + exitHelp,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		PersistentPreRun: func(*cobra.Command, []string) {
+			a.started = true
+		},
+	}
+	root.SetIn(a.stdin)
+	root.SetOut(a.stdout)
+	root.SetErr(a.stderr)
+	root.PersistentFlags().StringVarP(&a.storeURL, "store", "s", "", "URL or path of the store (default $LARDER_STORE, else the user's cache)")
+	root.PersistentFlags().BoolVarP(&a.quiet, "quiet", "q", false, "say only what went wrong")
+	root.AddCommand(
+		newRun(a),
+		newGet(a),
+		newPut(a),
+		newList(a),
+		newRemove(a),
+	)
+	return root
+}

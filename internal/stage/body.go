@@ -1,0 +1,92 @@
+package stage
+
+import (
+	"errors"
+	"fmt"
+	"io"
+)
+
+// body is many segments, files mostly, read as one. At any time one is open.
+type body struct {
+	segments []segment
+	size     int64
+
+	at   int           // the segment that is read
+	left int64         // bytes of it that are still to come
+	open io.ReadCloser // nil before its first byte
+}
+
+type segment struct {
+	size int64
+	open func() (io.ReadCloser, error)
+}
+
+var errChanged = errors.New("an output changed while it was being kept")
+
+func (b *body) add(s segment) {
+	b.segments = append(b.segments, s)
+	b.size += s.size
+}
+
+// Read implements [io.Reader].
+func (b *body) Read(p []byte) (int, error) {
+	for b.at < len(b.segments) {
+		s := &b.segments[b.at]
+		if b.open == nil {
+			r, err := s.open()
+			if err != nil {
+				return 0, err
+			}
+			b.open, b.left = r, s.size
+		}
+		if b.left == 0 {
+			if err := b.end(); err != nil {
+				return 0, err
+			}
+			continue
+		}
+		n, err := b.open.Read(p[:min(int64(len(p)), b.left)])
+		b.left -= int64(n)
+		if n > 0 || len(p) == 0 {
+			return n, nil
+		}
+		if err == io.EOF {
+			return 0, fmt.Errorf("%w: it became shorter", errChanged)
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+	return 0, io.EOF
+}
+
+// end makes sure that the segment ends here, and goes on to the next.
+func (b *body) end() error {
+	var probe [1]byte
+	if n, _ := b.open.Read(probe[:]); n > 0 {
+		return fmt.Errorf("%w: it became longer", errChanged)
+	}
+	b.Close()
+	b.at++
+	return nil
+}
+
+// Seek implements [io.Seeker], for the start alone: it is all that hashing and retrying need.
+func (b *body) Seek(offset int64, whence int) (int64, error) {
+	if offset != 0 || whence != io.SeekStart {
+		return 0, errors.New("only a seek to the start is possible")
+	}
+	b.Close()
+	b.at = 0
+	return 0, nil
+}
+
+// Close closes what is open.
+func (b *body) Close() error {
+	if b.open == nil {
+		return nil
+	}
+	err := b.open.Close()
+	b.open = nil
+	return err
+}

@@ -1,0 +1,93 @@
+package stage
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/larder-store/larder/component"
+	"github.com/larder-store/larder/keying"
+)
+
+// dirType is the type of the component that stands for a directory's contents.
+const dirType = "larder.Dir"
+
+// contents returns the component that stands for what a file or a directory holds.
+func contents(ctx context.Context, path string) (component.Component, error) {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return dirContents(ctx, path)
+	}
+	return component.File(path)
+}
+
+// dirContents stands for all regular files below a directory, their names, and whether they may be
+// executed. Links to files count as what they lead to; empty directories do not count.
+func dirContents(ctx context.Context, dir string) (component.Component, error) {
+	var names []string
+	var files []component.Component
+	executable := map[string]bool{}
+	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if e.IsDir() {
+			return nil
+		}
+		info, err := os.Stat(path)
+		if err != nil {
+			return err
+		}
+		if info.IsDir() {
+			return fmt.Errorf("%q is a link to a directory; declare what it leads to as an input of its own", path)
+		}
+		c, err := component.File(path)
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(dir, path)
+		if err != nil {
+			return err
+		}
+		name := filepath.ToSlash(rel)
+		names = append(names, name)
+		files = append(files, c)
+		if info.Mode()&0o111 != 0 {
+			executable[name] = true
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("input directory %q: %w", dir, err)
+	}
+	params := map[string]any{"names": names, "executable": executable}
+	return component.New(dirType, "1", params, files...), nil
+}
+
+// executableDigest returns the component of an executable, and its SHA-256 in hex.
+func executableDigest(ctx context.Context, path string) (component.Component, string, error) {
+	c, err := component.File(path)
+	if err != nil {
+		return nil, "", fmt.Errorf("the command cannot be identified (give its version by --version instead): %w", err)
+	}
+	_, preimage, err := keying.Hash{}.Preimage(ctx, c)
+	if err != nil {
+		return nil, "", err
+	}
+	d, err := keying.Decode(preimage)
+	if err != nil {
+		return nil, "", err
+	}
+	if params, ok := d.Parameters.(map[any]any); ok {
+		if digest, ok := params["sha256"].([]byte); ok {
+			return c, hex.EncodeToString(digest), nil
+		}
+	}
+	return nil, "", errors.New("the component of a file does not tell its SHA-256")
+}

@@ -1,0 +1,245 @@
+package stage
+
+import (
+	"archive/tar"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/larder-store/larder"
+	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/component"
+)
+
+// Options say how a stage is run.
+type Options struct {
+	Store          *larder.Store
+	Stdout, Stderr io.Writer
+	Signals        <-chan os.Signal // passed on to the command; nil: the end of the context kills it
+
+	Refresh      bool // run, whatever is kept, and keep the new
+	Check        bool // run, and compare with what is kept
+	KeepFailures bool // keep also a run with another exit status than 0
+}
+
+// Outcome is what came of it.
+type Outcome struct {
+	ID      string        // the key of the stage's component
+	Hit     bool          // given back instead of run
+	Exit    int           // the command's exit status, as a shell tells it
+	Took    time.Duration // by the command, now or when it was kept
+	Size    int64         // of what is kept, in bytes
+	NotKept string        // why a run was not kept; empty if it was
+	Checked bool          // compared with a kept run
+	Differs []string      // in what
+}
+
+// Lookup tells whether the stage's run is kept, and changes nothing.
+func (s *Stage) Lookup(ctx context.Context, store *larder.Store) (Outcome, error) {
+	if _, err := s.targets(); err != nil {
+		return Outcome{}, err
+	}
+	c, err := s.Component(ctx)
+	if err != nil {
+		return Outcome{}, err
+	}
+	var o Outcome
+	if o.ID, err = store.Key(ctx, c); err != nil {
+		return Outcome{}, err
+	}
+	info, err := store.Stat(ctx, c, Attribute)
+	if err != nil && !errors.Is(err, larder.ErrNotFound) && !errors.Is(err, larder.ErrCorrupt) {
+		return Outcome{}, err
+	}
+	o.Hit, o.Took, o.Size = err == nil, cost(info), info.Size
+	return o, nil
+}
+
+// Run gives back what a run of the stage left or, where nothing is kept, runs it and keeps
+// what it leaves. The error is nil also if the command failed: see [Outcome].Exit.
+func (s *Stage) Run(ctx context.Context, o Options) (Outcome, error) {
+	targets, err := s.targets()
+	if err != nil {
+		return Outcome{}, err
+	}
+	id, err := s.identify(ctx)
+	if err != nil {
+		return Outcome{}, err
+	}
+	r := &runner{Options: o, stage: s, targets: targets, id: id}
+	if r.outcome.ID, err = o.Store.Key(ctx, id.component); err != nil {
+		return Outcome{}, err
+	}
+	err = r.run(ctx)
+	return r.outcome, err
+}
+
+// runner is one call of Run.
+type runner struct {
+	Options
+	stage   *Stage
+	targets []target
+	id      *identity
+	outcome Outcome
+	replace bool // what is kept, if anything, is to be replaced
+}
+
+func (r *runner) run(ctx context.Context) error {
+	if !r.Refresh && !r.Check {
+		if hit, err := r.giveBack(ctx); hit || err != nil {
+			return err
+		}
+	}
+	claim, err := r.Store.Claim(ctx, r.id.component, Attribute)
+	if err != nil {
+		return err
+	}
+	defer claim.Release()
+	if claim.Waited && !r.Refresh && !r.Check {
+		if hit, err := r.giveBack(ctx); hit || err != nil {
+			return err
+		}
+	}
+	return r.execute(ctx, claim)
+}
+
+// giveBack delivers what is kept, if it is there and sound.
+func (r *runner) giveBack(ctx context.Context) (hit bool, err error) {
+	body, info, err := r.Store.Reader(ctx, r.id.component, Attribute)
+	if err != nil {
+		return false, r.missed(ctx, err)
+	}
+	defer body.Close()
+	run, err := restore(body, r.targets)
+	if err != nil {
+		return false, r.missed(ctx, err)
+	}
+	defer run.Close()
+	if run.exit != 0 && !r.KeepFailures {
+		r.replace = true // kept when that was asked for; now it may succeed
+		return false, nil
+	}
+	if err := run.commit(); err != nil {
+		return false, err
+	}
+	r.outcome.Hit, r.outcome.Exit, r.outcome.Size, r.outcome.Took = true, run.exit, info.Size, cost(info)
+	return true, run.replay(r.Stdout, r.Stderr)
+}
+
+// missed returns nil if an error of a lookup means that the command is to be run.
+func (r *runner) missed(ctx context.Context, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case errors.Is(err, larder.ErrCorrupt), errors.Is(err, errUnfit), errors.Is(err, tar.ErrHeader):
+		r.replace = true
+		return nil
+	case errors.Is(err, larder.ErrNotFound), backend.Retryable(err):
+		return nil
+	}
+	return err
+}
+
+// execute runs the command under a claim, and keeps what it leaves.
+func (r *runner) execute(ctx context.Context, claim *larder.Claim) error {
+	old, err := setAside(r.targets)
+	if err != nil {
+		return err
+	}
+	defer old.back()
+
+	var stdout, stderr capture
+	defer stdout.Close()
+	defer stderr.Close()
+	e, err := r.stage.execute(ctx, &r.Options, &stdout, &stderr)
+	if err != nil {
+		return err
+	}
+	r.outcome.Exit, r.outcome.Took = e.exit, e.took
+	if r.outcome.NotKept, err = r.unkeepable(ctx, e); err != nil || r.outcome.NotKept != "" {
+		return err
+	}
+	packed, err := pack(e, &stdout, &stderr, r.targets)
+	if errors.Is(err, ErrNotMade) {
+		return err
+	}
+	if err != nil {
+		r.outcome.NotKept = err.Error()
+		return nil
+	}
+	defer packed.Close()
+	old.discard()
+	if r.Check {
+		if done, err := r.compare(ctx, packed); done || err != nil {
+			return err
+		}
+	}
+	r.keep(ctx, claim, packed)
+	return nil
+}
+
+// unkeepable returns why a run is not worth keeping, or "".
+func (r *runner) unkeepable(ctx context.Context, e ending) (string, error) {
+	switch {
+	case e.interrupted:
+		return "it was interrupted", nil
+	case e.signalled:
+		return "it was ended by a signal", nil
+	case e.exit != 0 && !r.KeepFailures:
+		return fmt.Sprintf("it failed with exit status %d", e.exit), nil
+	}
+	now, err := r.stage.identify(ctx)
+	if err != nil {
+		return fmt.Sprintf("what it was made from cannot be read again: %v", err), nil
+	}
+	for i, p := range r.id.parts {
+		same, err := sameKey(ctx, r.Store, p.c, now.parts[i].c)
+		if err != nil {
+			return "", err
+		}
+		if !same {
+			return p.what + " changed while it ran", nil
+		}
+	}
+	return "", nil
+}
+
+func sameKey(ctx context.Context, s *larder.Store, a, b component.Component) (bool, error) {
+	x, err := s.Key(ctx, a)
+	if err != nil {
+		return false, err
+	}
+	y, err := s.Key(ctx, b)
+	return x == y, err
+}
+
+// keep stores a run. Its result is there already, so a failure is told and no more.
+func (r *runner) keep(ctx context.Context, claim *larder.Claim, packed *body) {
+	r.outcome.Size = packed.size
+	opts := []larder.PutOption{larder.IfAbsent()}
+	if r.Refresh || r.replace {
+		opts = nil
+	}
+	_, err := claim.Put(ctx, packed, opts...)
+	if errors.Is(err, errors.ErrUnsupported) {
+		_, err = claim.Put(ctx, packed)
+	}
+	if err != nil && !errors.Is(err, larder.ErrExists) {
+		r.outcome.NotKept = err.Error()
+	}
+}
+
+// metaCost is the metadata that a store keeps of what a computation took.
+const metaCost = "cost_ms"
+
+func cost(info larder.Info) time.Duration {
+	ms, err := strconv.ParseInt(info.Meta[metaCost], 10, 64)
+	if err != nil {
+		return 0
+	}
+	return time.Duration(ms) * time.Millisecond
+}
