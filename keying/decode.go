@@ -39,6 +39,21 @@ func (d Description) Component() component.Component {
 	return component.WithAsOf(c, d.AsOf)
 }
 
+// Encode returns the pre-image that d was decoded from. Keys of inputs may be those of any
+// key generator.
+func (d Description) Encode() ([]byte, error) {
+	c := d.Component()
+	e := newEncoder()
+	defer e.free()
+	if err := anyScheme.encode(e, c, d.Inputs); err != nil {
+		return nil, err
+	}
+	return bytes.Clone(e.buf), nil
+}
+
+// anyScheme takes keys of inputs as they are.
+var anyScheme = scheme{check: checkSegment}
+
 // Decode returns what a pre-image says. It accepts canonical encodings and nothing
 // else, so that equal descriptions have equal bytes; anything else is [ErrMalformed]. Memory
 // and depth are bounded by the length of the pre-image, which is at most [MaxPreimage].
@@ -72,8 +87,8 @@ func (d *decoder) description() (desc Description, err error) {
 	if desc.Type, err = d.text(); err != nil {
 		return desc, err
 	}
-	if desc.Type == "" {
-		return desc, fmt.Errorf("the type is empty")
+	if desc.Type == "" || desc.Type == component.RefType {
+		return desc, fmt.Errorf("the type is %q", desc.Type)
 	}
 	if desc.Version, err = d.text(); err != nil {
 		return desc, err

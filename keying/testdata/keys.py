@@ -434,7 +434,7 @@ def decode(data):
         raise Malformed("the inputs are no list")
     inputs = [d.value() for _ in range(n)]
     as_of = d.value()
-    if fmt != FORMAT or not isinstance(typ, str) or typ == "" or not isinstance(version, str):
+    if fmt != FORMAT or not isinstance(typ, str) or typ in ("", RESERVED) or not isinstance(version, str):
         raise Malformed("format, type or version")
     if not all(isinstance(k, str) and is_segment(k) for k in inputs):
         raise Malformed("key of an input")
