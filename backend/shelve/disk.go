@@ -13,7 +13,8 @@ import (
 // of each step, by name and path, before and after its effect: it fails the step by
 // returning an error, or kills the process there.
 type disk struct {
-	hook func(step, path string) error
+	hook      func(step, path string) error
+	networkOf func(dir string) (string, error) // nil: ask the system
 }
 
 // step runs one operation between its two hooks.

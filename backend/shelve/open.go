@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"net/url"
-	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -106,7 +105,7 @@ func prepare(dir string, o Options) error {
 		return fmt.Errorf("%w: there is no store at %s, and none is made for reading only", fs.ErrNotExist, dir)
 	}
 	if !o.Network {
-		if err := refuseNetwork(dir); err != nil {
+		if err := o.disk.refuseNetwork(dir); err != nil {
 			return err
 		}
 	}
@@ -186,14 +185,4 @@ func pathOf(u *url.URL) (string, error) {
 		path = path[1:] // shelve:///C:/dir
 	}
 	return filepath.FromSlash(path), nil
-}
-
-// existing returns the nearest directory that is there: dir, or what it would be made in.
-func existing(dir string) string {
-	for {
-		if _, err := os.Stat(dir); err == nil || filepath.Dir(dir) == dir {
-			return dir
-		}
-		dir = filepath.Dir(dir)
-	}
 }
