@@ -1,0 +1,290 @@
+package law
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"time"
+
+	"github.com/larder-store/larder/backend"
+)
+
+// What a Finder of a backend's own finds. These laws store on the shelf of components, so
+// that they want a place of their own.
+var findLaws = []Law{
+	{
+		Name: "find/queries", Tier: Quick, Needs: []Need{Finds, FreshPlace}, Fn: findQueries,
+		Rule: "Find yields the descriptions that match all conditions of a Query, in byte order of Key, each as it was stored.",
+	},
+	{
+		Name: "find/limit", Tier: Quick, Needs: []Need{Finds, FreshPlace}, Fn: findLimit,
+		Rule: "Find yields at most Limit descriptions, the first ones.",
+	},
+	{
+		Name: "find/since", Tier: Quick, Needs: []Need{Finds, FreshPlace}, Fn: findSince,
+		Rule: "Stored is when the description was stored, and Since takes those stored at that time or later.",
+	},
+	{
+		Name: "find/changes", Tier: Quick, Needs: []Need{Finds, FreshPlace}, Fn: findChanges,
+		Rule: "Find knows what was put, overwritten and deleted, however it was, and what lies on other shelves is nothing to it.",
+	},
+	{
+		Name: "find/callback", Tier: Quick, Needs: []Need{Finds, FreshPlace}, Fn: findCallback,
+		Rule: "The loop body over Find may call any method of the same backend, and may leave early.",
+	},
+}
+
+// describedAs is a component as its pre-image says; docs/keys.md specifies the bytes, and
+// a test of package conformance decodes them.
+type describedAs struct {
+	preimage string // hex
+	says     backend.Description
+}
+
+var components = []describedAs{
+	{
+		"86726c61726465722f636f6d706f6e656e742f31667370696b65736131a16666696c746572a3626f6ef4646b696e646662657373656c656f726465720281784035363963373939643530663366633030336332323731663235363430373237636237333166656533306134373230343738376532343439366663613063616330f6",
+		backend.Description{
+			Key: "0cc59fa330ef372ad81a2118eb39f6909b56a7bc38332cbd87dffafa60c6c2fe", Type: "spikes", Version: "1",
+			Parameters: map[any]any{"filter": map[any]any{"kind": "bessel", "on": false, "order": int64(2)}},
+			Inputs:     []string{"569c799d50f3fc003c2271f25640727cb731fee30a47204787e24496fca0cac0"},
+		},
+	},
+	{
+		"86726c61726465722f636f6d706f6e656e742f31667370696b65736131a26666696c746572a3626f6ef5646b696e646662657373656c656f7264657204697468726573686f6c64f9cd2081784032383634353861313139326335653032623162633463386631383534333166633431646531383532393363303866353866656461303238326164646661386337f6",
+		backend.Description{
+			Key: "24de4a6ac625c9b1ff1febd6fb686872f3b9730e9e965ec9fecaf2c0145eba27", Type: "spikes", Version: "1",
+			Parameters: map[any]any{"filter": map[any]any{"kind": "bessel", "on": true, "order": int64(4)}, "threshold": -20.5},
+			Inputs:     []string{"286458a1192c5e02b1bc4c8f185431fc41de185293c08f58feda0282addfa8c7"},
+		},
+	},
+	{
+		"86726c61726465722f636f6d706f6e656e742f31697265636f7264696e676131a16466696c6565612e61626680f6",
+		backend.Description{
+			Key: "26e1f891cc58fa906fd7d766331d28d18af6882fe4843e439617d38d9a5becbf", Type: "recording", Version: "1",
+			Parameters: map[any]any{"file": "a.abf"},
+		},
+	},
+	{
+		"86726c61726465722f636f6d706f6e656e742f316764657472656e646132a3646e616d65656c61622061656f72646572036677696e646f77f9340081784032366531663839316363353866613930366664376437363633333164323864313861663638383266653438343365343339363137643338643961356265636266f6",
+		backend.Description{
+			Key: "286458a1192c5e02b1bc4c8f185431fc41de185293c08f58feda0282addfa8c7", Type: "detrend", Version: "2",
+			Parameters: map[any]any{"name": "lab a", "order": int64(3), "window": 0.25},
+			Inputs:     []string{"26e1f891cc58fa906fd7d766331d28d18af6882fe4843e439617d38d9a5becbf"},
+		},
+	},
+	{
+		"86726c61726465722f636f6d706f6e656e742f3165737461746561318201617880c074323032362d31312d30315431323a30303a30305a",
+		backend.Description{
+			Key: "e233379a2d9aff7f7fc9bd914e1ca4b29dc6c67f50010a09a3c932ec2b995927", Type: "state", Version: "1",
+			Parameters: []any{int64(1), "x"},
+			AsOf:       time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC),
+		},
+	},
+	{
+		"86726c61726465722f636f6d706f6e656e742f31667370696b65736132f680f6",
+		backend.Description{Key: "e9f165829450ad17a41010902d268a6f24e94ded2c8bfe31dbfcf76ab99c5d95", Type: "spikes", Version: "2"},
+	},
+}
+
+// Preimages returns the pre-images that the laws about Find store, by key, and what
+// they say, so that a test with a decoder can make sure of them.
+func Preimages() (preimages map[string][]byte, says map[string]backend.Description) {
+	preimages, says = map[string][]byte{}, map[string]backend.Description{}
+	for _, c := range components {
+		b, err := hex.DecodeString(c.preimage)
+		if err != nil {
+			panic(err) // a slip of the pen above
+		}
+		preimages[c.says.Key], says[c.says.Key] = b, c.says
+	}
+	return preimages, says
+}
+
+var queries = []backend.Query{
+	{},
+	{Type: "spikes"},
+	{Type: "spikes", Version: "1"},
+	{Type: "spike"},
+	{Version: "1"},
+	{Version: "3"},
+	{Parameters: map[string]any{"order": int64(3)}},
+	{Parameters: map[string]any{"order": int64(3), "window": 0.25}},
+	{Parameters: map[string]any{"order": int64(3), "window": 0.5}},
+	{Parameters: map[string]any{"filter.kind": "bessel"}},
+	{Parameters: map[string]any{"filter.on": true}},
+	{Type: "spikes", Parameters: map[string]any{"filter.order": int64(2)}},
+	{Parameters: map[string]any{"filter": map[any]any{"kind": "bessel", "on": false, "order": int64(2)}}},
+	{Parameters: map[string]any{"threshold": -20.5}},
+	{Parameters: map[string]any{"name": "lab a"}},
+	{Parameters: map[string]any{"name": "lab"}},
+	{Parameters: map[string]any{"file.name": "a.abf"}},
+	{Parameters: map[string]any{"none": nil}},
+	{Type: "recording", Since: time.Unix(0, 0)},
+}
+
+// describe stores all descriptions, half of them in a batch.
+func (p *probe) describe(e *Env) {
+	preimages, _ := Preimages()
+	var items []backend.Item
+	for i, key := range slices.Sorted(maps.Keys(preimages)) {
+		k := backend.Key{Shelf: e.Shelf(backend.ShelfComponents), Name: key}
+		if i%2 == 0 {
+			p.put(k, string(preimages[key]))
+		} else {
+			items = append(items, item(k, string(preimages[key]), backend.PutOptions{}))
+		}
+	}
+	p.putAll(items)
+}
+
+// finds wants Find to yield exactly the descriptions that match.
+func (p *probe) finds(q backend.Query, there []backend.Description) {
+	if p.err != nil {
+		return
+	}
+	finder, _ := backend.As[backend.Finder](p.b)
+	got, err := collect(finder.Find(p.ctx, q))
+	if err != nil {
+		p.failf("Find(%+v): %w", q, err)
+		return
+	}
+	var keys, want []string
+	for _, d := range there {
+		if d.Stored = q.Since; q.Match(d) && (q.Limit == 0 || len(want) < q.Limit) {
+			want = append(want, d.Key)
+		}
+	}
+	for _, d := range got {
+		keys = append(keys, d.Key)
+	}
+	if !slices.Equal(keys, want) {
+		p.failf("Find(%+v) yields the keys %q, want %q", q, keys, want)
+		return
+	}
+	for _, d := range got {
+		i := slices.IndexFunc(there, func(w backend.Description) bool { return w.Key == d.Key })
+		want := there[i]
+		stored := d.Stored
+		d.Stored, want.Stored = time.Time{}, time.Time{}
+		d.AsOf = d.AsOf.UTC()
+		if len(d.Inputs) == 0 {
+			d.Inputs = nil
+		}
+		if !reflect.DeepEqual(d, want) {
+			p.failf("Find(%+v) yields %+v, want %+v", q, d, want)
+		}
+		if stored.IsZero() {
+			p.failf("Find(%+v) yields %q without the time when it was stored", q, d.Key)
+		}
+	}
+}
+
+func allComponents() []backend.Description {
+	var all []backend.Description
+	for _, c := range components {
+		all = append(all, c.says)
+	}
+	return all
+}
+
+func findQueries(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
+	p.finds(backend.Query{}, nil)
+	p.describe(e)
+	for _, q := range queries {
+		p.finds(q, allComponents())
+	}
+	return p.err
+}
+
+func findLimit(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
+	p.describe(e)
+	for limit := range len(components) + 2 {
+		p.finds(backend.Query{Limit: limit}, allComponents())
+		p.finds(backend.Query{Type: "spikes", Limit: limit}, allComponents())
+	}
+	return p.err
+}
+
+func findSince(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
+	p.describe(e)
+	key := backend.Key{Shelf: e.Shelf(backend.ShelfComponents), Name: components[0].says.Key}
+	stored := p.stat(key).ModTime
+	p.finds(backend.Query{Type: "spikes", Since: stored.Add(-2 * time.Second)}, allComponents())
+	p.finds(backend.Query{Since: stored.Add(time.Hour)}, nil)
+	if p.err != nil {
+		return p.err
+	}
+	finder, _ := backend.As[backend.Finder](p.b)
+	for d, err := range finder.Find(ctx, backend.Query{}) {
+		if err != nil {
+			return err
+		}
+		if apart := d.Stored.Sub(p.stat(backend.Key{Shelf: key.Shelf, Name: d.Key}).ModTime).Abs(); p.err == nil && apart > time.Second {
+			p.failf("Find says that %q was stored at %v, %v off its ModTime", d.Key, d.Stored, apart)
+		}
+	}
+	return p.err
+}
+
+func findChanges(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
+	p.describe(e)
+	shelf := e.Shelf(backend.ShelfComponents)
+	preimages, _ := Preimages()
+	there := allComponents()
+	for key, preimage := range preimages {
+		p.put(e.key("elsewhere", key), string(preimage))
+		p.put(e.key(backend.ShelfCache, key+"/result"), "a result")
+	}
+	for range 2 {
+		for _, d := range there {
+			p.put(backend.Key{Shelf: shelf, Name: d.Key}, string(preimages[d.Key]))
+		}
+		p.finds(backend.Query{}, there)
+	}
+	p.remove(backend.Key{Shelf: shelf, Name: there[0].Key})
+	p.finds(backend.Query{}, there[1:])
+	p.removeAll([]backend.Key{{Shelf: shelf, Name: there[1].Key}, {Shelf: shelf, Name: there[2].Key}})
+	p.finds(backend.Query{}, there[3:])
+	p.put(backend.Key{Shelf: shelf, Name: there[0].Key}, string(preimages[there[0].Key]))
+	p.finds(backend.Query{Type: there[0].Type}, append([]backend.Description{there[0]}, there[3:]...))
+	return p.err
+}
+
+func findCallback(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
+	p.describe(e)
+	p.put(e.key("s", "a"), "a")
+	finder, _ := backend.As[backend.Finder](p.b)
+	steps := 0
+	for _, err := range finder.Find(ctx, backend.Query{}) {
+		if err != nil {
+			p.failf("Find: %w", err)
+		}
+		if p.err != nil {
+			return p.err
+		}
+		steps++
+		p.everyMethod(e, e.key("s", "a"))
+	}
+	if p.err == nil && steps != len(components) {
+		p.failf("Find yields %d descriptions while its body changes other shelves, want %d", steps, len(components))
+	}
+	for range e.pick(50, 200, 2000) {
+		for _, err := range finder.Find(ctx, backend.Query{}) {
+			if err != nil {
+				return fmt.Errorf("Find: %w", err)
+			}
+			break
+		}
+	}
+	p.put(e.key("s", "a"), "new")
+	return p.err
+}
