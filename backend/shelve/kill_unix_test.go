@@ -56,17 +56,17 @@ func putThree(b *shelve.Backend) error {
 
 // sweepLitter leaves data behind and sweeps it.
 func sweepLitter(b *shelve.Backend) error {
-	if err := litter(b); err != nil {
+	if err := litterIn(dirOf[b]); err != nil {
 		return err
 	}
 	_, err := b.Sweep(context.Background(), backend.SweepOptions{})
 	return err
 }
 
-// litter leaves the file of a value behind that nothing names.
-func litter(b *shelve.Backend) error {
+// litterIn leaves the file of a value behind that nothing names.
+func litterIn(store string) error {
 	name := shelve.DataName()
-	dir := filepath.Join(dirOf[b], "data", name[:2])
+	dir := filepath.Join(store, "data", name[:2])
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}

@@ -1,0 +1,167 @@
+//go:build unix
+
+package shelve_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/backend/shelve"
+)
+
+func init() {
+	roles["stand"] = stand
+}
+
+// stand puts a value and, before it commits, stands: still ("stop"), or for args[1], alive
+// ("sleep").
+func stand(dir string, args []string) error {
+	b, err := shelve.Open(dir, shelve.WithHook(shelve.Options{}, func(step, path string) error {
+		if step != "before commit" {
+			return nil
+		}
+		fmt.Println("standing")
+		if args[0] == "stop" {
+			return syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+		}
+		d, err := time.ParseDuration(args[1])
+		time.Sleep(d)
+		return err
+	}))
+	if err != nil {
+		return err
+	}
+	if err := put(b, cache("theirs"), []byte("theirs")); err != nil {
+		return err
+	}
+	return b.Close()
+}
+
+// standing starts a process that stands, and waits until it does.
+func standing(t *testing.T, dir string, args ...any) *exec.Cmd {
+	t.Helper()
+	cmd := another(t, "stand", dir, args...)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill() })
+	if _, err := out.Read(make([]byte, 20)); err != nil {
+		t.Fatal(err)
+	}
+	if args[0] == "stop" {
+		var status syscall.WaitStatus
+		if _, err := syscall.Wait4(cmd.Process.Pid, &status, syscall.WUNTRACED, nil); err != nil || !status.Stopped() {
+			t.Fatalf("the process is %v, %v, want stopped", status, err)
+		}
+	}
+	return cmd
+}
+
+// TestStoppedHolder: who needs what a stopped process holds is told so after the timeout,
+// and by whom; and goes on when it goes on.
+func TestStoppedHolder(t *testing.T) {
+	dir := t.TempDir()
+	mustPut(t, open(t, dir, nil), cache("k"), []byte("old"))
+	holder := standing(t, dir, "stop")
+	b := open(t, dir, &shelve.Options{Timeout: time.Second})
+	_, _, getErr := get(b, cache("k"))
+	for op, err := range map[string]error{
+		"get":  getErr,
+		"put":  put(b, cache("k"), []byte("new")),
+		"list": listError(b),
+	} {
+		if !errors.Is(err, backend.ErrLocked) || !backend.Retryable(err) {
+			t.Errorf("%s: %v, want %v", op, err, backend.ErrLocked)
+		}
+		if want := "process " + strconv.Itoa(holder.Process.Pid); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want it to name %s", op, err, want)
+		}
+	}
+	if err := put(b, backend.Key{Shelf: "other", Name: "k"}, []byte("v")); err != nil {
+		t.Errorf("put on another shelf: %v", err)
+	}
+
+	// What waits ends with its ctx, or with the handle.
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := b.Stat(ctx, cache("k")); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("stat: %v, want %v", err, context.DeadlineExceeded)
+	}
+	b2 := open(t, dir, &shelve.Options{Timeout: time.Hour})
+	waiting := make(chan error)
+	go func() { waiting <- put(b2, cache("k"), []byte("never")) }()
+	time.Sleep(50 * time.Millisecond)
+	if err := b2.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := <-waiting; !errors.Is(err, backend.ErrClosed) {
+		t.Errorf("put while closing: %v, want %v", err, backend.ErrClosed)
+	}
+
+	if err := holder.Process.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	if v, _, err := get(b, cache("k")); err != nil || string(v) != "old" {
+		t.Errorf("get afterwards = %q, %v, want the old value", v, err)
+	}
+	if err := holder.Wait(); err != nil {
+		t.Errorf("the holder: %v", err)
+	}
+	if v, _, err := get(b, cache("theirs")); err != nil || string(v) != "theirs" {
+		t.Errorf("the holder's value = %q, %v", v, err)
+	}
+}
+
+func listError(b *shelve.Backend) (last error) {
+	for _, err := range b.List(context.Background(), backend.ShelfCache, backend.ListOptions{}) {
+		last = err
+	}
+	return last
+}
+
+// TestSlowHolder: a process that is at work is waited for beyond the timeout.
+func TestSlowHolder(t *testing.T) {
+	dir := t.TempDir()
+	b := open(t, dir, &shelve.Options{Timeout: time.Second})
+	holder := standing(t, dir, "sleep", "2500ms")
+	if err := put(b, cache("k"), []byte("mine")); err != nil {
+		t.Errorf("put: %v", err)
+	}
+	if v, _, err := get(b, cache("theirs")); err != nil || string(v) != "theirs" {
+		t.Errorf("the holder's value = %q, %v", v, err)
+	}
+	if err := holder.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestStoppedWriter: a sweep does not decide about what a stopped writer has claimed.
+func TestStoppedWriter(t *testing.T) {
+	dir := t.TempDir()
+	holder := standing(t, dir, "stop")
+	defer holder.Wait()
+	defer holder.Process.Signal(syscall.SIGCONT)
+	b := open(t, dir, &shelve.Options{Timeout: time.Second})
+	if err := litterIn(dir); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Sweep(context.Background(), backend.SweepOptions{}); !errors.Is(err, backend.ErrLocked) {
+		t.Errorf("sweep: %v, want %v", err, backend.ErrLocked)
+	}
+	if got := dataFiles(t, dir); len(got) != 1 {
+		t.Errorf("the sweep removed something: %v", got)
+	}
+}
