@@ -96,21 +96,28 @@ func marshal(v any) ([]byte, error) {
 		return nil, err
 	}
 	b := bytes.Clone(buf.Bytes())
-	if p.recursive && decMode.Wellformed(b) != nil {
-		return nil, at(root(rv.Type()), refuse(tooDeep, maxNesting))
-	}
-	if p.open || p.opaque {
-		// Only an attempt shows what becomes of an any, or what methods do.
-		if err := decodeCBOR(b, reflect.New(rv.Type()).Interface()); err != nil {
-			return nil, fmt.Errorf("it could not be read again: %w", err)
-		}
+	if p.open || p.opaque || p.recursive {
+		// Only an attempt shows what becomes of an any, what methods do, and how deep it nests.
+		return b, attempt(b, rv.Type())
 	}
 	return b, nil
 }
 
+// attempt reads again what was encoded.
+func attempt(b []byte, t reflect.Type) error {
+	err := decodeCBOR(b, reflect.New(t).Interface())
+	if deep := (*cbor.MaxNestedLevelError)(nil); errors.As(err, &deep) {
+		return at(root(t), refuse(tooDeep, maxNesting))
+	}
+	if err != nil {
+		return fmt.Errorf("it could not be read again: %w", err)
+	}
+	return nil
+}
+
 // root is the first step of a refusal's path.
 func root(t reflect.Type) string {
-	for t.Kind() == reflect.Pointer {
+	for n := 0; t.Kind() == reflect.Pointer && n < maxNesting; n++ {
 		t = t.Elem()
 	}
 	if t.Name() == "" {

@@ -49,7 +49,7 @@ type Encoded struct {
 // An [io.Reader] is not read here: who has one stores its bytes as [Raw].
 func Encode(v any) (Encoded, error) {
 	rv := reflect.ValueOf(v)
-	for rv.Kind() == reflect.Pointer && !rv.IsNil() {
+	for n := 0; rv.Kind() == reflect.Pointer && !rv.IsNil() && n < maxNesting; n++ {
 		rv = rv.Elem()
 	}
 	switch rv.Kind() {

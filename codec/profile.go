@@ -102,7 +102,7 @@ func (s *profiler) visit(t reflect.Type) error {
 	case reflect.Struct:
 		return s.structure(t)
 	}
-	return refuse("is a %v, which is not data", t)
+	return refuse("is a %v", t)
 }
 
 // pointer follows pointers to what is no pointer. A type such as
@@ -245,7 +245,7 @@ func embedded(f reflect.StructField, tag fieldTag) (reflect.Type, bool) {
 // A refusal says what is not data, and where.
 type refusal struct{ path, reason string }
 
-func (r *refusal) Error() string { return r.path + " " + r.reason }
+func (r *refusal) Error() string { return shorten(r.path, 200) + " " + r.reason }
 
 func refuse(format string, args ...any) error {
 	return &refusal{reason: fmt.Sprintf(format, args...)}
