@@ -83,7 +83,7 @@ func words(line []byte) [][]byte {
 // version reads "ATF 1.0".
 func (h *atfHeader) version() error {
 	if !isATF(h.src.rest()) {
-		if len(h.src.rest()) == 0 && h.src.err != io.EOF {
+		if h.src.err != nil && h.src.err != io.EOF {
 			return sourceError(h.src, ATF, h.opts.Name, h.src.err)
 		}
 		hint := `it begins with "ATF" and a version`
@@ -315,6 +315,7 @@ func normalUnits(units string) string {
 func (e *engine) layOut(format Format, delim byte, first []field) error {
 	t := e.table
 	cols := len(t.Columns)
+	t.Float, t.Text = make([][]float64, cols), make([][]string, cols)
 	e.lay = layout{format: format, name: e.opts.Name, delim: delim, tight: delim, point: '.', end: e.src.end,
 		maxLine: e.opts.MaxLine, strict: e.opts.Strict, modes: make([]mode, cols)}
 	if delim == blanks && bytes.IndexByte(e.src.peekLine(), '\t') >= 0 {
@@ -343,7 +344,6 @@ func (e *engine) layOut(format Format, delim byte, first []field) error {
 				Hint: fmt.Sprintf("Options asks for column %d, the file has %d", c, cols)}
 		}
 	}
-	t.Float, t.Text = make([][]float64, cols), make([][]string, cols)
 	return nil
 }
 

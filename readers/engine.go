@@ -97,10 +97,7 @@ func (e *engine) split(b block) (shares []share, lines int) {
 			to = at + bytes.Index(b.data[at:], end) + 1
 		}
 		s := share{before: lines}
-		s.data, s.line, s.off, s.cut = b.data[from:to], b.line+lines, b.off+int64(from), -1
-		if b.cut >= from {
-			s.cut = max(b.cut-from, 0)
-		}
+		s.data, s.line, s.off, s.cut = b.data[from:to], b.line+lines, b.off+int64(from), b.cut
 		lines += bytes.Count(s.data, end)
 		shares = append(shares, s)
 		from = to

@@ -61,7 +61,7 @@ func (f Format) String() string {
 	return fmt.Sprintf("Format(%d)", uint8(f))
 }
 
-// SniffLen is how much of a file [Sniff] wants: enough for the longest first three lines
+// SniffLen is how much of a file [Sniff] wants: enough for the longest first two lines
 // that were met.
 const SniffLen = 64 << 10
 
@@ -128,9 +128,9 @@ func isVWrite(b []byte) bool {
 	return false
 }
 
-// sniffNeuron tells NEURON's text forms apart by their first three lines.
+// sniffNeuron tells NEURON's text forms apart by their first two lines.
 func sniffNeuron(text []byte) Format {
-	lines := firstLines(text, 3, lineEnd(text))
+	lines := firstLines(text, 2, lineEnd(text))
 	if len(lines) == 0 {
 		return Unknown
 	}
@@ -144,17 +144,16 @@ func sniffNeuron(text []byte) Format {
 		return NeuronLines
 	}
 	n := countNumbers(first)
-	if n < 1 {
-		return Unknown
-	}
-	second := -1
-	if len(lines) > 1 {
-		second = countNumbers(lines[1])
-	}
-	ints := integers(first)
 	switch {
+	case n < 1:
+		return Unknown
 	case len(lines) == 1 && n == 1:
 		return NeuronPrint
+	case len(lines) == 1:
+		return Numbers
+	}
+	second, ints := countNumbers(lines[1]), integers(first)
+	switch {
 	case len(ints) == 1 && second >= 2:
 		return NeuronDat
 	case n == 1 && (second == 1 || second == 0):
@@ -163,7 +162,7 @@ func sniffNeuron(text []byte) Format {
 		return NeuronTable
 	case n == 2 && second == 1 && isCountAndStep(first):
 		return NeuronStep
-	case len(lines) == 1 || second == n || second == 0:
+	case second == n || second == 0:
 		return Numbers
 	}
 	return Unknown

@@ -57,7 +57,7 @@ type neuronEngine struct {
 func openNeuron(src *source, o Options) (*neuronEngine, error) {
 	t := &Table{DeclaredRows: -1, DeclaredColumns: -1}
 	n := &neuronEngine{engine: &engine{src: src, opts: o, table: t}}
-	if len(src.rest()) == 0 && src.err != io.EOF {
+	if len(src.rest()) == 0 && src.err != nil && src.err != io.EOF {
 		return n, sourceError(src, NeuronDat, o.Name, src.err)
 	}
 	t.Format = Sniff(src.start())

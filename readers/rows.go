@@ -61,7 +61,7 @@ type piece struct {
 	off   int64 // of data[0]
 	head  int   // index of the current line
 	eol   int   // index of its end, if the slow path looked it up
-	cut   int   // index of a last line without an end, else -1
+	cut   bool  // the line is the last of the file and has no end
 }
 
 // parse reads the rows of b into dst, from row on. A row that cannot be read leaves
@@ -207,11 +207,13 @@ func (p *piece) cell(dst [][]float64, row, c, i int, f field) bool {
 		return true
 	case errors.Is(err, strconv.ErrRange):
 		return p.note(OutOfRange, c, i+f.pos, f.text)
-	case p.isCut():
-		return p.fail(i+f.pos, c+1, f.text, ErrTruncated, "the last line has no end and its last field is no number")
-	case l.mixable:
+	case l.mixable && !p.cut:
 		dst[c][row] = math.NaN()
 		return p.note(MixedColumn, c, i+f.pos, f.text)
+	case p.misfit():
+		return false // a line of another kind: say that, not what its first word is not
+	case p.cut:
+		return p.fail(i+f.pos, c+1, f.text, ErrTruncated, "the last line has no end and its last field is no number")
 	}
 	return p.fail(i+f.pos, c+1, f.text, ErrNumber, p.hintNumber(f.text))
 }
@@ -241,18 +243,33 @@ func (p *piece) behindLast(row int, rec []byte, i, rest int) bool {
 		p.comments[row-p.first] = decode(fields[0].text)
 		return true
 	}
-	cols := len(l.modes)
-	return p.fail(i+rest+fields[0].pos, cols+1, fields[0].text, ErrColumnCount,
-		fmt.Sprintf("%d fields, %d expected", cols+len(fields), cols))
+	return p.failLong(p.head, trimEmpty(splitFields(trimCR(p.data[p.head:p.eol]), l.delim), 0))
 }
 
-// isCut tells whether the current line is the last of the file and has no end.
-func (p *piece) isCut() bool { return p.cut >= 0 && p.head >= p.cut }
+// failLong reports the first field too many of a line that begins at data[at].
+func (p *piece) failLong(at int, fields []field) bool {
+	cols := len(p.lay.modes)
+	f := fields[cols]
+	return p.fail(at+f.pos, cols+1, f.text, ErrColumnCount, fmt.Sprintf("%d fields, %d expected", len(fields), cols))
+}
+
+// misfit reports the current line if it has another number of fields than a row.
+func (p *piece) misfit() bool {
+	cols := len(p.lay.modes)
+	fields := trimEmpty(splitFields(trimCR(p.data[p.head:p.eol]), p.lay.delim), cols)
+	switch {
+	case len(fields) < cols:
+		p.failShort(len(fields))
+	case len(fields) > cols && !(len(fields) == cols+1 && fields[cols].quoted && p.lay.comments):
+		p.failLong(p.head, fields)
+	}
+	return p.err != nil
+}
 
 // failShort reports a row of only got fields.
 func (p *piece) failShort(got int) bool {
 	err, hint := ErrColumnCount, fmt.Sprintf("%d fields, %d expected", got, len(p.lay.modes))
-	if p.isCut() {
+	if p.cut {
 		err = ErrTruncated
 		hint += ", and the last line has no end"
 	}

@@ -46,12 +46,12 @@ type block struct {
 	data []byte // valid until the source is used again
 	line int    // number of its first line
 	off  int64  // offset of its first byte
-	cut  int    // offset in data of a last line that had no end in the file, else -1
+	cut  bool   // it is the last line, which had no end in the file
 }
 
 func newSource(r io.Reader, maxLine, size int) *source {
 	s := &source{r: r, maxLine: maxLine, size: size, line: 1}
-	s.buf = make([]byte, size+1)
+	s.buf = make([]byte, max(size, endSample)+1)
 	s.fill()
 	if bytes.HasPrefix(s.buf[:s.hi], []byte("\xef\xbb\xbf")) {
 		s.lo, s.off = 3, 3
@@ -105,7 +105,7 @@ func (s *source) more() bool {
 		return false
 	}
 	if s.lo == 0 && s.hi == len(s.buf)-1 {
-		grown := make([]byte, min(2*len(s.buf), s.maxLine+s.size)+1)
+		grown := make([]byte, min(2*len(s.buf), s.maxLine+len(s.buf))+1)
 		copy(grown, s.buf[:s.hi])
 		s.buf = grown
 	}
@@ -164,35 +164,32 @@ func (s *source) lastLine() ([]byte, error) {
 	return trimCR(line), nil
 }
 
-// nextBlock takes as many whole lines as are buffered. It returns io.EOF when there are none.
+// nextBlock takes some whole lines, a block of them where there are so many. A last line
+// without an end is a block of its own. It returns io.EOF when there are no more.
 func (s *source) nextBlock() (block, error) {
 	for {
-		n := bytes.LastIndexByte(s.rest(), s.end) + 1
-		if n == 0 || s.err == nil && s.hi < len(s.buf)-1 {
-			if s.more() {
-				continue
-			}
+		b := block{line: s.line, off: s.off}
+		n := bytes.LastIndexByte(s.rest()[:min(s.hi-s.lo, s.size)], s.end) + 1
+		if n == 0 { // a line longer than a block
+			n = bytes.IndexByte(s.rest(), s.end) + 1
 		}
-		b := block{line: s.line, off: s.off, cut: -1}
 		switch {
-		case s.err == io.EOF && s.lo+n < s.hi: // the end, and a last line without one
-			if s.hi-s.lo-n > s.maxLine {
-				return block{}, ErrLineTooLong
-			}
-			b.cut = n
-			s.cut = true
-			s.buf[s.hi] = s.end
-			b.data = s.buf[s.lo : s.hi+1]
-			s.take(s.hi - s.lo)
 		case n > 0:
 			b.data = s.buf[s.lo : s.lo+n]
 			s.take(n)
-		case s.err != nil:
-			return block{}, s.err
-		default:
+			return b, nil
+		case s.more():
+		case s.hi-s.lo > s.maxLine:
 			return block{}, ErrLineTooLong
+		case s.err == io.EOF && s.hi > s.lo:
+			s.buf[s.hi] = s.end
+			b.data, b.cut = s.buf[s.lo:s.hi+1], true
+			s.cut = true
+			s.take(s.hi - s.lo)
+			return b, nil
+		default:
+			return block{}, s.err
 		}
-		return b, nil
 	}
 }
 

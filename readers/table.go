@@ -149,6 +149,9 @@ func (t *Table) check(col int) error {
 	if col < 0 || col >= len(t.Columns) {
 		return fmt.Errorf("readers: no column %d: the file has %d", col, len(t.Columns))
 	}
+	if len(t.Float) != len(t.Columns) || len(t.Text) != len(t.Columns) {
+		return errors.New("readers: the table has no data")
+	}
 	if t.Columns[col].Kind == Unread {
 		return fmt.Errorf("readers: column %d was not read: Options.Columns leaves it out", col)
 	}

@@ -1,0 +1,258 @@
+package readers
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Events are the address events of an AER-DAT file: at Ticks[i], something happened at
+// address Addresses[i] (a pixel of a silicon retina, a neuron).
+type Events struct {
+	Version   string   // "1.0" or "2.0"
+	Header    []string // its lines, without their ends
+	Tick      float64  // of the clock, in seconds
+	Addresses []uint32
+	Ticks     []int32 // as in the file: see [Events.Unwrap]
+}
+
+const (
+	// maxAERHeader is far more than any recording carries: a real one of jAER, with all
+	// the settings of a camera, has 3.4 KB.
+	maxAERHeader = 1 << 20
+
+	defaultTick = 1e-6 // seconds; "# Timestamps tick is 1 us" is what jAER writes
+
+	aerEnd = "#End Of ASCII Header"
+)
+
+// ReadAER reads an AER-DAT file of version 1.0 (16-bit addresses) or 2.0 (32-bit
+// addresses), as jAER and Brian write them: big-endian events behind a header of lines
+// that begin with '#'. A file without the line #!AER-DAT is taken for version 1.0. Of
+// Options only Name counts. It returns what it read together with an error, never nil.
+//
+// Times may decrease, and wrap after 2^32 ticks; they are returned as they stand.
+func ReadAER(r io.Reader, opts *Options) (*Events, error) {
+	a := &aerReader{o: opts.with(r), e: &Events{Version: "1.0", Tick: defaultTick}}
+	a.o.SizeHint = sizeOf(r) // a guess would not do: see trimOdd
+	b := bufio.NewReaderSize(r, maxAERHeader)
+	prefix, err := b.Peek(maxAERHeader)
+	switch {
+	case err == io.EOF && len(prefix) == 0:
+		return a.e, a.fail(0, 0, ErrFormat, "the file is empty")
+	case err == io.EOF:
+		a.o.SizeHint = int64(len(prefix)) // now it is certain
+	case err != nil:
+		r = io.MultiReader(bytes.NewReader(bytes.Clone(prefix)), errorReader{err})
+		b = bufio.NewReader(r) // what was read, then the error again
+	}
+	n, err := a.header(prefix)
+	if err != nil {
+		return a.e, err
+	}
+	b.Discard(n)
+	if err := a.events(b, int64(n)); err != nil {
+		return a.e, err
+	}
+	return a.e, a.tickErr
+}
+
+type aerReader struct {
+	o       Options
+	e       *Events
+	tickErr error // reported behind the events, which do not need the tick
+}
+
+func (a *aerReader) fail(line int, off int64, err error, hint string, args ...any) error {
+	return &ParseError{Format: AER, Name: a.o.Name, Line: line, Offset: off, Err: err, Hint: fmt.Sprintf(hint, args...)}
+}
+
+// header reads the lines that begin with '#' and returns their length.
+func (a *aerReader) header(prefix []byte) (int, error) {
+	if bytes.HasPrefix(prefix, []byte("#!AER-DAT")) {
+		first := firstLines(prefix, 1, '\n')[0]
+		a.e.Version = strings.TrimSpace(string(first[len("#!AER-DAT"):]))
+		if a.e.Version != "1.0" && a.e.Version != "2.0" {
+			return 0, a.fail(1, 0, ErrVersion, "AER-DAT %s: 1.0 and 2.0 are read", shown([]byte(a.e.Version)))
+		}
+	}
+	lines, n := aerLines(prefix)
+	if n == maxAERHeader {
+		return 0, a.fail(len(lines), int64(n), ErrLimit, "a header of at most %d bytes is read", maxAERHeader)
+	}
+	lines, n = a.trimOdd(lines, n)
+	for i, line := range lines {
+		a.e.Header = append(a.e.Header, string(trimCR(line[:len(line)-1])))
+		a.tick(i+1, a.e.Header[i])
+	}
+	return n, nil
+}
+
+// aerLines takes lines as long as they begin with '#' and are printable ASCII, up to the
+// end mark of newer jAER. The first event may begin with the byte of '#' as well.
+func aerLines(prefix []byte) (lines [][]byte, n int) {
+	for n < len(prefix) && prefix[n] == '#' {
+		end := bytes.IndexByte(prefix[n:], '\n')
+		if end < 0 || !isPrintable(trimCR(prefix[n:n+end])) {
+			break
+		}
+		line := prefix[n : n+end+1]
+		lines = append(lines, line)
+		n += len(line)
+		if bytes.HasPrefix(line, []byte(aerEnd)) {
+			break
+		}
+	}
+	return lines, n
+}
+
+func isPrintable(line []byte) bool {
+	return !slices.ContainsFunc(line, func(c byte) bool { return (c < ' ' || c > '~') && c != '\t' })
+}
+
+// trimOdd gives lines at the end back to the events if they do not begin as header lines
+// do and the rest is a whole number of events only without them.
+func (a *aerReader) trimOdd(lines [][]byte, n int) ([][]byte, int) {
+	size := int64(a.recordSize())
+	if a.o.SizeHint <= 0 {
+		return lines, n
+	}
+	k, m := len(lines), n
+	for {
+		if (a.o.SizeHint-int64(m))%size == 0 {
+			return lines[:k], m
+		}
+		if k == 0 || !isOdd(lines[k-1]) {
+			return lines, n
+		}
+		k--
+		m -= len(lines[k])
+	}
+}
+
+// isOdd tells whether a line begins otherwise than "# text", "#!AER-DAT" or the end mark.
+func isOdd(line []byte) bool {
+	return len(line) > 2 && line[1] != ' ' && line[1] != '!' && line[1] != '\r' && !bytes.HasPrefix(line, []byte(aerEnd))
+}
+
+// tickUnits are the units in which jAER ("1 us") and Brian ("0.1 * msecond") write the
+// tick, in seconds.
+var tickUnits = map[string]float64{
+	"s": 1, "second": 1, "ms": 1e-3, "msecond": 1e-3, "us": 1e-6, "usecond": 1e-6, "ns": 1e-9, "nsecond": 1e-9,
+}
+
+// tick reads "# Timestamps tick is 1 us", "# Timestamps tick: 1 us" and "# Timestamps tick is 0.1 * msecond".
+func (a *aerReader) tick(line int, text string) {
+	_, after, ok := strings.Cut(text, "Timestamps tick")
+	if !ok {
+		return
+	}
+	after = strings.TrimLeft(after, ": ")
+	after = strings.TrimPrefix(after, "is ")
+	words := strings.Fields(strings.ReplaceAll(after, "*", " "))
+	if len(words) == 2 {
+		value, err := strconv.ParseFloat(words[0], 64)
+		unit, known := tickUnits[words[1]]
+		if err == nil && known && value > 0 && !math.IsInf(value, 0) {
+			a.e.Tick = value * unit
+			return
+		}
+	}
+	a.e.Tick = 0
+	a.tickErr = &ParseError{Format: AER, Name: a.o.Name, Line: line, Text: shown([]byte(text)), Err: ErrHeader,
+		Hint: `a tick is a number and a unit, as in "1 us" or "0.1 * msecond"`}
+}
+
+func (a *aerReader) recordSize() int {
+	if a.e.Version == "1.0" {
+		return 6
+	}
+	return 8
+}
+
+// events reads to the end of the file.
+func (a *aerReader) events(r io.Reader, off int64) error {
+	size := a.recordSize()
+	address := size - 4
+	if left := (a.o.SizeHint - off) / int64(size); left > 0 {
+		n := min(left, presize)
+		a.e.Addresses, a.e.Ticks = make([]uint32, 0, n), make([]int32, 0, n)
+	}
+	buf := make([]byte, size<<13)
+	for {
+		n, err := io.ReadFull(r, buf)
+		for i := 0; i+size <= n; i += size {
+			rec := buf[i : i+size]
+			if address == 2 {
+				a.e.Addresses = append(a.e.Addresses, uint32(binary.BigEndian.Uint16(rec)))
+			} else {
+				a.e.Addresses = append(a.e.Addresses, binary.BigEndian.Uint32(rec))
+			}
+			a.e.Ticks = append(a.e.Ticks, int32(binary.BigEndian.Uint32(rec[address:])))
+		}
+		off += int64(n)
+		switch {
+		case (err == io.EOF || err == io.ErrUnexpectedEOF) && n%size == 0:
+			return nil
+		case err == io.EOF || err == io.ErrUnexpectedEOF:
+			return a.fail(0, off-int64(n%size), ErrTruncated, "%d bytes are left behind %d events of %d bytes", n%size, len(a.e.Ticks), size)
+		case err != nil:
+			return a.fail(0, off, err, "")
+		}
+	}
+}
+
+// Unwrap returns the ticks as a clock that does not wrap would have counted them: a fall
+// by more than half the range is a wrap, any other a step back that stays.
+func (e *Events) Unwrap() []int64 {
+	ticks := make([]int64, len(e.Ticks))
+	var base, last int64
+	for i, t := range e.Ticks {
+		if v := int64(t); i > 0 && v-last < math.MinInt32 {
+			base += 1 << 32
+		}
+		last = int64(t)
+		ticks[i] = base + last
+	}
+	return ticks
+}
+
+// Seconds returns the unwrapped times in seconds.
+func (e *Events) Seconds() []float64 {
+	seconds := make([]float64, len(e.Ticks))
+	for i, t := range e.Unwrap() {
+		seconds[i] = float64(t) * e.Tick
+	}
+	return seconds
+}
+
+// SortByTime returns the events in the order of their unwrapped times; events of one
+// time keep theirs.
+func (e *Events) SortByTime() *Events {
+	ticks := e.Unwrap()
+	order := make([]int, len(ticks))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(i, j int) int {
+		switch {
+		case ticks[i] < ticks[j]:
+			return -1
+		case ticks[i] > ticks[j]:
+			return 1
+		}
+		return 0
+	})
+	sorted := &Events{Version: e.Version, Header: e.Header, Tick: e.Tick}
+	for _, i := range order {
+		sorted.Addresses = append(sorted.Addresses, e.Addresses[i])
+		sorted.Ticks = append(sorted.Ticks, e.Ticks[i])
+	}
+	return sorted
+}
