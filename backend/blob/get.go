@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"time"
 
 	"github.com/larder-store/larder/backend"
@@ -101,6 +102,8 @@ func (b *Backend) read(ctx context.Context, key backend.Key, version string, off
 		return nil, backend.Info{}, fmt.Errorf("offset %d is negative", off)
 	case n == 0:
 		return b.nothing(ctx, key, version)
+	case n > math.MaxInt64-off:
+		n = -1
 	}
 	// How large the value is only the answer tells. Asking for no more than a part leaves
 	// the rest to be fetched by several requests, and costs nothing where there is no rest.
@@ -121,6 +124,9 @@ func (b *Backend) read(ctx context.Context, key backend.Key, version string, off
 		return nil, backend.Info{}, err
 	}
 	info, _, err := describe(key, o)
+	if err == nil && version != "" && o.Version != version {
+		err = backend.ErrChanged // some services take no condition on a read
+	}
 	if err != nil {
 		stream.Close()
 		return nil, backend.Info{}, err
@@ -221,7 +227,11 @@ func (r *resumed) Close() error { return r.body.Close() }
 
 // fetch opens a range of the version of an object that is being read already.
 func fetch(ctx context.Context, bucket Bucket, o Object, off, n int64) (io.ReadCloser, error) {
-	body, _, err := bucket.Get(ctx, o.Name, o.Version, off, n)
+	body, found, err := bucket.Get(ctx, o.Name, o.Version, off, n)
+	if err == nil && found.Version != o.Version {
+		body.Close()
+		err = backend.ErrChanged
+	}
 	if errors.Is(err, backend.ErrChanged) || errors.Is(err, backend.ErrNotFound) || errors.Is(err, ErrRange) {
 		return nil, fmt.Errorf("%w: the value was overwritten or deleted while it was read", backend.ErrUnavailable)
 	}

@@ -41,10 +41,10 @@ func newParallel(ctx context.Context, b *Backend, first *resumed, end int64) *pa
 }
 
 // dispatch starts a request for each part, as soon as there is a buffer for it.
-func (r *parallel) dispatch(ctx context.Context, bucket Bucket, o Object, off, end int64) {
+func (r *parallel) dispatch(ctx context.Context, bucket Bucket, o Object, start, end int64) {
 	defer r.wg.Done()
 	defer close(r.queue)
-	for ; off < end; off += readPart {
+	for off := start; off < end; off += readPart {
 		var buf []byte
 		select {
 		case buf = <-r.free:

@@ -1,0 +1,306 @@
+package s3
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/backend/blob"
+)
+
+// bucket is a [blob.Bucket] of S3.
+type bucket struct {
+	client *s3.Client
+	name   string
+	opts   Options
+
+	// partSums is set once the service has refused a checksum over all parts together.
+	partSums atomic.Bool
+}
+
+// Limits implements [blob.Bucket].
+func (b *bucket) Limits() backend.Limits {
+	return backend.Limits{
+		AtomicIfAbsent: !b.opts.Unconditional,
+		AtomicIfMatch:  !b.opts.Unconditional,
+		Durable:        true,
+		Lasting:        true,
+		Shared:         true,
+		DearRequests:   true,
+		MaxValue:       maxValue,
+	}
+}
+
+// Close implements [blob.Bucket].
+func (b *bucket) Close() error {
+	if t, ok := b.client.Options().HTTPClient.(tracking); ok {
+		t.client.CloseIdleConnections()
+	}
+	return nil
+}
+
+func (b *bucket) payer() types.RequestPayer {
+	if b.opts.RequestPayer {
+		return types.RequestPayerRequester
+	}
+	return ""
+}
+
+// Head implements [blob.Bucket].
+func (b *bucket) Head(ctx context.Context, name string) (blob.Object, error) {
+	out, err := b.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &b.name, Key: &name, RequestPayer: b.payer()})
+	if err != nil {
+		return blob.Object{}, b.translate(ctx, err, "s3:GetObject")
+	}
+	if out.ETag == nil {
+		return blob.Object{}, b.notS3(200, nil)
+	}
+	return blob.Object{
+		Name: name, Size: aws.ToInt64(out.ContentLength), Version: *out.ETag, ModTime: aws.ToTime(out.LastModified), Meta: out.Metadata,
+	}, nil
+}
+
+// Get implements [blob.Bucket].
+func (b *bucket) Get(ctx context.Context, name, version string, off, n int64) (io.ReadCloser, blob.Object, error) {
+	in := &s3.GetObjectInput{Bucket: &b.name, Key: &name, RequestPayer: b.payer()}
+	if version != "" {
+		in.IfMatch = &version
+	}
+	switch {
+	case n >= 0:
+		in.Range = aws.String(fmt.Sprintf("bytes=%d-%d", off, off+n-1))
+	case off > 0:
+		in.Range = aws.String(fmt.Sprintf("bytes=%d-", off))
+	}
+	out, err := b.client.GetObject(ctx, in)
+	if err != nil {
+		err = b.translate(ctx, err, "s3:GetObject")
+		if errors.Is(err, errPrecondition) {
+			err = backend.ErrChanged
+		}
+		return nil, blob.Object{}, err
+	}
+	o := blob.Object{
+		Name: name, Size: aws.ToInt64(out.ContentLength), Version: aws.ToString(out.ETag), ModTime: aws.ToTime(out.LastModified), Meta: out.Metadata,
+	}
+	if o.Version == "" {
+		out.Body.Close()
+		return nil, blob.Object{}, b.notS3(200, nil)
+	}
+	if out.ContentRange == nil {
+		return skipTo(out.Body, o, off)
+	}
+	if o.Size, err = totalSize(*out.ContentRange, off); err != nil {
+		out.Body.Close()
+		return nil, blob.Object{}, err
+	}
+	return out.Body, o, nil
+}
+
+// skipTo serves a range from the answer of a service that knows none and sent it all.
+func skipTo(body io.ReadCloser, o blob.Object, off int64) (io.ReadCloser, blob.Object, error) {
+	if off > o.Size || off == o.Size && off > 0 {
+		body.Close()
+		return nil, blob.Object{}, blob.ErrRange
+	}
+	if _, err := io.CopyN(io.Discard, body, off); err != nil {
+		body.Close()
+		return nil, blob.Object{}, fmt.Errorf("%w: %w", backend.ErrUnavailable, err)
+	}
+	return body, o, nil
+}
+
+// totalSize reads "bytes 0-9/100", which must begin where it was asked to.
+func totalSize(contentRange string, off int64) (int64, error) {
+	rest, ok := strings.CutPrefix(contentRange, fmt.Sprintf("bytes %d-", off))
+	_, total, found := strings.Cut(rest, "/")
+	size, err := strconv.ParseInt(total, 10, 64)
+	if !ok || !found || err != nil {
+		return 0, fmt.Errorf("%w: asked for bytes from %d on, the service sent %q", backend.ErrUnavailable, off, contentRange)
+	}
+	return size, nil
+}
+
+// pageSize is what S3 lists in one answer.
+const pageSize = 1000
+
+// List implements [blob.Bucket].
+func (b *bucket) List(ctx context.Context, opts blob.ListOptions) iter.Seq2[blob.Object, error] {
+	return func(yield func(blob.Object, error) bool) {
+		in := &s3.ListObjectsV2Input{Bucket: &b.name, RequestPayer: b.payer()}
+		if opts.Prefix != "" {
+			in.Prefix = &opts.Prefix
+		}
+		if opts.After != "" {
+			in.StartAfter = &opts.After
+		}
+		if opts.Folders {
+			in.Delimiter = aws.String("/")
+		}
+		if opts.Limit > 0 && opts.Limit < pageSize {
+			in.MaxKeys = aws.Int32(int32(opts.Limit))
+		}
+		for {
+			out, err := b.client.ListObjectsV2(ctx, in)
+			if err != nil {
+				yield(blob.Object{}, b.translate(ctx, err, "s3:ListBucket"))
+				return
+			}
+			for _, o := range page(out) {
+				if !yield(o, nil) {
+					return
+				}
+			}
+			if !aws.ToBool(out.IsTruncated) {
+				return
+			}
+			if out.NextContinuationToken == nil {
+				yield(blob.Object{}, fmt.Errorf("bucket %q: %s broke off a list without telling how to go on", b.name, b.where()))
+				return
+			}
+			in.ContinuationToken, in.StartAfter, in.MaxKeys = out.NextContinuationToken, nil, nil
+		}
+	}
+}
+
+// page merges the objects and the folders of one answer.
+func page(out *s3.ListObjectsV2Output) []blob.Object {
+	objects := make([]blob.Object, 0, len(out.Contents)+len(out.CommonPrefixes))
+	for _, c := range out.Contents {
+		objects = append(objects, blob.Object{
+			Name: aws.ToString(c.Key), Size: aws.ToInt64(c.Size), Version: aws.ToString(c.ETag), ModTime: aws.ToTime(c.LastModified),
+		})
+	}
+	for _, p := range out.CommonPrefixes {
+		objects = append(objects, blob.Object{Name: aws.ToString(p.Prefix)})
+	}
+	if len(out.CommonPrefixes) > 0 {
+		slices.SortFunc(objects, func(x, y blob.Object) int { return cmp.Compare(x.Name, y.Name) })
+	}
+	return objects
+}
+
+// Delete implements [blob.Bucket]: 1,000 objects a request, where the service can.
+func (b *bucket) Delete(ctx context.Context, names []string) error {
+	if len(names) == 1 {
+		return b.deleteOne(ctx, names[0])
+	}
+	errs := make(backend.BatchError, len(names))
+	var g errgroup.Group
+	g.SetLimit(b.opts.Concurrency)
+	for start := 0; start < len(names); start += pageSize {
+		end := min(start+pageSize, len(names))
+		g.Go(func() error {
+			b.deletePage(ctx, names[start:end], errs[start:end])
+			return nil
+		})
+	}
+	g.Wait()
+	return errs.OrNil()
+}
+
+func (b *bucket) deleteOne(ctx context.Context, name string) error {
+	_, err := b.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &b.name, Key: &name, RequestPayer: b.payer()})
+	if err = b.translate(ctx, err, "s3:DeleteObject"); errors.Is(err, backend.ErrNotFound) {
+		err = nil
+	}
+	return err
+}
+
+func (b *bucket) deletePage(ctx context.Context, names []string, errs []error) {
+	ids := make([]types.ObjectIdentifier, len(names))
+	for i := range names {
+		ids[i].Key = &names[i]
+	}
+	out, err := b.client.DeleteObjects(ctx, &s3.DeleteObjectsInput{
+		Bucket: &b.name, Delete: &types.Delete{Objects: ids, Quiet: aws.Bool(true)}, RequestPayer: b.payer(),
+	})
+	if err != nil {
+		err = b.translate(ctx, err, "s3:DeleteObject")
+		if errors.Is(err, errors.ErrUnsupported) { // Google's S3 for one
+			b.deleteEach(ctx, names, errs)
+			return
+		}
+		for i := range errs {
+			errs[i] = err
+		}
+		return
+	}
+	for _, failed := range out.Errors {
+		code := aws.ToString(failed.Code)
+		if code == "NoSuchKey" {
+			continue
+		}
+		if i := slices.Index(names, aws.ToString(failed.Key)); i >= 0 {
+			errs[i] = fmt.Errorf("bucket %q: %s says %s", b.name, b.where(), code)
+		}
+	}
+}
+
+func (b *bucket) deleteEach(ctx context.Context, names []string, errs []error) {
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, b.opts.Concurrency)
+	for i, name := range names {
+		slots <- struct{}{}
+		wg.Go(func() {
+			errs[i] = b.deleteOne(ctx, name)
+			<-slots
+		})
+	}
+	wg.Wait()
+}
+
+// grace is the default of [backend.SweepOptions] here: the longest upload takes less.
+const grace = 7 * 24 * time.Hour
+
+// Sweep implements [blob.Sweeper]: it aborts the uploads in parts that nobody finished.
+func (b *bucket) Sweep(ctx context.Context, prefix string, opts backend.SweepOptions) (report backend.SweepReport, err error) {
+	if opts.Grace <= 0 {
+		opts.Grace = grace
+	}
+	in := &s3.ListMultipartUploadsInput{Bucket: &b.name, RequestPayer: b.payer()}
+	if prefix != "" {
+		in.Prefix = &prefix
+	}
+	for {
+		out, err := b.client.ListMultipartUploads(ctx, in)
+		if noSuchUpload(err) { // gofakes3's way to say that there are none
+			return report, nil
+		}
+		if err != nil {
+			return report, b.translate(ctx, err, "s3:ListBucketMultipartUploads")
+		}
+		now := serverTime(out.ResultMetadata)
+		for _, u := range out.Uploads {
+			if now.Sub(aws.ToTime(u.Initiated)) < opts.Grace {
+				report.Kept++
+				continue
+			}
+			if !opts.DryRun {
+				if err := b.abort(ctx, aws.ToString(u.Key), aws.ToString(u.UploadId)); err != nil {
+					return report, err
+				}
+			}
+			report.Orphans++
+		}
+		if !aws.ToBool(out.IsTruncated) {
+			return report, nil
+		}
+		in.KeyMarker, in.UploadIdMarker = out.NextKeyMarker, out.NextUploadIdMarker
+	}
+}

@@ -1,0 +1,154 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/smithy-go"
+
+	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/backend/blob"
+)
+
+// errPrecondition: 412. What it means depends on the condition.
+var errPrecondition = errors.New("precondition failed")
+
+// translate makes of an SDK's error one that tells what to do, and holds no secret.
+// need is the permission that the call takes.
+func (b *bucket) translate(ctx context.Context, err error, need string) error {
+	if err == nil {
+		return nil
+	}
+	var body *bodyError
+	if errors.As(err, &body) {
+		return body.err
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	var response *awshttp.ResponseError
+	status, header := 0, http.Header{}
+	if errors.As(err, &response) && response.Response != nil {
+		status, header = response.HTTPStatusCode(), response.Response.Header
+	}
+	var api smithy.APIError
+	if errors.As(err, &api) {
+		return b.answered(ctx, api, status, header, need)
+	}
+	var sent *url.Error
+	switch {
+	case errors.As(err, &sent):
+		return fmt.Errorf("%w: %s: %w", backend.ErrUnavailable, b.where(), sent.Err)
+	case status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests || status >= 500:
+		return fmt.Errorf("%w: %s answered HTTP %d", backend.ErrUnavailable, b.where(), status)
+	case status != 0:
+		return b.notS3(status, header)
+	}
+	return fmt.Errorf("bucket %q: no request could be made; are there credentials (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, the machine's role)? For a public bucket add anonymous=true: %s", b.name, b.clean(ctx, cause(err)))
+}
+
+// cause returns the innermost words of a chain that repeats itself.
+func cause(err error) string {
+	var op *smithy.OperationError
+	if errors.As(err, &op) {
+		err = op.Err
+	}
+	return err.Error()
+}
+
+// answered translates what the service said.
+func (b *bucket) answered(ctx context.Context, api smithy.APIError, status int, header http.Header, need string) error {
+	code := api.ErrorCode()
+	switch code {
+	case "NoSuchBucket":
+		return fmt.Errorf("bucket %q does not exist at %s; create it, or correct the URL", b.name, b.where())
+	case "NoSuchKey":
+		return backend.ErrNotFound
+	case "PreconditionFailed":
+		return errPrecondition
+	case "InvalidRange":
+		return blob.ErrRange
+	case "AccessDenied", "AllAccessDisabled", "Forbidden", "AccountProblem":
+		return fmt.Errorf("bucket %q: %w: the credentials in use lack %s (%s). Without s3:ListBucket even an absent object is forbidden", b.name, fs.ErrPermission, need, code)
+	case "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "TokenRefreshRequired", "UnauthorizedAccess", "NotSignedUp":
+		return fmt.Errorf("bucket %q: %w: the service refused the credentials (%s); check them, and that they belong to %s", b.name, fs.ErrPermission, code, b.where())
+	case "ExpiredToken", "ExpiredTokenException":
+		return fmt.Errorf("bucket %q: %w: the credentials have expired; log in again", b.name, fs.ErrPermission)
+	case "RequestTimeTooSkewed":
+		return fmt.Errorf("bucket %q: %w: this machine's clock and the service's differ by too much; set it right", b.name, fs.ErrPermission)
+	case "PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "MovedPermanently", "BadRequest":
+		if region := header.Get("X-Amz-Bucket-Region"); region != "" && region != b.client.Options().Region {
+			return fmt.Errorf("bucket %q is in the region %s, not in %s; add region=%s to the URL", b.name, region, b.client.Options().Region, region)
+		}
+		return fmt.Errorf("bucket %q is not in the region %s, or not at %s; correct region or endpoint in the URL (%s)", b.name, b.client.Options().Region, b.where(), code)
+	case "NotImplemented":
+		return fmt.Errorf("%w: %s has no such function; for conditional writes add if_absent=none to the URL, for checksums checksum=when_required", errors.ErrUnsupported, b.where())
+	case "NoSuchUpload":
+		return fmt.Errorf("%w: bucket %q: the upload was aborted by another program or a lifecycle rule, or is finished already", backend.ErrUnavailable, b.name)
+	case "EntityTooLarge", "KeyTooLongError", "MetadataTooLarge":
+		return fmt.Errorf("%w: %s says %s", backend.ErrTooLarge, b.where(), code)
+	case "SlowDown", "InternalError", "ServiceUnavailable", "RequestTimeout", "ConditionalRequestConflict", "OperationAborted", "ThrottlingException", "TooManyRequestsException":
+		return fmt.Errorf("%w: %s still says %s after %d attempts", backend.ErrUnavailable, b.where(), code, attempts)
+	}
+	switch {
+	case status == http.StatusNotFound && code == "NotFound" && header.Get("Content-Type") != "text/html":
+		return backend.ErrNotFound // HEAD has no body to say more
+	case status == http.StatusNotFound, status < 400, strings.Contains(header.Get("Content-Type"), "text/html"):
+		return b.notS3(status, header)
+	case status == http.StatusPreconditionFailed:
+		return errPrecondition
+	case status == http.StatusRequestedRangeNotSatisfiable:
+		return blob.ErrRange
+	case status == http.StatusForbidden, status == http.StatusUnauthorized:
+		return fmt.Errorf("bucket %q: %w: the credentials in use lack %s, or were refused (HTTP %d)", b.name, fs.ErrPermission, need, status)
+	case status >= 500 || status == http.StatusTooManyRequests:
+		return fmt.Errorf("%w: %s says %s (HTTP %d)", backend.ErrUnavailable, b.where(), code, status)
+	}
+	return fmt.Errorf("bucket %q: %s says %s (HTTP %d): %s", b.name, b.where(), code, status, b.clean(ctx, api.ErrorMessage()))
+}
+
+func (b *bucket) notS3(status int, header http.Header) error {
+	return fmt.Errorf("bucket %q: %s does not answer like S3 (HTTP %d, %s); is the endpoint right?", b.name, b.where(), status, orNone(header.Get("Content-Type")))
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "no content type"
+	}
+	return s
+}
+
+// where names the service.
+func (b *bucket) where() string {
+	if e := b.client.Options().BaseEndpoint; e != nil {
+		if u, err := url.Parse(*e); err == nil {
+			return u.Scheme + "://" + u.Host
+		}
+	}
+	return "S3 in " + b.client.Options().Region
+}
+
+// clean takes the credentials in use out of a text that others wrote.
+func (b *bucket) clean(ctx context.Context, text string) string {
+	provider := b.client.Options().Credentials
+	if provider == nil || aws.IsCredentialsProvider(provider, aws.AnonymousCredentials{}) {
+		return text
+	}
+	c, err := provider.Retrieve(ctx)
+	if err != nil {
+		return text
+	}
+	for _, secret := range []string{c.SecretAccessKey, c.SessionToken, c.AccessKeyID} {
+		if secret != "" {
+			text = strings.ReplaceAll(text, secret, "…")
+		}
+	}
+	return text
+}

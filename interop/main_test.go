@@ -1,0 +1,16 @@
+// Package interop_test tries Larder on servers that others wrote.
+package interop_test
+
+import (
+	"os"
+	"testing"
+
+	"github.com/larder-store/larder/interop/servers"
+)
+
+func TestMain(m *testing.M) {
+	servers.Environment()
+	code := m.Run()
+	servers.Stop()
+	os.Exit(code)
+}

@@ -1,0 +1,80 @@
+package servers
+
+import (
+	"context"
+	"fmt"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/johannesboyne/gofakes3"
+	"github.com/johannesboyne/gofakes3/backend/s3mem"
+)
+
+// S3Servers are the servers of different make that speak S3.
+var S3Servers = map[string]func(testing.TB) *Server{
+	"versitygw": VersityGW,
+	"gofakes3":  GoFakeS3,
+}
+
+// VersityGW is versitygw over a directory: built from the module that go.mod pins.
+var VersityGW = once(func() (*Server, error) {
+	dir, err := os.MkdirTemp("", "larder-versitygw-")
+	if err != nil {
+		return nil, err
+	}
+	exe := filepath.Join(dir, "versitygw")
+	if out, err := exec.Command("go", "build", "-o", exe, "github.com/versity/versitygw/cmd/versitygw").CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("build versitygw: %w: %s", err, out)
+	}
+	data := filepath.Join(dir, "data")
+	if err := os.Mkdir(data, 0o700); err != nil {
+		return nil, err
+	}
+	port, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	address := fmt.Sprintf("127.0.0.1:%d", port)
+	cmd := exec.Command(exe, "--keep-alive", "--port", address, "--quiet", "posix", data)
+	cmd.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+AccessKey, "ROOT_SECRET_KEY="+SecretKey)
+	return run(cmd, "versitygw", "http://"+address, dir)
+})
+
+// GoFakeS3 is gofakes3 in memory. It stores what it is sent without looking at checksums.
+var GoFakeS3 = once(func() (*Server, error) {
+	s := httptest.NewServer(gofakes3.New(s3mem.New()).Server())
+	atStop(s.Close)
+	return &Server{Name: "gofakes3", URL: s.URL}, nil
+})
+
+// Client is the raw SDK on a server.
+func (s *Server) Client() *s3.Client { return Client(s.URL) }
+
+// Client is the raw SDK on the S3 server at url.
+func Client(url string) *s3.Client {
+	return s3.New(s3.Options{
+		BaseEndpoint: aws.String(url),
+		Region:       Region,
+		UsePathStyle: true,
+		Credentials:  credentials.NewStaticCredentialsProvider(AccessKey, SecretKey, ""),
+	})
+}
+
+var buckets atomic.Int64
+
+// Bucket makes a fresh bucket and returns its name.
+func (s *Server) Bucket(t testing.TB) string {
+	t.Helper()
+	name := fmt.Sprintf("larder-%d-%d", os.Getpid(), buckets.Add(1))
+	if _, err := s.Client().CreateBucket(context.Background(), &s3.CreateBucketInput{Bucket: &name}); err != nil {
+		t.Fatalf("create bucket %s on %s: %v", name, s.Name, err)
+	}
+	return name
+}
