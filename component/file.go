@@ -68,10 +68,10 @@ func read(path string, now func() time.Time) (digest [sha256.Size]byte, info fs.
 		return digest, nil, began, remedy(err)
 	}
 	defer f.Close()
-	began = now()
 	if info, err = f.Stat(); err != nil {
 		return digest, nil, began, remedy(err)
 	}
+	began = now()
 	if err := regular(info.Mode()); err != nil {
 		return digest, nil, began, err
 	}

@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -53,20 +54,38 @@ func typeName(t reflect.Type) string {
 	if t == nil || t.Name() == "" {
 		return ""
 	}
-	path := t.PkgPath()
-	switch path {
-	case "": // predeclared: int, string, error
+	if t.PkgPath() == "" { // predeclared: int, string, error
 		return ""
-	case "main":
-		if path = commandPath(); path == "" {
-			return ""
-		}
 	}
-	return path + "." + t.Name()
+	return qualify(t.PkgPath()+"."+t.Name(), commandPath)
 }
 
-// commandPath is the import path of the running command: every command's own package
-// is "main" to reflect.
+// qualify puts the path of the running command for its package, which is "main" to
+// reflect in every command, also where the type's name has types in brackets. Without that
+// path it returns "".
+func qualify(name string, command func() string) string {
+	const pkg = "main."
+	for i := 0; ; {
+		at := strings.Index(name[i:], pkg)
+		if at < 0 {
+			return name
+		}
+		i += at
+		if i > 0 && !strings.ContainsRune("[],* ()", rune(name[i-1])) { // the end of another path
+			i += len(pkg)
+			continue
+		}
+		path := command()
+		if path == "" {
+			return ""
+		}
+		name = name[:i] + path + name[i+len(pkg)-1:]
+		i += len(path) + 1
+	}
+}
+
+// commandPath is the import path of the running command, or "" if it was built from
+// loose files.
 var commandPath = sync.OnceValue(func() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok || info.Path == "command-line-arguments" {

@@ -32,7 +32,19 @@ var ErrTooMany = errors.New("too many components")
 // A graph that leads back to a component that is being visited is a [*CycleError]. An
 // input that is nil, or a nil pointer, is an error.
 func Walk(ctx context.Context, root Component, visit func(c Component, inputs []int) error) error {
-	w := walker{seen: map[Component]int{}}
+	return walk(ctx, root, MaxComponents, visit)
+}
+
+func walk(ctx context.Context, root Component, limit int, visit func(c Component, inputs []int) error) error {
+	w := walker{
+		stack:  make([]frame, 0, shallow),
+		places: make([]int, 0, shallow),
+		seen:   map[Component]int{},
+		limit:  limit,
+	}
+	if isNil(root) {
+		return errors.New("the component is nil")
+	}
 	if err := w.push(root); err != nil {
 		return err
 	}
@@ -43,13 +55,13 @@ func Walk(ctx context.Context, root Component, visit func(c Component, inputs []
 			}
 		}
 		top := &w.stack[len(w.stack)-1]
-		if len(top.order) < len(top.inputs) {
+		if top.done < len(top.inputs) {
 			if err := w.descend(top); err != nil {
 				return err
 			}
 			continue
 		}
-		if err := visit(top.c, top.order); err != nil {
+		if err := visit(top.c, w.places[top.first:]); err != nil {
 			return err
 		}
 		w.pop()
@@ -57,16 +69,23 @@ func Walk(ctx context.Context, root Component, visit func(c Component, inputs []
 	return nil
 }
 
-// checkEvery is how many steps pass between two looks at the context: a step takes
-// about 100 ns, a look 10.
-const checkEvery = 64
+const (
+	// checkEvery is how many steps pass between two looks at the context: a step takes
+	// about 100 ns, a look 10.
+	checkEvery = 64
+	// shallow is the depth up to which a walk needs no larger stack: most pipelines have
+	// fewer stages.
+	shallow = 8
+)
 
 // walker is a depth-first walk with a stack of its own.
 type walker struct {
 	stack   []frame
+	places  []int             // of the inputs that are done, of all frames, one after the other
 	seen    map[Component]int // place in the order of visits, or visiting; identifiable components only
 	visited int
 	pushed  int
+	limit   int // of pushed
 }
 
 // frame is a component on the way from the root to where the walk is.
@@ -74,42 +93,40 @@ type frame struct {
 	c        Component
 	identity bool // c is in walker.seen
 	inputs   []Component
-	order    []int // places of the inputs that are done
+	done     int // inputs whose places are known
+	first    int // where these begin in walker.places
 }
 
 const visiting = -1
 
 // descend goes on with the next input of f, the top of the stack.
 func (w *walker) descend(f *frame) error {
-	input := f.inputs[len(f.order)]
+	input := f.inputs[f.done]
 	if isNil(input) {
-		return fmt.Errorf("input %d of component %q is nil", len(f.order), f.c.Type())
+		return fmt.Errorf("input %d of component %q is nil", f.done, f.c.Type())
 	}
-	if identifiable(input) {
-		if place, ok := w.seen[input]; ok {
-			if place == visiting {
-				return w.cycle(input)
-			}
-			f.order = append(f.order, place)
-			return nil
-		}
+	f.done++
+	if !identifiable(input) {
+		return w.push(input)
 	}
-	return w.push(input)
+	place, ok := w.seen[input]
+	switch {
+	case !ok:
+		return w.push(input)
+	case place == visiting:
+		return w.cycle(input)
+	}
+	w.places = append(w.places, place)
+	return nil
 }
 
 func (w *walker) push(c Component) error {
-	if isNil(c) {
-		return errors.New("the component is nil")
-	}
-	if w.pushed++; w.pushed > MaxComponents {
+	if w.pushed++; w.pushed > w.limit {
 		return fmt.Errorf("%w: %q has more than %d inputs behind it, or the same few over and over; "+
 			"let Inputs return the same pointers at each call, so that shared inputs are recognised, or name inputs by their keys (component.Ref)",
-			ErrTooMany, w.stack[0].c.Type(), MaxComponents)
+			ErrTooMany, w.stack[0].c.Type(), w.limit)
 	}
-	f := frame{c: c, identity: identifiable(c), inputs: c.Inputs()}
-	if len(f.inputs) > 0 {
-		f.order = make([]int, 0, len(f.inputs))
-	}
+	f := frame{c: c, identity: identifiable(c), inputs: c.Inputs(), first: len(w.places)}
 	if f.identity {
 		w.seen[c] = visiting
 	}
@@ -117,18 +134,15 @@ func (w *walker) push(c Component) error {
 	return nil
 }
 
-// pop leaves the top of the stack, which was visited, and tells its place to the
-// component that it is an input of.
+// pop leaves the top of the stack, which was visited, and puts its place where those of
+// its inputs were: behind the earlier inputs of the component below.
 func (w *walker) pop() {
 	n := len(w.stack) - 1
 	top := &w.stack[n]
 	if top.identity {
 		w.seen[top.c] = w.visited
 	}
-	if n > 0 {
-		below := &w.stack[n-1]
-		below.order = append(below.order, w.visited)
-	}
+	w.places = append(w.places[:top.first], w.visited)
 	w.visited++
 	*top = frame{}
 	w.stack = w.stack[:n]

@@ -27,23 +27,112 @@ func twenty() map[string]any {
 const inputA = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
 const inputB = "fcde2b2edba56bf408601fb721fe9b5c338d10ee429ea04fae5511b68fbf8fb9"
 
-func BenchmarkKeyFrom(b *testing.B) {
-	c := component.New("github.com/larder-store/larder/examples/spikes.Detect", "1.2.0", twenty())
+// BenchmarkKey makes keys of Hash: of 20 parameters nested two deep with the keys of two
+// inputs known (the case that is bounded to 3 µs), of the same in a struct, of
+// three small parameters, and of graphs.
+func BenchmarkKey(b *testing.B) {
+	const typ = "github.com/larder-store/larder/examples/spikes.Detect"
+	small := map[string]any{"order": 4, "low": 300.0, "kind": "butterworth"}
+	recording := component.New("larder.File", "1", map[string]any{"sha256": make([]byte, 32), "size": 1 << 20})
+	filtered := component.New("filter", "1", small, recording)
+	chain := recording
+	for i := range 1000 {
+		chain = component.New("step", "1", i, chain)
+	}
+	for _, bm := range []struct {
+		name string
+		c    component.Component
+		from []string
+	}{
+		{"20-from", component.New(typ, "1.2.0", twenty()), []string{inputA, inputB}},
+		{"20-refs", component.New(typ, "1.2.0", twenty(), component.Ref(inputA), component.Ref(inputB)), nil},
+		{"20-struct", component.New(typ, "1.2.0", twentyStruct), []string{inputA, inputB}},
+		{"3", component.New(typ, "1.2.0", small), nil},
+		{"pipeline-of-3", component.New(typ, "1.2.0", small, filtered), nil},
+		{"chain-of-1000", chain, nil},
+		{"diamonds-60-deep", diamonds(60), nil},
+		{"floats-1000", component.New(typ, "1.2.0", make([]float64, 1000)), nil},
+	} {
+		b.Run(bm.name, func(b *testing.B) {
+			ctx := context.Background()
+			b.ReportAllocs()
+			for b.Loop() {
+				var err error
+				if bm.from != nil {
+					_, err = keying.Hash{}.KeyFrom(bm.c, bm.from...)
+				} else {
+					_, err = keying.Hash{}.Key(ctx, bm.c)
+				}
+				if err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// twentyStruct is twenty as a struct.
+var twentyStruct = struct {
+	Dt       float64 `larder:"dt"`
+	Duration int     `larder:"duration"`
+	Seed     int     `larder:"seed"`
+	Model    string  `larder:"model"`
+	Record   bool    `larder:"record"`
+	Filter   struct {
+		Order     int     `larder:"order"`
+		Low       float64 `larder:"low"`
+		High      float64 `larder:"high"`
+		Kind      string  `larder:"kind"`
+		ZeroPhase bool    `larder:"zero_phase"`
+	} `larder:"filter"`
+	Detect struct {
+		Threshold float64 `larder:"threshold"`
+		DeadTime  float64 `larder:"dead_time"`
+		Align     string  `larder:"align"`
+		Window    int     `larder:"window"`
+		Channels  int     `larder:"channels"`
+	} `larder:"detect"`
+	Synapse struct {
+		GMax     float64 `larder:"g_max"`
+		TauRise  float64 `larder:"tau_rise"`
+		TauDecay float64 `larder:"tau_decay"`
+		Reversal int     `larder:"reversal"`
+		Kind     string  `larder:"kind"`
+	} `larder:"synapse"`
+}{Dt: 0.1, Duration: 1500, Seed: 42, Model: "AdEx", Record: true}
+
+func BenchmarkReadable(b *testing.B) {
+	c := component.New("spikes.Detect", "1.2.0", twenty())
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := (keying.Hash{}).KeyFrom(c, inputA, inputB); err != nil {
+		if _, err := (keying.Readable{}).KeyFrom(c); err != nil {
 			b.Fatal(err)
 		}
 	}
 }
 
-func BenchmarkKeyRefs(b *testing.B) {
-	c := component.New("github.com/larder-store/larder/examples/spikes.Detect", "1.2.0", twenty(), component.Ref(inputA), component.Ref(inputB))
-	ctx := context.Background()
+func BenchmarkDecode(b *testing.B) {
+	_, preimage, err := keying.Hash{}.Preimage(context.Background(), component.New("spikes.Detect", "1.2.0", twenty()))
+	if err != nil {
+		b.Fatal(err)
+	}
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := (keying.Hash{}).Key(ctx, c); err != nil {
+		if _, err := keying.Decode(preimage); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+func BenchmarkEscape(b *testing.B) {
+	for _, name := range []string{"spikes", "Trial 7"} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := keying.Escape(name); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

@@ -111,7 +111,7 @@ func knownKeys(inputs []component.Component) ([]string, bool) {
 // walk makes the keys of all that c is computed from, then that of c, and leaves the
 // pre-image of c in e.
 func (s scheme) walk(ctx context.Context, e *encoder, c component.Component) (string, error) {
-	var keys []string // in the order of visits
+	keys := make([]string, 0, 8) // in the order of visits
 	var inputKeys []string
 	err := component.Walk(ctx, c, func(c component.Component, inputs []int) error {
 		if key, ok := component.KnownKey(c); ok {

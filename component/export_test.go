@@ -1,0 +1,39 @@
+package component
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+)
+
+// Qualify is qualify with a fixed path of the command.
+func Qualify(name, command string) string {
+	return qualify(name, func() string { return command })
+}
+
+// WalkUpTo is Walk with a limit of its own.
+func WalkUpTo(ctx context.Context, root Component, limit int) error {
+	return walk(ctx, root, limit, func(Component, []int) error { return nil })
+}
+
+// Remedy is remedy.
+func Remedy(err error) error { return remedy(err) }
+
+// Digests is a cache of digests of its own, with a clock that can be set.
+type Digests struct{ c *digestCache }
+
+func NewDigests(limit int, now func() time.Time) Digests {
+	return Digests{&digestCache{now: now, limit: limit, files: map[string]knownFile{}}}
+}
+
+// Read returns the digest of a file and whether it was known without reading.
+func (d Digests) Read(path string) (digest [32]byte, known bool, err error) {
+	var reads atomic.Int64
+	clock := d.c.now
+	d.c.now = func() time.Time { reads.Add(1); return clock() } // asked at each reading
+	defer func() { d.c.now = clock }()
+	digest, _, err = d.c.of(path)
+	return digest, err == nil && reads.Load() == 0, err
+}
+
+func (d Digests) Len() int { return len(d.c.files) }
