@@ -1,13 +1,16 @@
-# make test    everything that CI runs; installs nothing but Go tools pinned in go.mod
+# make test    everything that CI runs; installs what it needs where it can
 # make check   the static part of it
 # make bench   the table of ratios: us, the raw engine, peers where they are installed
 # make install the command larder, into $GOBIN
 
 GO ?= go
 
-.PHONY: test check race cross fuzz bench install
+.PHONY: test deps check race cross fuzz bench install
 
-test: check race fuzz cross
+test: deps check race fuzz cross
+
+deps:
+	./internal/ci/deps.sh
 
 check:
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'gofmt would change these'; exit 1; }

@@ -1,0 +1,137 @@
+package larder_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"strings"
+
+	"github.com/larder-store/larder"
+	_ "github.com/larder-store/larder/backend/mem"
+	"github.com/larder-store/larder/component"
+)
+
+func Example() {
+	ctx := context.Background()
+	store, err := larder.Open(ctx, "mem:", nil) // "shelve:///var/cache/lab" keeps it on disk
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer store.Close()
+
+	simulation := component.New("lab/simulate", "v3", map[string]any{"neurons": 100, "seed": 7})
+	for range 2 {
+		rate, err := larder.Memo(ctx, store, simulation, "rate", func(context.Context) (float64, error) {
+			fmt.Println("computing …")
+			return 12.5, nil
+		})
+		fmt.Println(rate, err)
+	}
+	// Output:
+	// computing …
+	// 12.5 <nil>
+	// 12.5 <nil>
+}
+
+// What a result is computed from is part of what it is: another input, another key.
+func ExampleMemo_inputs() {
+	ctx := context.Background()
+	store, err := larder.Open(ctx, "mem:", nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer store.Close()
+
+	for _, seed := range []int{1, 2, 1} {
+		simulation := component.New("lab/simulate", "v3", map[string]any{"seed": seed})
+		analysis := component.New("lab/analyse", "v1", nil, simulation)
+		mean, err := larder.Memo(ctx, store, analysis, "mean", func(ctx context.Context) (float64, error) {
+			fmt.Println("analysing seed", seed)
+			trace, err := larder.Memo(ctx, store, simulation, "trace", func(context.Context) ([]float64, error) {
+				fmt.Println("simulating seed", seed)
+				return []float64{float64(seed), float64(seed + 1)}, nil
+			})
+			if err != nil {
+				return 0, err
+			}
+			return (trace[0] + trace[1]) / 2, nil
+		})
+		fmt.Println(mean, err)
+	}
+	// Output:
+	// analysing seed 1
+	// simulating seed 1
+	// 1.5 <nil>
+	// analysing seed 2
+	// simulating seed 2
+	// 2.5 <nil>
+	// 1.5 <nil>
+}
+
+func ExampleGet() {
+	ctx := context.Background()
+	store, err := larder.Open(ctx, "mem:", nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer store.Close()
+
+	fit := component.New("lab/fit", "v1", map[string]any{"order": 2})
+	if _, err := store.Put(ctx, fit, "coefficients", []float64{0.5, -1, 2}); err != nil {
+		log.Fatal(err)
+	}
+	coefficients, err := larder.Get[[]float64](ctx, store, fit, "coefficients")
+	fmt.Println(coefficients, err)
+
+	_, err = larder.Get[string](ctx, store, fit, "report")
+	fmt.Println(errors.Is(err, larder.ErrNotFound))
+	// Output:
+	// [0.5 -1 2] <nil>
+	// true
+}
+
+// Streams of any length go in and out in little memory, and are verified on the way.
+func ExampleStore_Reader() {
+	ctx := context.Background()
+	store, err := larder.Open(ctx, "mem:", nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer store.Close()
+
+	movie := component.New("lab/render", "v1", nil)
+	if _, err := store.Put(ctx, movie, "frames", io.LimitReader(strings.NewReader("frame 1, frame 2, …"), 7)); err != nil {
+		log.Fatal(err)
+	}
+	frames, info, err := store.Reader(ctx, movie, "frames")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer frames.Close()
+	first, err := io.ReadAll(frames)
+	fmt.Printf("%s, %d bytes, %v\n", first, info.Size, err)
+	// Output:
+	// frame 1, 7 bytes, <nil>
+}
+
+// Verify finds computations that do not give the same result twice.
+func ExampleVerify() {
+	ctx := context.Background()
+	store, err := larder.Open(ctx, "mem:", nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer store.Close()
+
+	sum := component.New("lab/sum", "v1", nil)
+	for _, result := range []float64{0.6, 0.6, 0.6000000000000001} {
+		_, err := store.Put(ctx, sum, "total", result, larder.Verify())
+		fmt.Println(errors.Is(err, larder.ErrConflict))
+	}
+	// Output:
+	// false
+	// false
+	// true
+}
