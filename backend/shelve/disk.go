@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/larder-store/larder/backend"
 )
@@ -94,18 +95,20 @@ type sink struct {
 }
 
 func (s *sink) Write(p []byte) (n int, err error) {
-	for len(p) > 0 && err == nil {
+	for part := range slices.Chunk(p, chunk) {
 		if err := s.ctx.Err(); err != nil {
 			return n, err
 		}
-		var m int
-		err = s.d.step("write", s.f.Name(), func() (err error) {
-			m, err = s.f.Write(p[:min(len(p), chunk)])
+		err := s.d.step("write", s.f.Name(), func() error {
+			_, err := s.f.Write(part)
 			return err
 		})
-		n, p = n+m, p[m:]
+		if err != nil {
+			return n, err // not counting a part that was written: an error at the very end counts too
+		}
+		n += len(part)
 	}
-	return n, err
+	return n, nil
 }
 
 // ReadFrom takes the shortest way from a body to the file. What CopyBody passes is the

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -103,7 +104,10 @@ func beKilled(dir string, args []string) error {
 	which, _ := strconv.Atoi(args[0])
 	at, _ := strconv.Atoi(args[1])
 	steps := 0
+	var mu sync.Mutex
 	b, err := shelve.Open(dir, shelve.WithHook(shelve.Options{}, func(step, path string) error {
+		mu.Lock()
+		defer mu.Unlock()
 		if steps++; steps == at {
 			syscall.Kill(os.Getpid(), syscall.SIGKILL)
 			select {}

@@ -59,9 +59,7 @@ func openSession(path string, h *hold, alone bool) (*session, error) {
 	}
 	begin := time.Now()
 	if err := s.open(); err != nil {
-		if s.file != nil {
-			s.file.Close() // where bbolt panicked, it did not
-		}
+		_ = s.closeFile()
 		return nil, explainBolt(path, err)
 	}
 	s.slice = min(max(minSlice, 20*time.Since(begin)), maxSlice)
@@ -150,17 +148,27 @@ func (s *session) touch() {
 func (s *session) close() error {
 	defer s.hold.leave()
 	defer close(s.ended)
-	if !s.spoiled.Load() {
+	return s.closeFile()
+}
+
+func (s *session) closeFile() error {
+	if s.db != nil && !s.spoiled.Load() {
 		return s.db.Close()
 	}
-	// A panic may have left bbolt's own locks locked. Then its memory is lost, but the
-	// file must not stay locked.
-	closed := make(chan error, 1)
-	go func() { closed <- s.db.Close() }()
-	select {
-	case err := <-closed:
-		return err
-	case <-time.After(boltTimeout):
-		return s.file.Close()
+	// A panic may have left bbolt's own locks locked. Then the memory that it mapped is
+	// lost, but not the file for others: the mapping would keep it locked.
+	if s.db != nil {
+		closed := make(chan error, 1)
+		go func() { closed <- s.db.Close() }()
+		select {
+		case err := <-closed:
+			return err
+		case <-time.After(boltTimeout):
+		}
 	}
+	if s.file == nil {
+		return nil
+	}
+	_ = unlock(s.file) // in vain where bbolt closed it
+	return s.file.Close()
 }
