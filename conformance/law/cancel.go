@@ -235,7 +235,7 @@ func cancelList(ctx context.Context, e *Env) error {
 
 func cancelReading(ctx context.Context, e *Env) error {
 	p := e.handle(ctx)
-	for _, size := range append([]int{3 << 20}, someSizes...) {
+	for _, size := range append([]int{e.bulk()}, someSizes...) {
 		for _, head := range []int{0, 1, size / 2} {
 			key, text := e.key("s", fmt.Sprint(size)), noise(size, 1)
 			p.put(key, text)
@@ -260,8 +260,8 @@ func cancelFrees(ctx context.Context, e *Env) error {
 	p := e.handle(ctx)
 	keys := e.keys("s", 20)
 	p.fill(keys)
-	for i := range e.pick(60, 200, 3000) {
-		c := newCountdown(ctx, i%12)
+	for i := range e.pick(120, 240, 3000) {
+		c := newCountdown(ctx, i/4%4) // calls of each kind, cut at each of their first steps
 		q := p.with(c)
 		switch i % 4 {
 		case 0:

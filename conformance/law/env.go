@@ -31,6 +31,9 @@ type Env struct {
 	shelves map[string]bool
 }
 
+// leastMaxValue is what any backend keeps; experiments store no more unless they ask.
+const leastMaxValue = 1 << 20
+
 func newEnv(ctx context.Context, cfg *Config, name string, tier Tier) (*Env, error) {
 	loc, err := cfg.New(ctx)
 	if err != nil {
@@ -45,6 +48,9 @@ func newEnv(ctx context.Context, cfg *Config, name string, tier Tier) (*Env, err
 		return nil, err
 	}
 	e.Limits = backend.LimitsOf(e.main)
+	if m := e.Limits.MaxValue; m != 0 && m < leastMaxValue {
+		return nil, fmt.Errorf("MaxValue is %d; the laws can be tried where values of %d bytes can be kept", m, leastMaxValue)
+	}
 	return e, nil
 }
 

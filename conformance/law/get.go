@@ -127,15 +127,23 @@ func closedEarly(ctx context.Context, e *Env) error {
 }
 
 func bodyClosedTwice(ctx context.Context, e *Env) error {
-	key, p := e.key("s", "a"), e.handle(ctx)
-	text := noise(200_000, 1)
+	key, other, p := e.key("s", "a"), e.key("s", "b"), e.handle(ctx)
+	text, different := noise(200_000, 1), noise(200_000, 2)
 	p.put(key, text)
+	p.put(other, different)
 	for range 10 {
 		first := p.body(key)
 		first.Close()
 		second := p.body(key)
 		first.Close() // what it returns is its own affair
-		p.same("a body beside one that is closed twice", p.readAll(second), text)
+		third := p.body(other)
+		got, err := io.ReadAll(third)
+		if err != nil {
+			p.failf("read a body beside one that was closed twice: %w", err)
+		}
+		p.same("a body opened after another was closed twice", string(got), different)
+		p.same("a body that was open while another was closed twice", p.readAll(second), text)
+		third.Close()
 	}
 	return p.err
 }
@@ -209,8 +217,7 @@ func snapshotDelete(ctx context.Context, e *Env) error {
 // snapshot opens bodies, changes their key, and reads on.
 func (e *Env) snapshot(ctx context.Context, change func(p *probe, key backend.Key, n int)) error {
 	p := e.handle(ctx)
-	// Larger than what a connection or a file reader buffers.
-	for _, n := range append([]int{3 << 20}, someSizes...) {
+	for _, n := range append([]int{e.bulk()}, someSizes...) {
 		for _, head := range []int{0, 1, n / 2} {
 			key, text := e.key("s", fmt.Sprintf("%d-%d", n, head)), noise(n, 1)
 			p.put(key, text)

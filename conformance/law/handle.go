@@ -233,7 +233,7 @@ func calls(b backend.Backend, key, other backend.Key) []call {
 		}})
 	}
 	if f, ok := backend.As[backend.Finder](b); ok {
-		all = append(all, call{"Find", backend.Key{}, func(ctx context.Context) error {
+		all = append(all, call{"Find", backend.Key{Shelf: backend.ShelfComponents}, func(ctx context.Context) error {
 			_, err := collect(f.Find(ctx, backend.Query{}))
 			return err
 		}})

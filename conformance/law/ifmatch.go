@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strconv"
 
 	"github.com/larder-store/larder/backend"
@@ -186,7 +187,7 @@ func (e *Env) raceToChange(ctx context.Context, handles []*probe) error {
 
 func ifMatchCounter(ctx context.Context, e *Env) error {
 	const workers = 8
-	steps := e.pick(5, 25, 500)
+	steps := e.pick(20, 40, 500)
 	key := e.key("s", "counter")
 	handles, err := e.several(ctx, workers)
 	if err != nil {
@@ -221,6 +222,7 @@ func raise(p *probe, key backend.Key, nonce string) error {
 	for p.err == nil {
 		text, info := p.get(key)
 		n, err := count(text)
+		runtime.Gosched() // let others come in between
 		if err != nil {
 			p.failf("the counter holds %s: %w", clip(text), err)
 			break

@@ -3,7 +3,6 @@ package law
 import (
 	"context"
 	"fmt"
-	"slices"
 	"sync/atomic"
 
 	"github.com/larder-store/larder/backend"
@@ -173,6 +172,7 @@ func churn(ctx context.Context, e *Env) error {
 		}
 	}
 	p.fill(stay)
+	p.fill(move)
 	if p.err != nil {
 		return p.err
 	}
@@ -198,26 +198,36 @@ func churn(ctx context.Context, e *Env) error {
 }
 
 // listsAll wants each of stay once, some of move at most once, and nothing else, in order.
+// Its loop body makes others come and go too, so that they do wherever the list stands.
 func (p *probe) listsAll(shelf string, stay, move []backend.Key) {
 	if p.err != nil {
 		return
 	}
-	got := names(p.list(shelf, backend.ListOptions{}))
-	if !slices.IsSorted(got) {
-		p.failf("List goes backwards while others put and delete")
-	}
-	times := map[string]int{}
-	for _, name := range got {
+	times, last, step := map[string]int{}, "", 0
+	for info, err := range p.b.List(p.ctx, shelf, backend.ListOptions{}) {
+		name := info.Key.Name
+		if err != nil {
+			p.failf("List while others come and go: %w", err)
+			return
+		}
+		if name < last {
+			p.failf("List yields %q after %q while others come and go", name, last)
+		}
 		times[name]++
+		last = name
+		if step++; step%5 == 0 {
+			p.remove(move[step*3%len(move)])
+			p.put(move[step*11%len(move)], move[step*11%len(move)].Name)
+		}
 	}
 	for _, key := range stay {
-		if n := times[key.Name]; p.err == nil && n != 1 {
+		if n := times[key.Name]; n != 1 {
 			p.failf("List yields %q %d times while others come and go, want once", key.Name, n)
 		}
 		delete(times, key.Name)
 	}
 	for _, key := range move {
-		if n := times[key.Name]; p.err == nil && n > 1 {
+		if n := times[key.Name]; n > 1 {
 			p.failf("List yields %q %d times while it comes and goes", key.Name, n)
 		}
 		delete(times, key.Name)

@@ -120,6 +120,14 @@ func sizes(ctx context.Context, e *Env) error {
 	return p.err
 }
 
+// bulk is a size larger than what a connection or the reader of a file buffers.
+func (e *Env) bulk() int {
+	if e.tooLarge(3 << 20) {
+		return int(e.Limits.MaxValue)
+	}
+	return 3 << 20
+}
+
 // tooLarge tells whether the backend promises no values of n bytes.
 func (e *Env) tooLarge(n int) bool {
 	return e.Limits.MaxValue > 0 && int64(n) > e.Limits.MaxValue

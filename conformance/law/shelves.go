@@ -2,6 +2,7 @@ package law
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -117,7 +118,7 @@ func onlyShelves(ctx context.Context, e *Env) error {
 	if got := p.ours(e); p.err == nil && !slices.Equal(got, []string{"s"}) {
 		p.failf("Shelves yields %q, want only %q", got, "s")
 	}
-	return q.err
+	return errors.Join(p.err, q.err)
 }
 
 func shelvesCallback(ctx context.Context, e *Env) error {

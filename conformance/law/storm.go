@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"github.com/larder-store/larder/backend"
 )
@@ -132,10 +133,14 @@ func lastWrite(ctx context.Context, e *Env) error {
 		return err
 	}
 	key := e.key("s", "a")
-	for i := range e.pick(40, 200, 5000) {
-		text := fmt.Sprintf("%d ", i) + noise(someSizes[i%2], uint64(i))
-		crew[i%3].put(key, text)
-		crew[(i+1)%3].holds(key, text)
+	for i := range e.pick(20, 100, 2500) {
+		first, second := fmt.Sprintf("%d first ", i), fmt.Sprintf("%d second ", i)+noise(someSizes[i%2], uint64(i))
+		crew[i%3].put(key, first)
+		crew[(i+1)%3].put(key, second)
+		crew[(i+2)%3].holds(key, second)
+		// What comes late has a moment to come.
+		time.Sleep(time.Millisecond)
+		crew[i%3].holds(key, second)
 		for _, p := range crew {
 			if p.err != nil {
 				return p.err

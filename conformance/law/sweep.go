@@ -114,7 +114,7 @@ func sweepBeside(ctx context.Context, e *Env) error {
 	}
 	var busy atomic.Int32
 	busy.Store(workers)
-	steps := e.pick(15, 80, 2000)
+	steps := e.pick(25, 80, 2000)
 	return crowd(workers+1, func(w int) error {
 		p := crew[w]
 		if w == workers {
@@ -124,15 +124,20 @@ func sweepBeside(ctx context.Context, e *Env) error {
 			return p.err
 		}
 		defer busy.Add(-1)
+		kept := map[backend.Key]string{}
 		for i := range steps {
-			key := e.key("s", fmt.Sprintf("w-%d/%d", w, i%3))
-			text := fmt.Sprintf("%d ", i) + noise(someSizes[i%2], uint64(i))
-			p.put(key, text)
-			p.holds(key, text)
+			key := e.key("s", fmt.Sprintf("w-%d/%d", w, i%20))
+			kept[key] = fmt.Sprintf("%d ", i) + noise(someSizes[i%2], uint64(i))
+			p.put(key, kept[key])
+			p.holds(key, kept[key])
 			if i%5 == 4 {
 				p.remove(key)
 				p.absent(key)
+				delete(kept, key)
 			}
+		}
+		for key, text := range kept {
+			p.holds(key, text)
 		}
 		return p.err
 	})

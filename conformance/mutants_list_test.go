@@ -1,0 +1,574 @@
+package conformance_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"iter"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/larder-store/larder/backend"
+)
+
+// all returns what a list yields.
+func all[T any](seq iter.Seq2[T, error]) ([]T, error) {
+	var vs []T
+	for v, err := range seq {
+		if err != nil {
+			return vs, err
+		}
+		vs = append(vs, v)
+	}
+	return vs, nil
+}
+
+// relisted is a list of what change makes of all entries.
+func (r *ref) relisted(change func(infos []info, o opts) []info) func(ctx context.Context, shelf string, o opts) list {
+	return func(ctx context.Context, shelf string, o opts) list {
+		return func(yield func(info, error) bool) {
+			infos, err := all(r.Backend.List(ctx, shelf, o))
+			for _, i := range change(infos, o) {
+				if !yield(i, nil) {
+					return
+				}
+			}
+			if err != nil {
+				yield(info{}, err)
+			}
+		}
+	}
+}
+
+// byNumber pages by how many entries it has yielded, as LIMIT and OFFSET do.
+func byNumber(r *ref) {
+	r.doList = func(ctx context.Context, shelf string, o opts) list {
+		return func(yield func(info, error) bool) {
+			const page = 50
+			for at := 0; ; at += page {
+				infos, err := all(r.Backend.List(ctx, shelf, o))
+				if err != nil {
+					yield(info{}, err)
+					return
+				}
+				if at >= len(infos) {
+					return
+				}
+				for _, i := range infos[at:min(at+page, len(infos))] {
+					if !yield(i, nil) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+var deleteMutants = []mutant{
+	{law: "delete/gone", did: "leaves deleted keys in its list", breaks: func(r *ref) {
+		r.doDelete = func(ctx context.Context, k key) error {
+			if _, err := r.Backend.Stat(ctx, k); err != nil {
+				return r.Backend.Delete(ctx, k)
+			}
+			r.place.mu.Lock()
+			defer r.place.mu.Unlock()
+			r.place.marked[k] = true
+			return nil
+		}
+		gone := func(k key) bool {
+			r.place.mu.Lock()
+			defer r.place.mu.Unlock()
+			return r.place.marked[k]
+		}
+		r.doGet = func(ctx context.Context, k key) (io.ReadCloser, info, error) {
+			if gone(k) {
+				return nil, info{}, backend.Wrap("get", "ref", k, backend.ErrNotFound)
+			}
+			return r.Backend.Get(ctx, k)
+		}
+		r.doStat = func(ctx context.Context, k key) (info, error) {
+			if gone(k) {
+				return info{}, backend.Wrap("stat", "ref", k, backend.ErrNotFound)
+			}
+			return r.Backend.Stat(ctx, k)
+		}
+	}},
+	{law: "delete/absent", did: "cannot delete what is not there", breaks: func(r *ref) {
+		r.doDelete = func(ctx context.Context, k key) error {
+			if _, err := r.Backend.Stat(ctx, k); err != nil {
+				return err
+			}
+			return r.Backend.Delete(ctx, k)
+		}
+	}},
+	{law: "delete/again", did: "finds the metadata of a deleted value again", breaks: func(r *ref) {
+		r.doPut = func(ctx context.Context, k key, b body, o put) (info, error) {
+			r.place.mu.Lock()
+			defer r.place.mu.Unlock()
+			if _, err := r.Backend.Stat(ctx, k); err != nil && len(r.place.infos[k].Meta) > 0 {
+				o.Meta = r.place.infos[k].Meta
+			}
+			i, err := r.Backend.Put(ctx, k, b, o)
+			r.place.infos[k] = i
+			return i, err
+		}
+	}},
+	{law: "delete/race", did: "fails where another was quicker to delete", breaks: func(r *ref) {
+		r.doDelete = func(ctx context.Context, k key) error {
+			if _, err := r.Backend.Stat(ctx, k); err != nil {
+				return nil
+			}
+			time.Sleep(moment)
+			r.place.mu.Lock()
+			defer r.place.mu.Unlock()
+			if _, err := r.Backend.Stat(ctx, k); err != nil {
+				return err
+			}
+			return r.Backend.Delete(ctx, k)
+		}
+	}},
+}
+
+var listMutants = []mutant{
+	{law: "list/empty", did: "fails to list what was never written to", breaks: func(r *ref) {
+		r.doList = func(ctx context.Context, shelf string, o opts) list {
+			return func(yield func(info, error) bool) {
+				infos, err := all(r.Backend.List(ctx, shelf, o))
+				if err == nil && len(infos) == 0 {
+					yield(info{}, backend.Wrap("list", "ref", key{Shelf: shelf}, backend.ErrNotFound))
+				}
+				r.Backend.List(ctx, shelf, o)(yield)
+			}
+		}
+	}},
+	{law: "list/order", did: "lists in the order of a walk through directories", breaks: func(r *ref) {
+		r.doList = r.relisted(func(infos []info, _ opts) []info {
+			slices.SortFunc(infos, func(a, b info) int {
+				return strings.Compare(strings.ReplaceAll(a.Key.Name, "/", "\x00"), strings.ReplaceAll(b.Key.Name, "/", "\x00"))
+			})
+			return infos
+		})
+	}},
+	{law: "list/prefix", did: "takes a prefix for a directory", breaks: func(r *ref) {
+		r.doList = r.relisted(func(infos []info, o opts) []info {
+			dir := strings.TrimSuffix(o.Prefix, "/")
+			return slices.DeleteFunc(infos, func(i info) bool {
+				return dir != "" && i.Key.Name != dir && !strings.HasPrefix(i.Key.Name, dir+"/")
+			})
+		})
+	}},
+	{law: "list/after", did: "begins with After, as some services do", breaks: func(r *ref) {
+		r.doList = func(ctx context.Context, shelf string, o opts) list {
+			i, err := r.Backend.Stat(ctx, key{Shelf: shelf, Name: o.After})
+			return func(yield func(info, error) bool) {
+				if o.After != "" && err == nil && !yield(i, nil) {
+					return
+				}
+				r.Backend.List(ctx, shelf, o)(yield)
+			}
+		}
+	}},
+	{law: "list/limit", did: "takes Limit for the size of a page", breaks: func(r *ref) {
+		r.doList = func(ctx context.Context, shelf string, o opts) list {
+			if o.Limit > 0 {
+				o.Limit = 0
+			}
+			return r.Backend.List(ctx, shelf, o)
+		}
+	}},
+	{law: "list/every-option", did: "counts the Limit before it looks at the Prefix", breaks: func(r *ref) {
+		r.doList = func(ctx context.Context, shelf string, o opts) list {
+			prefix := o.Prefix
+			if o.Limit > 0 && o.Validate(shelf) == nil {
+				o.Prefix = ""
+			}
+			return func(yield func(info, error) bool) {
+				for i, err := range r.Backend.List(ctx, shelf, o) {
+					if err == nil && !strings.HasPrefix(i.Key.Name, prefix) {
+						continue
+					}
+					if !yield(i, err) {
+						return
+					}
+				}
+			}
+		}
+	}},
+	{law: "list/refused", did: "finds nothing under options that cannot be", breaks: func(r *ref) {
+		r.doList = func(ctx context.Context, shelf string, o opts) list {
+			if o.Validate(shelf) != nil {
+				return func(func(info, error) bool) {}
+			}
+			return r.Backend.List(ctx, shelf, o)
+		}
+	}},
+	{law: "list/refused", did: "goes on after its error", breaks: func(r *ref) {
+		r.doList = func(ctx context.Context, shelf string, o opts) list {
+			return func(yield func(info, error) bool) {
+				for i, err := range r.Backend.List(ctx, shelf, o) {
+					if !yield(i, err) || err != nil && !yield(i, err) {
+						return
+					}
+				}
+			}
+		}
+	}},
+	{law: "list/info", did: "lists large values with the size of what points to them", breaks: func(r *ref) {
+		r.doList = r.relisted(func(infos []info, _ opts) []info {
+			for n := range infos {
+				if infos[n].Size > 64<<10 {
+					infos[n].Size = 40
+				}
+			}
+			return infos
+		})
+	}},
+	{law: "list/repeat", did: "can be ranged over once", breaks: func(r *ref) {
+		r.doList = func(ctx context.Context, shelf string, o opts) list {
+			used := false
+			return func(yield func(info, error) bool) {
+				if used {
+					return
+				}
+				used = true
+				r.Backend.List(ctx, shelf, o)(yield)
+			}
+		}
+	}},
+	{law: "list/many", did: "loses the entry between two pages", breaks: func(r *ref) {
+		r.doList = r.relisted(func(infos []info, _ opts) []info {
+			if len(infos) > 256 {
+				infos = slices.Delete(infos, 256, 257)
+			}
+			return infos
+		})
+	}},
+	{law: "list/many", did: "yields the entry between two pages twice", breaks: func(r *ref) {
+		r.doList = r.relisted(func(infos []info, _ opts) []info {
+			if len(infos) > 256 {
+				infos = slices.Insert(infos, 256, infos[255])
+			}
+			return infos
+		})
+	}},
+	{law: "list/resume", did: "resumes behind the next possible name", breaks: func(r *ref) {
+		r.doList = func(ctx context.Context, shelf string, o opts) list {
+			if n := len(o.After); n > 0 && o.After[n-1] < '9' && o.After[n-1] >= '0' {
+				o.After = o.After[:n-1] + string(o.After[n-1]+1)
+			}
+			return r.Backend.List(ctx, shelf, o)
+		}
+	}},
+	{law: "list/break", did: "gives its connection back at the end of a list only", hangs: true, breaks: func(r *ref) {
+		r.doList = func(ctx context.Context, shelf string, o opts) list {
+			return func(yield func(info, error) bool) {
+				select {
+				case r.place.slots <- struct{}{}:
+				case <-ctx.Done():
+					yield(info{}, backend.Wrap("list", "ref", key{Shelf: shelf}, ctx.Err()))
+					return
+				}
+				for i, err := range r.Backend.List(ctx, shelf, o) {
+					if !yield(i, err) {
+						return
+					}
+				}
+				<-r.place.slots
+			}
+		}
+	}},
+	{law: "list/callback", did: "holds its lock while the loop body runs", hangs: true, breaks: func(r *ref) {
+		r.doList = func(ctx context.Context, shelf string, o opts) list {
+			return func(yield func(info, error) bool) {
+				r.place.lock.RLock()
+				defer r.place.lock.RUnlock()
+				r.Backend.List(ctx, shelf, o)(yield)
+			}
+		}
+		r.doPut = func(ctx context.Context, k key, b body, o put) (info, error) {
+			r.place.lock.Lock()
+			defer r.place.lock.Unlock()
+			return r.Backend.Put(ctx, k, b, o)
+		}
+	}},
+	{law: "list/callback", did: "has one connection for lists and all else", hangs: true, breaks: func(r *ref) {
+		r.doList = func(ctx context.Context, shelf string, o opts) list {
+			return func(yield func(info, error) bool) {
+				r.place.mu.Lock()
+				defer r.place.mu.Unlock()
+				r.Backend.List(ctx, shelf, o)(yield)
+			}
+		}
+		r.doStat = func(ctx context.Context, k key) (info, error) {
+			r.place.mu.Lock()
+			defer r.place.mu.Unlock()
+			return r.Backend.Stat(ctx, k)
+		}
+	}},
+	{law: "list/delete", did: "moves a live cursor over what is being deleted", breaks: byNumber},
+	{law: "list/churn", did: "pages by number while others come and go", breaks: byNumber},
+}
+
+var shelvesMutants = []mutant{
+	{law: "shelves/order", did: "yields shelves as they come", breaks: func(r *ref) {
+		r.doShelves = func(ctx context.Context) iter.Seq2[string, error] {
+			return func(yield func(string, error) bool) {
+				names, _ := all(r.Backend.Shelves(ctx))
+				slices.Reverse(names)
+				for _, name := range names {
+					if !yield(name, nil) {
+						return
+					}
+				}
+			}
+		}
+	}},
+	{law: "shelves/empty", did: "keeps the file of a shelf whose last entry is gone", breaks: func(r *ref) {
+		r.doPut = func(ctx context.Context, k key, b body, o put) (info, error) {
+			r.place.mu.Lock()
+			defer r.place.mu.Unlock()
+			r.place.marked[key{Shelf: k.Shelf}] = true
+			return r.Backend.Put(ctx, k, b, o)
+		}
+		r.doShelves = func(ctx context.Context) iter.Seq2[string, error] {
+			return func(yield func(string, error) bool) {
+				var names []string
+				r.place.mu.Lock()
+				for k := range r.place.marked {
+					names = append(names, k.Shelf)
+				}
+				r.place.mu.Unlock()
+				slices.Sort(names)
+				for _, name := range names {
+					if !yield(name, nil) {
+						return
+					}
+				}
+			}
+		}
+	}},
+	{law: "shelves/only", did: "takes a directory of its own for a shelf", breaks: func(r *ref) {
+		r.doShelves = func(ctx context.Context) iter.Seq2[string, error] {
+			return func(yield func(string, error) bool) {
+				if yield("_tmp", nil) {
+					r.Backend.Shelves(ctx)(yield)
+				}
+			}
+		}
+	}},
+	{law: "shelves/callback", did: "holds its lock while the loop body runs", hangs: true, breaks: func(r *ref) {
+		r.doShelves = func(ctx context.Context) iter.Seq2[string, error] {
+			return func(yield func(string, error) bool) {
+				r.place.lock.RLock()
+				defer r.place.lock.RUnlock()
+				r.Backend.Shelves(ctx)(yield)
+			}
+		}
+		r.doDelete = func(ctx context.Context, k key) error {
+			r.place.lock.Lock()
+			defer r.place.lock.Unlock()
+			return r.Backend.Delete(ctx, k)
+		}
+	}},
+}
+
+// rescanned is a Scan of what change makes of all entries.
+func (r *ref) rescanned(change func(entries []backend.Entry) []backend.Entry) {
+	r.doScan = func(ctx context.Context, shelf string, o opts) iter.Seq2[backend.Entry, error] {
+		return func(yield func(backend.Entry, error) bool) {
+			entries, err := all(r.Backend.Scan(ctx, shelf, o))
+			for _, e := range change(entries) {
+				if !yield(e, nil) {
+					return
+				}
+			}
+			if err != nil {
+				yield(backend.Entry{}, err)
+			}
+		}
+	}
+}
+
+var scanMutants = []mutant{
+	{law: "scan/like-list", did: "knows no After when it scans", breaks: func(r *ref) {
+		r.doScan = func(ctx context.Context, shelf string, o opts) iter.Seq2[backend.Entry, error] {
+			if o.Validate(shelf) == nil {
+				o.After = ""
+			}
+			return r.Backend.Scan(ctx, shelf, o)
+		}
+	}},
+	{law: "scan/unread", did: "reads all bodies from one stream", breaks: func(r *ref) {
+		r.rescanned(func(entries []backend.Entry) []backend.Entry {
+			var bodies []io.Reader
+			for _, e := range entries {
+				bodies = append(bodies, e.Body)
+			}
+			stream := io.MultiReader(bodies...)
+			for i := range entries {
+				entries[i].Body = io.LimitReader(stream, entries[i].Size)
+			}
+			return entries
+		})
+	}},
+	{law: "scan/callback", did: "holds its lock while the loop body runs", hangs: true, breaks: func(r *ref) {
+		r.doScan = func(ctx context.Context, shelf string, o opts) iter.Seq2[backend.Entry, error] {
+			return func(yield func(backend.Entry, error) bool) {
+				r.place.mu.Lock()
+				defer r.place.mu.Unlock()
+				r.Backend.Scan(ctx, shelf, o)(yield)
+			}
+		}
+		r.doGet = func(ctx context.Context, k key) (io.ReadCloser, info, error) {
+			r.place.mu.Lock()
+			defer r.place.mu.Unlock()
+			return r.Backend.Get(ctx, k)
+		}
+	}},
+	{law: "scan/many", did: "loses the entry between two pages", breaks: func(r *ref) {
+		r.rescanned(func(entries []backend.Entry) []backend.Entry {
+			if len(entries) > 100 {
+				entries = slices.Delete(entries, 100, 101)
+			}
+			return entries
+		})
+	}},
+	{law: "scan/whole", did: "tells what it listed and delivers what it gets", breaks: func(r *ref) {
+		r.doScan = func(ctx context.Context, shelf string, o opts) iter.Seq2[backend.Entry, error] {
+			return func(yield func(backend.Entry, error) bool) {
+				for i, err := range r.Backend.List(ctx, shelf, o) {
+					time.Sleep(moment / 4)
+					text, _, gerr := r.load(ctx, i.Key)
+					if !yield(backend.Entry{Info: i, Body: strings.NewReader(text)}, errors.Join(err, gerr)) {
+						return
+					}
+				}
+			}
+		}
+	}},
+}
+
+var rangeMutants = []mutant{
+	{law: "range/parts", did: "cannot satisfy a range at the end", breaks: func(r *ref) {
+		r.doRange = func(ctx context.Context, k key, version string, off, n int64) (io.ReadCloser, info, error) {
+			if i, err := r.Backend.Stat(ctx, k); err == nil && off >= i.Size {
+				return nil, i, &backend.Error{Op: "get range", Backend: "ref", Key: k, Err: errors.New("416 range not satisfiable")}
+			}
+			return r.Backend.GetRange(ctx, k, version, off, n)
+		}
+	}},
+	{law: "range/refused", did: "counts a negative offset from the end", breaks: func(r *ref) {
+		r.doRange = func(ctx context.Context, k key, version string, off, n int64) (io.ReadCloser, info, error) {
+			if i, err := r.Backend.Stat(ctx, k); err == nil && off < 0 {
+				off = max(0, i.Size+off)
+			}
+			return r.Backend.GetRange(ctx, k, version, off, n)
+		}
+	}},
+	{law: "range/version", did: "passes over the version of a range", breaks: func(r *ref) {
+		r.doRange = func(ctx context.Context, k key, _ string, off, n int64) (io.ReadCloser, info, error) {
+			return r.Backend.GetRange(ctx, k, "", off, n)
+		}
+	}},
+	{law: "range/one-value", did: "compares the version first and reads later", breaks: func(r *ref) {
+		r.doRange = func(ctx context.Context, k key, version string, off, n int64) (io.ReadCloser, info, error) {
+			b, i, err := r.Backend.GetRange(ctx, k, version, off, n)
+			if err != nil {
+				return b, i, err
+			}
+			b.Close()
+			time.Sleep(moment / 20)
+			b, _, err = r.Backend.GetRange(ctx, k, "", off, n)
+			return b, i, err
+		}
+	}},
+}
+
+var batchMutants = []mutant{
+	{law: "batch/put", did: "answers in an order of its own", breaks: func(r *ref) {
+		r.doPutBatch = func(ctx context.Context, items []backend.Item) ([]info, error) {
+			infos, err := r.Backend.PutBatch(ctx, items)
+			slices.SortFunc(infos, func(a, b info) int { return strings.Compare(a.Key.String(), b.Key.String()) })
+			return infos, err
+		}
+	}},
+	{law: "batch/put-order", did: "stores the items of a batch backwards", breaks: func(r *ref) {
+		r.doPutBatch = func(ctx context.Context, items []backend.Item) ([]info, error) {
+			items = slices.Clone(items)
+			slices.Reverse(items)
+			infos, err := r.Backend.PutBatch(ctx, items)
+			slices.Reverse(infos)
+			return infos, err
+		}
+	}},
+	{law: "batch/put-fails", did: "gives up a batch at its first failure", breaks: func(r *ref) {
+		r.doPutBatch = func(ctx context.Context, items []backend.Item) ([]info, error) {
+			infos, errs := make([]info, len(items)), make(backend.BatchError, len(items))
+			for n, it := range items {
+				if infos[n], errs[n] = r.Backend.Put(ctx, it.Key, it.Body, it.PutOptions); errs[n] != nil {
+					break
+				}
+			}
+			return infos, errs.OrNil()
+		}
+	}},
+	{law: "batch/put-fails", did: "returns one error for all items", breaks: func(r *ref) {
+		r.doPutBatch = func(ctx context.Context, items []backend.Item) ([]info, error) {
+			infos, err := r.Backend.PutBatch(ctx, items)
+			if err != nil {
+				err = errors.New(err.Error())
+			}
+			return infos, err
+		}
+	}},
+	{law: "batch/put-if", did: "passes over the conditions of items", breaks: func(r *ref) {
+		r.doPutBatch = func(ctx context.Context, items []backend.Item) ([]info, error) {
+			for n := range items {
+				items[n].IfAbsent, items[n].IfMatch = false, ""
+			}
+			return r.Backend.PutBatch(ctx, items)
+		}
+	}},
+	{law: "batch/put-race", did: "decides the conditions of a batch before it writes it", breaks: func(r *ref) {
+		r.doPutBatch = func(ctx context.Context, items []backend.Item) ([]info, error) {
+			infos, errs := make([]info, len(items)), make(backend.BatchError, len(items))
+			for n, it := range items {
+				infos[n], errs[n] = r.unless(ctx, it.Key, it.Body, it.PutOptions)
+			}
+			return infos, errs.OrNil()
+		}
+	}},
+	{law: "batch/put-many", did: "stores as many items as one request takes", breaks: func(r *ref) {
+		r.doPutBatch = func(ctx context.Context, items []backend.Item) ([]info, error) {
+			infos, err := r.Backend.PutBatch(ctx, items[:min(len(items), 250)])
+			return append(infos, make([]info, len(items)-len(infos))...), err
+		}
+	}},
+	{law: "batch/delete", did: "fails to delete what is not there", breaks: func(r *ref) {
+		r.doDelBatch = func(ctx context.Context, keys []key) error {
+			errs := make(backend.BatchError, len(keys))
+			for n, k := range keys {
+				if _, errs[n] = r.Backend.Stat(ctx, k); errs[n] == nil {
+					errs[n] = r.Backend.Delete(ctx, k)
+				}
+			}
+			return errs.OrNil()
+		}
+	}},
+	{law: "batch/delete-fails", did: "stops deleting at its first failure", breaks: func(r *ref) {
+		r.doDelBatch = func(ctx context.Context, keys []key) error {
+			for _, k := range keys {
+				if err := r.Backend.Delete(ctx, k); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}},
+	{law: "batch/delete-many", did: "deletes as many keys as one request takes", breaks: func(r *ref) {
+		r.doDelBatch = func(ctx context.Context, keys []key) error {
+			return r.Backend.DeleteBatch(ctx, keys[:min(len(keys), 250)])
+		}
+	}},
+}

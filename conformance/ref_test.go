@@ -1,0 +1,314 @@
+package conformance_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"iter"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/backend/mem"
+	"github.com/larder-store/larder/conformance/law"
+	"github.com/larder-store/larder/keying"
+)
+
+// Shorter names for what mutants replace.
+type (
+	key   = backend.Key
+	info  = backend.Info
+	body  = io.ReadSeeker
+	put   = backend.PutOptions
+	sweep = backend.SweepOptions
+	found = backend.SweepReport
+	opts  = backend.ListOptions
+	list  = iter.Seq2[backend.Info, error]
+)
+
+// ref is a handle on the reference in memory, with the abilities that it lacks, of which
+// mutants replace one method or another.
+type ref struct {
+	*mem.Backend
+	place *place
+
+	doGet       func(ctx context.Context, k key) (io.ReadCloser, info, error)
+	doStat      func(ctx context.Context, k key) (info, error)
+	doPut       func(ctx context.Context, k key, b body, o put) (info, error)
+	doDelete    func(ctx context.Context, k key) error
+	doList      func(ctx context.Context, shelf string, o opts) list
+	doShelves   func(ctx context.Context) iter.Seq2[string, error]
+	doClose     func() error
+	doRange     func(ctx context.Context, k key, version string, off, n int64) (io.ReadCloser, info, error)
+	doScan      func(ctx context.Context, shelf string, o opts) iter.Seq2[backend.Entry, error]
+	doPutBatch  func(ctx context.Context, items []backend.Item) ([]info, error)
+	doDelBatch  func(ctx context.Context, keys []key) error
+	doAcquire   func(ctx context.Context, name string, ttl time.Duration) (backend.Lease, error)
+	doSweep     func(ctx context.Context, o sweep) (found, error)
+	doFind      func(ctx context.Context, q backend.Query) iter.Seq2[backend.Description, error]
+	doLimits    func() backend.Limits
+	tells       func(info) info // changes every Info that is returned
+	understands func(key) key   // changes every key that is asked for
+}
+
+// place is what the handles on one place share, for mutants to remember things in.
+type place struct {
+	name string
+
+	mu      sync.Mutex
+	handles []*ref
+	infos   map[key]info
+	texts   map[key]string
+	marked  map[key]bool
+	count   int
+	leases  map[string]backend.Lease
+	litter  int // what interrupted Puts left, for the sweep
+	slots   chan struct{}
+	lock    sync.RWMutex
+	flag    atomic.Bool
+}
+
+var (
+	placesMu sync.Mutex
+	byName   = map[string]*place{}
+)
+
+// openRef opens a handle on the reference.
+func openRef(loc string) (*ref, error) {
+	b, err := backend.Open(context.Background(), loc)
+	if err != nil {
+		return nil, err
+	}
+	placesMu.Lock()
+	defer placesMu.Unlock()
+	p, ok := byName[loc]
+	if !ok {
+		p = &place{name: loc, infos: map[key]info{}, texts: map[key]string{}, marked: map[key]bool{}, slots: make(chan struct{}, 4)}
+		byName[loc] = p
+	}
+	r := &ref{Backend: b.(*mem.Backend), place: p}
+	p.handles = append(p.handles, r)
+	return r, nil
+}
+
+// twin returns a further, honest handle on the same place.
+func (r *ref) twin() *mem.Backend {
+	b, err := backend.Open(context.Background(), r.place.name)
+	if err != nil {
+		panic(err)
+	}
+	return b.(*mem.Backend)
+}
+
+func (r *ref) key(k key) key {
+	if r.understands != nil {
+		return r.understands(k)
+	}
+	return k
+}
+
+func (r *ref) told(i info, err error) (info, error) {
+	if err == nil && r.tells != nil {
+		i = r.tells(i)
+	}
+	return i, err
+}
+
+func (r *ref) Get(ctx context.Context, k key) (io.ReadCloser, info, error) {
+	get := r.Backend.Get
+	if r.doGet != nil {
+		get = r.doGet
+	}
+	b, i, err := get(ctx, r.key(k))
+	i, err = r.told(i, err)
+	return b, i, err
+}
+
+func (r *ref) Stat(ctx context.Context, k key) (info, error) {
+	if r.doStat != nil {
+		return r.told(r.doStat(ctx, r.key(k)))
+	}
+	return r.told(r.Backend.Stat(ctx, r.key(k)))
+}
+
+func (r *ref) Put(ctx context.Context, k key, b body, o put) (info, error) {
+	do := r.Backend.Put
+	if r.doPut != nil {
+		do = r.doPut
+	}
+	i, err := r.told(do(ctx, r.key(k), b, o))
+	if err != nil && o.Size > 1000 {
+		r.place.mu.Lock()
+		r.place.litter++ // a large Put that failed leaves something, as files do
+		r.place.mu.Unlock()
+	}
+	return i, err
+}
+
+func (r *ref) Delete(ctx context.Context, k key) error {
+	if r.doDelete != nil {
+		return r.doDelete(ctx, r.key(k))
+	}
+	return r.Backend.Delete(ctx, r.key(k))
+}
+
+func (r *ref) List(ctx context.Context, shelf string, o opts) list {
+	seq := r.Backend.List(ctx, shelf, o)
+	if r.doList != nil {
+		seq = r.doList(ctx, shelf, o)
+	}
+	return func(yield func(info, error) bool) {
+		for i, err := range seq {
+			if i, err := r.told(i, err); !yield(i, err) {
+				return
+			}
+		}
+	}
+}
+
+func (r *ref) Shelves(ctx context.Context) iter.Seq2[string, error] {
+	if r.doShelves != nil {
+		return r.doShelves(ctx)
+	}
+	return r.Backend.Shelves(ctx)
+}
+
+func (r *ref) Close() error {
+	if r.doClose != nil {
+		return r.doClose()
+	}
+	return r.Backend.Close()
+}
+
+func (r *ref) Limits() backend.Limits {
+	if r.doLimits != nil {
+		return r.doLimits()
+	}
+	return r.Backend.Limits()
+}
+
+func (r *ref) GetRange(ctx context.Context, k key, version string, off, n int64) (io.ReadCloser, info, error) {
+	if r.doRange != nil {
+		return r.doRange(ctx, k, version, off, n)
+	}
+	b, i, err := r.Backend.GetRange(ctx, k, version, off, n)
+	i, err = r.told(i, err)
+	return b, i, err
+}
+
+func (r *ref) Scan(ctx context.Context, shelf string, o opts) iter.Seq2[backend.Entry, error] {
+	if r.doScan != nil {
+		return r.doScan(ctx, shelf, o)
+	}
+	return r.Backend.Scan(ctx, shelf, o)
+}
+
+func (r *ref) PutBatch(ctx context.Context, items []backend.Item) ([]info, error) {
+	if r.doPutBatch != nil {
+		return r.doPutBatch(ctx, items)
+	}
+	return r.Backend.PutBatch(ctx, items)
+}
+
+func (r *ref) DeleteBatch(ctx context.Context, keys []key) error {
+	if r.doDelBatch != nil {
+		return r.doDelBatch(ctx, keys)
+	}
+	return r.Backend.DeleteBatch(ctx, keys)
+}
+
+func (r *ref) Acquire(ctx context.Context, name string, ttl time.Duration) (backend.Lease, error) {
+	if r.doAcquire != nil {
+		return r.doAcquire(ctx, name, ttl)
+	}
+	return r.Backend.Acquire(ctx, name, ttl)
+}
+
+// Sweep counts as removed what failed Puts left.
+func (r *ref) Sweep(ctx context.Context, o sweep) (found, error) {
+	for _, err := range r.Backend.Shelves(ctx) {
+		if err != nil {
+			return found{}, err
+		}
+	}
+	if r.doSweep != nil {
+		return r.doSweep(ctx, o)
+	}
+	r.place.mu.Lock()
+	defer r.place.mu.Unlock()
+	report := found{Orphans: r.place.litter}
+	if !o.DryRun {
+		r.place.litter = 0
+	}
+	return report, nil
+}
+
+// Find reads and decodes every description.
+func (r *ref) Find(ctx context.Context, q backend.Query) iter.Seq2[backend.Description, error] {
+	if r.doFind != nil {
+		return r.doFind(ctx, q)
+	}
+	return backend.Find(ctx, r.Backend, q, decode)
+}
+
+func decode(key string, preimage []byte) (backend.Description, error) {
+	d, err := keying.Decode(preimage)
+	return backend.Description{Key: key, Type: d.Type, Version: d.Version, Parameters: d.Parameters, Inputs: d.Inputs, AsOf: d.AsOf}, err
+}
+
+// refConfig is the Config of the reference with something done to each handle.
+func refConfig(breaks func(*ref)) law.Config {
+	return law.Config{
+		New: func(context.Context) (string, error) { return fresh(), nil },
+		Open: func(_ context.Context, loc string) (backend.Backend, error) {
+			r, err := openRef(loc)
+			if err != nil {
+				return nil, err
+			}
+			breaks(r)
+			return r, nil
+		},
+		Fresh: true,
+		Seed:  1,
+	}
+}
+
+// refusing takes the promise of conditions away.
+func refusing(r *ref) {
+	r.doLimits = func() backend.Limits { return backend.Limits{} }
+	r.doPut = func(ctx context.Context, k key, b body, o put) (info, error) {
+		if o.IfAbsent || o.IfMatch != "" {
+			return info{}, &backend.Error{Op: "put", Backend: "ref", Key: k, Err: fmt.Errorf("a condition: %w", errUnsupported)}
+		}
+		return r.Backend.Put(ctx, k, b, o)
+	}
+}
+
+// bounded refuses large values.
+func bounded(r *ref) {
+	r.Backend = mem.Open(r.place.name[len("mem://"):], &mem.Options{MaxValue: 1 << 20})
+}
+
+// TestHonest lets references that break nothing pass: what mutants fail by is what they
+// break.
+func TestHonest(t *testing.T) {
+	for name, breaks := range map[string]func(*ref){"plain": func(*ref) {}, "refusing": refusing, "bounded": bounded} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tier := law.Quick
+			if name == "plain" && !testing.Short() {
+				tier = law.Full
+			}
+			for _, l := range law.Laws() {
+				if l.Alone || l.Tier > tier {
+					continue
+				}
+				if r := law.Try(t.Context(), refConfig(breaks), l, tier); r.Status == law.Failed {
+					t.Errorf("%v", r)
+				}
+			}
+		})
+	}
+}
