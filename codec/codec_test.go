@@ -36,7 +36,7 @@ type (
 		*Extra
 		Name string `cbor:"n"`
 		Note string `json:"note,omitempty"`
-		skip func() `cbor:"-"` //nolint:unused // shows that it may be there
+		Skip func() `cbor:"-"`
 	}
 	Extra struct{ Depth float32 }
 	row   struct {
@@ -106,7 +106,7 @@ func TestValuesComeBack(t *testing.T) {
 		{codec.CBOR, titled{codec.Matrix[uint8]{Rows: 1, Cols: 1, Data: []uint8{7}}, "a cell"}},
 
 		{codec.CBOR, true},
-		{codec.CBOR, math.MinInt64},
+		{codec.CBOR, int64(math.MinInt64)},
 		{codec.CBOR, uint64(math.MaxUint64)},
 		{codec.CBOR, int8(-5)},
 		{codec.CBOR, 0.1},

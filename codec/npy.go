@@ -94,7 +94,7 @@ func readHeader(src *source) (array, error) {
 		return array{}, malformed("it begins with %q, not with %q", fixed[:6], magic)
 	}
 	major, minor := fixed[6], fixed[7]
-	length := int(binary.LittleEndian.Uint16(fixed[8:]))
+	length := uint32(binary.LittleEndian.Uint16(fixed[8:]))
 	if major < 1 || major > 3 || minor != 0 {
 		return array{}, malformed("its format version is %d.%d; known are 1.0, 2.0 and 3.0", major, minor)
 	}
@@ -103,12 +103,12 @@ func readHeader(src *source) (array, error) {
 		if err != nil {
 			return array{}, err
 		}
-		length |= int(binary.LittleEndian.Uint16(high)) << 16
+		length |= uint32(binary.LittleEndian.Uint16(high)) << 16
 	}
 	if length > maxHeader {
 		return array{}, malformed("its header has %d bytes; the limit is %d", length, maxHeader)
 	}
-	text, err := src.head(length)
+	text, err := src.head(int(length))
 	if err != nil {
 		return array{}, err
 	}
