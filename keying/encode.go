@@ -38,11 +38,16 @@ func (e *encoder) free() {
 	if cap(e.buf) > keepBuffer {
 		return
 	}
+	e.reset()
+	encoders.Put(e)
+}
+
+// reset keeps the memory of e for the next encoding, but nothing of the last one.
+func (e *encoder) reset() {
 	if len(e.pairs) > 0 { // an error left them
 		clear(e.pairs[:cap(e.pairs)])
 	}
 	*e = encoder{buf: e.buf[:0], pairs: e.pairs[:0]}
-	encoders.Put(e)
 }
 
 // parameters appends a component's parameters. A cycle in them shows as too much depth; then a

@@ -195,13 +195,13 @@ func parseTag(sf reflect.StructField) (tag, error) {
 var zeroerType = reflect.TypeFor[interface{ IsZero() bool }]()
 
 // omitter says when omitzero leaves out a field of type t: a pointer when it is nil, another
-// type with a method IsZero when that says so, else Go's zero value.
+// type with a method IsZero when that says so, else Go's zero value, of which -0 is one.
 func omitter(t reflect.Type) (func(reflect.Value) (bool, error), error) {
 	if embedded, ok := promoter(t, zeroerType); ok {
 		return nil, fmt.Errorf("%s has IsZero from its embedded %s, which does not look at its other fields; give that field a name of its own", t, embedded)
 	}
 	if t.Kind() == reflect.Interface || t.Kind() == reflect.Pointer || !implements(t, zeroerType) {
-		return func(v reflect.Value) (bool, error) { return zero(v), nil }, nil
+		return func(v reflect.Value) (bool, error) { return v.IsZero(), nil }, nil
 	}
 	direct := t.Implements(zeroerType)
 	return func(v reflect.Value) (out bool, err error) {
@@ -218,27 +218,4 @@ func omitter(t reflect.Type) (func(reflect.Value) (bool, error), error) {
 		}()
 		return v.Interface().(interface{ IsZero() bool }).IsZero(), nil
 	}, nil
-}
-
-// zero reports whether v is Go's zero value. -0 is 0 here as everywhere.
-func zero(v reflect.Value) bool {
-	switch v.Kind() {
-	case reflect.Float32, reflect.Float64:
-		return v.Float() == 0
-	case reflect.Array:
-		for i := range v.Len() {
-			if !zero(v.Index(i)) {
-				return false
-			}
-		}
-		return true
-	case reflect.Struct:
-		for i := range v.NumField() {
-			if !zero(v.Field(i)) {
-				return false
-			}
-		}
-		return true
-	}
-	return v.IsZero()
 }

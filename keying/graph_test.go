@@ -1,9 +1,12 @@
 package keying_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -320,6 +323,78 @@ func TestAllocations(t *testing.T) {
 	})
 	if limit := 3.0; n > limit && !raceEnabled {
 		t.Errorf("KeyFrom allocates %v times, want at most %v", n, limit)
+	}
+}
+
+// Values that were encoded are not kept alive by the pool of encoders.
+func TestEncoderLetsGo(t *testing.T) {
+	bad := twenty()
+	bad["bad"] = map[string]any{"worse": func() {}}
+	for name, v := range map[string]any{"a map": twenty(), "a map that is refused": bad, "maps in a list": []any{twenty(), twenty()}} {
+		if kept := keying.KeptAfter(v); kept != 0 {
+			t.Errorf("after %s an encoder keeps %d entries, want none", name, kept)
+		}
+	}
+}
+
+// Depth is what lies within each other, not what lies side by side.
+func TestSiblingsAreNotDepth(t *testing.T) {
+	lists := make([]any, 3*keying.MaxDepth)
+	for i := range lists {
+		lists[i] = []any{[]any{map[string]any{}, map[int]any{}, struct{}{}, [0]int{}, ptr(ptr(1))}}
+	}
+	key, preimage, err := keying.Hash{}.Preimage(t.Context(), component.New("t", "1", lists))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := keying.Decode(preimage)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := (keying.Hash{}).Key(t.Context(), d.Component()); again != key || err != nil {
+		t.Errorf("key of the description is %q, %v, want %q", again, err, key)
+	}
+}
+
+// A pre-image may be as large as the limit says, and not a byte larger.
+func TestLargestPreimage(t *testing.T) {
+	_, small, err := keying.Hash{}.Preimage(t.Context(), component.New("t", "1", []byte{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	room := keying.MaxPreimage - len(small) - 4 // the head of many bytes is 4 longer
+	_, largest, err := keying.Hash{}.Preimage(t.Context(), component.New("t", "1", make([]byte, room)))
+	if err != nil || len(largest) != keying.MaxPreimage {
+		t.Fatalf("a pre-image of %d bytes, %v, want %d", len(largest), err, keying.MaxPreimage)
+	}
+	if _, err := keying.Decode(largest); err != nil {
+		t.Errorf("Decode of the largest = %v", err)
+	}
+	if _, err := (keying.Hash{}).Key(t.Context(), component.New("t", "1", make([]byte, room+1))); err == nil {
+		t.Error("Key with a byte more succeeded")
+	}
+	start := bytes.IndexByte(largest, 0x5a) // the head of the bytes
+	binary.BigEndian.PutUint32(largest[start+1:], uint32(room+1))
+	if _, err := keying.Decode(slices.Insert(largest, start+5, 0)); !errors.Is(err, keying.ErrMalformed) || !strings.Contains(err.Error(), "16777217 bytes") {
+		t.Errorf("Decode of a byte more = %v, want ErrMalformed with the limit", err)
+	}
+}
+
+// A pre-image belongs to the caller.
+func TestPreimageIsACopy(t *testing.T) {
+	a, b := component.New("a", "1", twenty()), component.New("b", "1", twenty())
+	_, preimage, err := keying.Hash{}.Preimage(t.Context(), a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := string(preimage)
+	for range 10 {
+		if _, err := (keying.Hash{}).Key(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if string(preimage) != before {
+		t.Error("the pre-image changed when the next one was made")
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/big"
 	"net/url"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -147,6 +148,7 @@ func refusals() []refusal {
 		{"nil as a key", with(map[any]int{nil: 1}), x + "[<nil>]", "nil is no key", ""},
 		{"struct as a key", with(map[notch]int{{50}: 1}), x + "[{50}]", "is no key of a map", ""},
 		{"array as a key", with(map[[1]byte]int{{50}: 1}), x + "[[50]]", "is no key of a map", ""},
+		{"pointer as a key", with(map[any]int{(*string)(nil): 1}), x + "[<nil>]", "*string is no key of a map", ""},
 		{"time as a key", with(map[any]int{time.Time{}: 1}), x + "[0001-01-01 00:00:00 +0000 UTC]", "is no key of a map", ""},
 		{"integer beyond 64 bits as a key", with(map[float64]int{0x1p64: 1}), x + "[1.8446744073709552e+19]", "within 64 bits", ""},
 		{"negative integer beyond 64 bits as a key", with(map[json.Number]int{"-9223372036854775809": 1}), x + "[-9223372036854775809]", "within 64 bits", at(`{"map":[[{"int":"-9223372036854775809"},{"int":"1"}]]}`)},
@@ -216,6 +218,27 @@ func TestRefusalNamesTheComponent(t *testing.T) {
 	_, err := keying.Hash{}.Key(t.Context(), c)
 	if want := `component "bad": parameters: func is not data`; err == nil || err.Error() != want {
 		t.Errorf("Key = %v, want %s", err, want)
+	}
+}
+
+// What would be huge is refused before it takes memory.
+func TestRefusalTakesNoMemory(t *testing.T) {
+	huge := component.New("t", "1", new(big.Float).SetMantExp(big.NewFloat(1), math.MaxInt32-1))
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := keying.Hash{}.Key(t.Context(), huge)
+	runtime.ReadMemStats(&after)
+	if allocated := after.TotalAlloc - before.TotalAlloc; err == nil || allocated > 1<<20 {
+		t.Errorf("Key = %v with %d bytes allocated, want an error with little", err, allocated)
+	}
+}
+
+// A pointer as a key of a map is refused, whatever it leads to.
+func TestRefusesPointersAsKeys(t *testing.T) {
+	for _, m := range []any{map[*string]int{ptr("a"): 1}, map[any]int{ptr("a"): 1}, map[*big.Int]int{big.NewInt(1): 1}, map[*time.Time]int{ptr(time.Time{}): 1}, map[*mode]int{ptr(mode(1)): 1}} {
+		if key, err := (keying.Hash{}).Key(t.Context(), component.New("t", "1", m)); err == nil || !strings.Contains(err.Error(), "is no key of a map") {
+			t.Errorf("Key of a %T = %q, %v, want an error", m, key, err)
+		}
 	}
 }
 

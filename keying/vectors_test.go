@@ -71,6 +71,13 @@ type (
 		Cutoff float64
 	}
 	label2 struct{ Label label }
+	outer1 struct {
+		outer2
+		D int
+	}
+	outer2 struct{ outer3 }
+	outer3 struct{ outer4 }
+	outer4 struct{ A, B, C int }
 	Name   string
 	naming struct {
 		Name
@@ -81,6 +88,8 @@ type (
 	ratio   struct{ num, den int }
 	probe   struct{ id string }
 	stop    func()
+
+	switching uint8
 )
 
 func (c celsius) IsZero() bool { return c == -273.15 }
@@ -100,6 +109,10 @@ func (r *ratio) MarshalText() ([]byte, error) {
 func (p probe) MarshalText() ([]byte, error) { return []byte("probe " + p.id), nil }
 func (p probe) MarshalJSON() ([]byte, error) { return []byte(`{"id":1}`), nil }
 func (p probe) String() string               { return "another text" }
+
+func (s switching) MarshalText() ([]byte, error) {
+	return []byte([]string{"open", "closed"}[s]), nil
+}
 
 func (s stop) MarshalText() ([]byte, error) { return []byte("stop"), nil }
 
@@ -259,6 +272,13 @@ var vectors = []vector{
 		T celsius `larder:",omitzero"`
 		U celsius `larder:",omitzero"`
 	}{0, -273.15}, `{"map":[["T",{"int":"0"}]]}`},
+	{"struct with pointers to what has IsZero", struct {
+		P *celsius `larder:",omitzero"`
+		Q *celsius `larder:",omitzero"`
+		R any      `larder:",omitzero"`
+		S any      `larder:",omitzero"`
+	}{Q: ptr(celsius(-273.15)), S: time.Time{}}, `{"map":[["Q",{"float64":"c071126666666666"}],["S",{"time":"0001-01-01T00:00:00Z"}]]}`},
+	{"struct with structs embedded deeper", outer1{outer2{outer3{outer4{1, 2, 3}}}, 4}, `{"map":[["A",{"int":"1"}],["B",{"int":"2"}],["C",{"int":"3"}],["D",{"int":"4"}]]}`},
 	{"struct with structs embedded", embedding{base{4, inner{"butter"}}, Shared{20000}, label2{"soma"}, 300}, `{"map":[["Order",{"int":"4"}],["Kind","butter"],["shared",{"map":[["Rate",{"int":"20000"}]]}],["Label","soma"],["Cutoff",{"int":"300"}]]}`},
 	{"struct with a text embedded", naming{"a", 1}, `{"map":[["Name","a"],["N",{"int":"1"}]]}`},
 	{"struct by pointer", &plain{Order: 4}, `{"map":[["Order",{"int":"4"}],["Kind",""],["Cutoff",{"int":"0"}]]}`},
@@ -270,6 +290,7 @@ var vectors = []vector{
 	{"MarshalText before other methods", probe{"A"}, `"probe A"`},
 	{"MarshalText of a function", stop(func() {}), `"stop"`},
 	{"MarshalText in an interface with methods", []interface{ String() string }{probe{"B"}, time.Unix(1, 0)}, `{"list":["probe B",{"time":"1970-01-01T00:00:01Z"}]}`},
+	{"list of a byte type with MarshalText", []switching{0, 1}, `{"list":["open","closed"]}`},
 	{"bytes of a type with MarshalText", net.IPv4(10, 0, 0, 1), `"10.0.0.1"`},
 
 	{"text that is all capitals and signs", map[string]any{"Ünit (mV)": "A__B"}, `{"map":[["Ünit (mV)","A__B"]]}`},
