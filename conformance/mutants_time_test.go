@@ -448,5 +448,3 @@ var leakMutants = []mutant{
 		}()
 	}},
 }
-
-var processMutants = []mutant{}

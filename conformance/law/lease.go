@@ -182,7 +182,10 @@ func leaseNotEarly(ctx context.Context, e *Env) error {
 func (e *Env) expire(p, q *probe, name string, ttl time.Duration) (old, now backend.Lease) {
 	const moment = 150 * time.Millisecond
 	old, now = p.acquire(name, moment), noLease{}
-	got := p.err == nil && eventually(q.ctx, func() bool {
+	if p.err != nil || q.err != nil {
+		return old, now
+	}
+	got := eventually(q.ctx, func() bool {
 		l, err := q.tryAcquire(name, ttl)
 		if err == nil {
 			now = l

@@ -161,9 +161,9 @@ func differ(got, want string) string {
 // clip shows the beginning of a text.
 func clip(s string) string {
 	if len(s) > 40 {
-		return fmt.Sprintf("%q…", s[:40])
+		return fmt.Sprintf("%+q…", s[:40])
 	}
-	return fmt.Sprintf("%q", s)
+	return fmt.Sprintf("%+q", s)
 }
 
 // about wants info to say what is true of text under key.
