@@ -232,6 +232,22 @@ func (e *Events) Seconds() []float64 {
 	return seconds
 }
 
+// Table shows the events as columns: the time in seconds and the address. The lines of
+// the header are header records.
+func (e *Events) Table() *Table {
+	t := &Table{Format: AER, Version: e.Version, DeclaredRows: -1, DeclaredColumns: -1, FinalNewline: true, rows: len(e.Ticks)}
+	for i, line := range e.Header {
+		t.Headers = append(t.Headers, HeaderRecord{Value: line, Raw: line, Line: i + 1})
+	}
+	addresses := make([]float64, len(e.Addresses))
+	for i, a := range e.Addresses {
+		addresses[i] = float64(a)
+	}
+	t.Columns = []Column{{Title: "Time", Units: "s", Raw: "Time (s)"}, {Title: "Address", Raw: "Address"}}
+	t.Float, t.Text = [][]float64{e.Seconds(), addresses}, make([][]string, 2)
+	return t
+}
+
 // SortByTime returns the events in the order of their unwrapped times; events of one
 // time keep theirs.
 func (e *Events) SortByTime() *Events {

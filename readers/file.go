@@ -6,8 +6,8 @@ import (
 	"os"
 )
 
-// Read tells by [Sniff] what r holds, and reads it whole: an ATF file or one that NEURON
-// wrote. Anything else is an error that matches [ErrFormat] and names what it looks like.
+// Read tells by [Sniff] what r holds, and reads it whole: an ATF file, one that NEURON
+// wrote, or address events, as [Events.Table] shows them. Anything else is an error that matches [ErrFormat] and names what it looks like.
 func Read(r io.Reader, opts *Options) (*Table, error) {
 	o := opts.with(r)
 	prefix := make([]byte, SniffLen)
@@ -35,7 +35,8 @@ func Read(r io.Reader, opts *Options) (*Table, error) {
 		return &Table{}, &ParseError{Format: Unknown, Name: o.Name, Err: ErrFormat, Text: shown(prefix),
 			Hint: "neither an Axon Text File nor one of NEURON's"}
 	case AER:
-		return &Table{}, &ParseError{Format: f, Name: o.Name, Err: ErrFormat, Hint: "it holds events, not columns: ReadAER reads it"}
+		events, err := ReadAER(whole, &o)
+		return events.Table(), err
 	default:
 		return &Table{}, &ParseError{Format: f, Name: o.Name, Err: ErrFormat, Hint: "it is recognised, but not read"}
 	}

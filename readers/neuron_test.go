@@ -274,7 +274,6 @@ func TestReadRefusesByName(t *testing.T) {
 	for _, c := range []struct{ file, says string }{
 		{"ABF2\x00\x00\x00\x02", "Axon Binary Format"},
 		{"\x1f\x8b\x08\x00", "gzip"},
-		{"#!AER-DAT2.0\r\n", "ReadAER"},
 		{"#!AER-DAT3.1\r\n", "AEDAT 3 or 4"},
 		{"ATF\x00\x00\x00\x00\x00", "Adobe Texture Format"},
 		{"&P123456 = AS 10, 001\n", "cuneiform"},

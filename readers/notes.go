@@ -69,13 +69,21 @@ func (n note) warning(t *Table) Warning {
 	}
 	switch n.code {
 	case EmptyCell:
-		w.Msg = fmt.Sprintf("%s: %d empty cells read as NaN, the first here", col, n.count)
+		w.Msg = fmt.Sprintf("%s: %s read as NaN, the first here", col, count(n.count, "empty cell"))
 	case OutOfRange:
-		w.Msg = fmt.Sprintf("%s: %d numbers too large for a float64 read as infinity, the first %q here", col, n.count, n.text)
+		w.Msg = fmt.Sprintf("%s: %s too large for a float64 read as infinity, the first %q here", col, count(n.count, "number"), n.text)
 	case ExtraDelimiter:
-		w.Msg = fmt.Sprintf("delimiters without a field at the end of %d rows, the first here", n.count)
+		w.Msg = fmt.Sprintf("delimiters without a field at the end of %s, the first here", count(n.count, "row"))
 	case MixedColumn:
-		w.Msg = fmt.Sprintf("%s: %d cells are no numbers, the first %q here: the column is kept as text", col, n.count, n.text)
+		w.Msg = fmt.Sprintf("%s: kept as text for %s without a number, the first %q here", col, count(n.count, "cell"), n.text)
 	}
 	return w
+}
+
+// count says "1 cell" or "5 cells".
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }

@@ -27,12 +27,33 @@ type Trace struct {
 
 // timeColumns is 1 if the first column of t is the time (or whatever x is), else 0.
 func (t *Table) timeColumns() int {
-	switch t.Format {
-	case NeuronPrint, NeuronStep, NeuronWrite:
+	switch {
+	case len(t.Columns) < 2, t.Format == NeuronPrint, t.Format == NeuronStep, t.Format == NeuronWrite:
+		return 0
+	case t.Format == ATF && !t.isRecording():
 		return 0
 	}
-	return min(1, max(0, len(t.Columns)-1))
+	return 1
 }
+
+// timeUnits are units of time, as titles have them.
+var timeUnits = []string{"s", "sec", "ms", "msec", "us", "usec", "µs", "ns", "min", "h"}
+
+// isRecording tells an ATF file of traces from one of results, whose first column is
+// anything. What Axon's programs write of a recording says how it was acquired.
+func (t *Table) isRecording() bool {
+	for _, key := range []string{"AcquisitionMode", "SignalsExported", "Signals"} {
+		if _, ok := t.Header(key); ok {
+			return true
+		}
+	}
+	first := t.Columns[0]
+	title := strings.ToLower(first.Title)
+	return title == "" || title == "t" || strings.HasPrefix(title, "time") || slices.Contains(timeUnits, strings.ToLower(first.Units))
+}
+
+// HasTimeColumn tells whether the first column is the time, or, in a graph, x.
+func (t *Table) HasTimeColumn() bool { return t.timeColumns() == 1 }
 
 // Time returns the first column of a recording, or, for a file that tells only the
 // interval, the times that follow from it. The units are those of the file: see
@@ -267,16 +288,17 @@ func load(name string, wanted func(Format) bool) (times, values []float64, err e
 	if err != nil && !errors.Is(err, ErrTruncated) {
 		return nil, nil, err
 	}
-	if len(t.Columns) == 0 && len(t.Curves) > 0 {
-		return t.Curves[0].X, t.Curves[0].Y, err
+	if t.Step > 0 {
+		times, _ = t.Time()
+		return times, t.Float[0], err
 	}
-	times, timeErr := t.Time()
-	if timeErr != nil {
-		return nil, nil, errors.Join(err, timeErr)
+	if len(t.Columns) < 2 {
+		return nil, nil, errors.Join(err, fmt.Errorf("readers: %s: a %v of %d columns has no times and values", name, t.Format, len(t.Columns)))
 	}
-	values, valueErr := t.numbers(t.timeColumns())
-	if valueErr != nil {
-		return nil, nil, errors.Join(err, valueErr)
+	times, timeErr := t.numbers(0)
+	values, valueErr := t.numbers(1)
+	if bad := errors.Join(timeErr, valueErr); bad != nil {
+		return nil, nil, errors.Join(err, bad)
 	}
 	return times, values, err
 }

@@ -107,11 +107,21 @@ type Table struct {
 	FinalNewline    bool // false: the last line may be cut in the middle of a number
 	Warnings        []Warning
 
-	rows int
+	rows int // that were read, also where Options.Columns left out every column
 }
 
 // Rows returns the number of rows, the same for every column that was read.
-func (t *Table) Rows() int { return t.rows }
+func (t *Table) Rows() int {
+	for c := range t.Columns {
+		switch {
+		case c < len(t.Float) && t.Float[c] != nil:
+			return len(t.Float[c])
+		case c < len(t.Text) && t.Text[c] != nil:
+			return len(t.Text[c])
+		}
+	}
+	return t.rows
+}
 
 // Header returns the first header record with this key.
 func (t *Table) Header(key string) (HeaderRecord, bool) {

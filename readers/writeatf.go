@@ -34,7 +34,7 @@ func WriteATF(w io.Writer, t *Table, opts *WriteOptions) error {
 		return err
 	}
 	a.header()
-	for row := range t.rowCount() {
+	for row := range t.Rows() {
 		a.row(row)
 	}
 	if a.err != nil {
@@ -44,19 +44,6 @@ func WriteATF(w io.Writer, t *Table, opts *WriteOptions) error {
 		return fmt.Errorf("readers: write ATF: %w", err)
 	}
 	return nil
-}
-
-// rowCount is the number of rows also of a table that somebody put together by hand.
-func (t *Table) rowCount() int {
-	for c := range t.Columns {
-		switch {
-		case c < len(t.Float) && t.Float[c] != nil:
-			return len(t.Float[c])
-		case c < len(t.Text) && t.Text[c] != nil:
-			return len(t.Text[c])
-		}
-	}
-	return 0
 }
 
 // An atfWriter keeps the first error of its text; bufio keeps that of the io.Writer.
@@ -89,8 +76,8 @@ func (a *atfWriter) check() error {
 		if n < 0 {
 			return fmt.Errorf("readers: write ATF: column %d has no data", c)
 		}
-		if n != t.rowCount() {
-			return fmt.Errorf("readers: write ATF: column %d has %d rows, column 0 has %d", c, n, t.rowCount())
+		if n != t.Rows() {
+			return fmt.Errorf("readers: write ATF: column %d has %d rows, column 0 has %d", c, n, t.Rows())
 		}
 	}
 	return nil

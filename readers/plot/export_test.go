@@ -1,0 +1,3 @@
+package plot
+
+var Ticks = ticks
