@@ -14,7 +14,9 @@ package conformance
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -70,43 +72,60 @@ func Run(t *testing.T, c Config) {
 		}
 		os.Exit(0)
 	}
-	tier, seed := chosenTier(t), chosenSeed(t)
-	command := c.command(t)
+	tier, cfg := chosenTier(t), c.law(t, chosenSeed(t))
+	if err := validate(cfg); err != nil {
+		t.Fatal(err)
+	}
 	for _, l := range law.Laws() {
-		if l.Tier > tier {
-			continue
+		if l.Tier <= tier {
+			t.Run(l.Name, func(t *testing.T) {
+				if !l.Alone {
+					t.Parallel()
+				}
+				report(t, law.Try(t.Context(), in(t, cfg, c), l, tier))
+			})
 		}
-		t.Run(l.Name, func(t *testing.T) {
-			cfg := c.law(t, command, seed)
-			if err := cfg.Validate(); err != nil {
-				t.Fatal(err)
-			}
-			if !l.Alone {
-				t.Parallel()
-			}
-			report(t, law.Try(t.Context(), cfg, l, tier))
-		})
 	}
+	t.Run(shrunk.Name, func(t *testing.T) {
+		t.Parallel()
+		model(t, in(t, cfg, c), tier)
+	})
 }
 
-// command returns what starts a helper process, which comes back to t's call of Run.
-func (c Config) command(t testing.TB) func(loc string) *exec.Cmd {
-	if c.Crash == nil {
-		return nil
+// validate reports what is wrong with a Config, whose Skip may name what only tests have.
+func validate(cfg law.Config) error {
+	if reason, ok := cfg.Skip[shrunk.Name]; ok {
+		if reason == "" {
+			return fmt.Errorf("conformance: Skip names %q without a reason", shrunk.Name)
+		}
+		cfg.Skip = maps.Clone(cfg.Skip)
+		delete(cfg.Skip, shrunk.Name)
 	}
-	return func(loc string) *exec.Cmd { return c.Crash(t, loc) }
+	return cfg.Validate()
 }
 
-// law returns the Config of one subtest.
-func (c Config) law(t testing.TB, command func(string) *exec.Cmd, seed uint64) law.Config {
-	return law.Config{
-		New:     func(context.Context) (string, error) { return c.New(t), nil },
-		Open:    c.Open,
-		Fresh:   true,
-		Command: command,
-		Skip:    c.Skip,
-		Seed:    seed,
+// law returns what all subtests of t have in common.
+func (c Config) law(t testing.TB, seed uint64) law.Config {
+	cfg := law.Config{
+		New:   func(context.Context) (string, error) { return "", errors.New("no subtest, no place") },
+		Open:  c.Open,
+		Fresh: true,
+		Skip:  c.Skip,
+		Seed:  seed,
 	}
+	if c.Crash != nil {
+		// A helper process comes back to t's call of Run, so it is t that it runs.
+		cfg.Command = func(loc string) *exec.Cmd { return c.Crash(t, loc) }
+	}
+	return cfg
+}
+
+// in returns cfg with a place that is cleaned up after the subtest t. It is made here, in
+// the goroutine that may call t.Fatal.
+func in(t testing.TB, cfg law.Config, c Config) law.Config {
+	loc := c.New(t)
+	cfg.New = func(context.Context) (string, error) { return loc, nil }
+	return cfg
 }
 
 func report(t *testing.T, r law.Result) {

@@ -167,7 +167,11 @@ func within(ctx context.Context, patience time.Duration, f func(context.Context)
 	limited, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	done := make(chan error, 1)
-	go func() { done <- guarded(func() error { return f(limited) }) }()
+	go func() {
+		err := errors.New("it ended its goroutine, as t.Fatal does")
+		defer func() { done <- err }()
+		err = guarded(func() error { return f(limited) })
+	}()
 	// Who heeds his context comes back soon after it ended.
 	hang := time.NewTimer(patience + patience/4 + time.Second)
 	defer hang.Stop()
