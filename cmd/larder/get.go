@@ -72,7 +72,7 @@ func first(args []string) string {
 }
 
 func (a *app) get(ctx context.Context, f *getFlags, text string) error {
-	store, err := a.open(ctx, 0)
+	store, err := a.openToRead(ctx)
 	if err != nil {
 		return err
 	}

@@ -101,7 +101,7 @@ With --json there is one JSON object a line.`,
 }
 
 func (a *app) list(ctx context.Context, flt filter, asJSON, long bool) error {
-	store, err := a.open(ctx, 0)
+	store, err := a.openToRead(ctx)
 	if err != nil {
 		return err
 	}

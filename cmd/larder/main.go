@@ -13,9 +13,6 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
-
-	_ "github.com/larder-store/larder/backend/mem"
-	_ "github.com/larder-store/larder/backend/shelve"
 )
 
 // The exit codes, as the help lists them.
@@ -42,7 +39,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	a := &app{stdin: stdin, stdout: stdout, stderr: stderr}
 	root := newRoot(a)
 	root.SetArgs(doubleDashes(root, args))
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return exitDone
 	}
@@ -52,7 +49,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	case errors.As(err, &e):
 		code, err = e.code, e.err
 	case !a.started: // cobra's words about commands and flags
-		code = exitMisused
+		code, err = exitMisused, fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())
 	}
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		err = errors.New("interrupted")
@@ -117,10 +114,17 @@ with one dash or two.
 ` + exitHelp,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
-		PersistentPreRun: func(*cobra.Command, []string) {
-			a.started = true
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			err := fmt.Errorf("there is no command %q", args[0])
+			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+				err = fmt.Errorf("%w; perhaps %s", err, strings.Join(near, ", "))
+			}
+			return err
 		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetIn(a.stdin)
 	root.SetOut(a.stdout)
@@ -134,5 +138,12 @@ with one dash or two.
 		newList(a),
 		newRemove(a),
 	)
+	for _, cmd := range root.Commands() {
+		run := cmd.RunE
+		cmd.RunE = func(cmd *cobra.Command, args []string) error {
+			a.started = true
+			return run(cmd, args)
+		}
+	}
 	return root
 }

@@ -44,7 +44,11 @@ and stay.
 }
 
 func (a *app) remove(ctx context.Context, f *removeFlags, args []string) error {
-	store, err := a.open(ctx, 0)
+	open := a.openToRead
+	if !f.dryRun {
+		open = func(ctx context.Context) (*larder.Store, error) { return a.open(ctx, 0) }
+	}
+	store, err := open(ctx)
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/larder-store/larder"
 	"github.com/larder-store/larder/component"
 	"github.com/larder-store/larder/internal/stage"
 )
@@ -118,7 +119,11 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 		defer os.Remove(spooled)
 		s.Stdin = spooled
 	}
-	store, err := a.open(ctx, f.wait)
+	open := func() (*larder.Store, error) { return a.open(ctx, f.wait) }
+	if f.dryRun {
+		open = func() (*larder.Store, error) { return a.openToRead(ctx) }
+	}
+	store, err := open()
 	if err != nil {
 		return err
 	}

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -10,14 +12,20 @@ import (
 	"time"
 
 	"github.com/larder-store/larder"
+	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/backend/mem"
+	"github.com/larder-store/larder/backend/shelve"
 )
+
+// storeVariable names the store where no flag does.
+const storeVariable = "LARDER_STORE"
 
 // url returns where the store is.
 func (a *app) url() (string, error) {
 	if a.storeURL != "" {
 		return a.storeURL, nil
 	}
-	if url := os.Getenv("LARDER_STORE"); url != "" {
+	if url := os.Getenv(storeVariable); url != "" {
 		return url, nil
 	}
 	dir, err := os.UserCacheDir()
@@ -27,17 +35,49 @@ func (a *app) url() (string, error) {
 	return filepath.Join(dir, "larder", "store"), nil
 }
 
-// open opens the store. wait bounds how long it waits for another process's
+// open opens the store to write. wait bounds how long it waits for another process's
 // computation; 0 is the library's default.
 func (a *app) open(ctx context.Context, wait time.Duration) (*larder.Store, error) {
 	url, err := a.url()
 	if err != nil {
 		return nil, err
 	}
-	return larder.Open(ctx, url, &larder.Options{
-		Logger:  slog.New(&words{a: a}),
-		MaxWait: wait,
-	})
+	return larder.Open(ctx, url, a.options(wait))
+}
+
+func (a *app) options(wait time.Duration) *larder.Options {
+	return &larder.Options{Logger: slog.New(&words{a: a}), MaxWait: wait}
+}
+
+// openToRead opens the store for a command that changes nothing, and so makes no store
+// where there is none. The default store is empty then.
+func (a *app) openToRead(ctx context.Context) (*larder.Store, error) {
+	url, err := a.url()
+	if err != nil {
+		return nil, err
+	}
+	var b larder.Backend
+	if dir, ok := plainPath(url); ok {
+		b, err = shelve.Open(dir, &shelve.Options{ReadOnly: true})
+	} else {
+		b, err = backend.Open(ctx, url)
+	}
+	if errors.Is(err, fs.ErrNotExist) && a.storeURL == "" && os.Getenv(storeVariable) == "" {
+		b, err = mem.New(nil), nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return larder.New(b, a.options(0)), nil
+}
+
+// plainPath returns the directory of a shelf that is named without parameters.
+func plainPath(url string) (string, bool) {
+	if scheme, _, ok := strings.Cut(url, ":"); ok && len(scheme) > 1 && !strings.ContainsAny(scheme, `/\`) {
+		rest, ok := strings.CutPrefix(url, "shelve://")
+		return rest, ok && strings.HasPrefix(rest, "/") && !strings.ContainsAny(rest, "?#%")
+	}
+	return url, true
 }
 
 // words is a slog.Handler that tells a Store's messages as a line each.
@@ -59,8 +99,13 @@ func (w *words) Handle(_ context.Context, r slog.Record) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "larder: %s", strings.TrimPrefix(r.Message, "larder: "))
 	tell := func(attr slog.Attr) bool {
-		if attr.Key == "err" {
-			fmt.Fprintf(&b, ": %v", attr.Value)
+		err, ok := attr.Value.Any().(error)
+		switch {
+		case !ok: // a key: the error has it
+		case errors.Is(err, larder.ErrLocked):
+			fmt.Fprintf(&b, ": %s", afterText(err.Error(), larder.ErrLocked.Error()+": "))
+		default:
+			fmt.Fprintf(&b, ": %v", err)
 		}
 		return true
 	}
@@ -80,3 +125,11 @@ func (w *words) WithAttrs(attrs []slog.Attr) slog.Handler {
 
 // WithGroup implements slog.Handler; a Store has no groups.
 func (w *words) WithGroup(string) slog.Handler { return w }
+
+// afterText returns what follows the last mark in text; all, if there is none.
+func afterText(text, mark string) string {
+	if i := strings.LastIndex(text, mark); i >= 0 {
+		return text[i+len(mark):]
+	}
+	return text
+}

@@ -20,6 +20,10 @@ type ending struct {
 	took        time.Duration
 }
 
+// lastWords is how long the output of an interrupted command is waited for once the command is
+// gone: processes that it started may hold it open for ever.
+const lastWords = 500 * time.Millisecond
+
 // execute runs the command to its end. What it says goes to o.Stdout and o.Stderr at once,
 // and into the captures.
 func (s *Stage) execute(ctx context.Context, o *Options, stdout, stderr *capture) (ending, error) {
@@ -30,13 +34,7 @@ func (s *Stage) execute(ctx context.Context, o *Options, stdout, stderr *capture
 	if exe, err = filepath.Abs(exe); err != nil { // cmd.Dir must not count twice
 		return ending{}, err
 	}
-	cmd := &exec.Cmd{
-		Path:   exe,
-		Args:   s.Args,
-		Dir:    s.Dir,
-		Stdout: io.MultiWriter(o.Stdout, stdout),
-		Stderr: io.MultiWriter(o.Stderr, stderr),
-	}
+	cmd := &exec.Cmd{Path: exe, Args: s.Args, Dir: s.Dir}
 	if s.Stdin != "" {
 		in, err := os.Open(s.Stdin)
 		if err != nil {
@@ -45,6 +43,15 @@ func (s *Stage) execute(ctx context.Context, o *Options, stdout, stderr *capture
 		defer in.Close()
 		cmd.Stdin = in
 	}
+	var out pipes
+	defer out.close()
+	if cmd.Stdout, err = out.add(o.Stdout, stdout); err != nil {
+		return ending{}, err
+	}
+	if cmd.Stderr, err = out.add(o.Stderr, stderr); err != nil {
+		return ending{}, err
+	}
+
 	began := time.Now()
 	if err := cmd.Start(); err != nil {
 		var p *os.PathError
@@ -53,31 +60,90 @@ func (s *Stage) execute(ctx context.Context, o *Options, stdout, stderr *capture
 		}
 		return ending{}, &CommandError{s.Args[0], err}
 	}
-
 	w := watch(ctx, cmd.Process, o.Signals)
+	copied := out.copy()
 	err = cmd.Wait()
+	var copyErr error
+	select {
+	case copyErr = <-copied:
+	case <-w.interrupted:
+		select {
+		case <-copied:
+		case <-time.After(lastWords):
+			out.close()
+			<-copied
+		}
+	}
 	e := ending{interrupted: w.stop(), took: time.Since(began)}
 	e.exit, e.signalled = exitOf(cmd.ProcessState)
 	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
+	if errors.As(err, &exit) {
+		err = nil
+	}
+	if err = errors.Join(err, copyErr); err != nil {
 		return e, fmt.Errorf("command %q: %w", s.Args[0], err)
 	}
 	return e, nil
 }
 
+// pipes carry a command's output to those who want it.
+type pipes struct {
+	readers, writers []*os.File
+	to               []io.Writer
+}
+
+// add returns the end of a new pipe that the command writes to.
+func (p *pipes) add(to ...io.Writer) (*os.File, error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	p.readers, p.writers = append(p.readers, r), append(p.writers, w)
+	p.to = append(p.to, io.MultiWriter(to...))
+	return w, nil
+}
+
+// copy carries on until no process has the other end of any pipe, then tells its error.
+func (p *pipes) copy() <-chan error {
+	errs := make([]error, len(p.readers))
+	var group sync.WaitGroup
+	for i, r := range p.readers {
+		p.writers[i].Close() // the command has its own
+		group.Go(func() {
+			_, errs[i] = io.Copy(p.to[i], r)
+			r.Close() // so that the command notices if nobody listens
+		})
+	}
+	done := make(chan error, 1)
+	go func() {
+		group.Wait()
+		done <- errors.Join(errs...)
+	}()
+	return done
+}
+
+// close closes what is still open.
+func (p *pipes) close() {
+	for i := range p.readers {
+		p.readers[i].Close()
+		p.writers[i].Close()
+	}
+}
+
 // watcher passes signals on to the command while it runs.
 type watcher struct {
+	interrupted chan struct{} // closed when anything came
 	done        chan struct{}
 	group       sync.WaitGroup
-	interrupted bool
 }
 
 // watch passes on what comes by signals; where nothing can come, the end of ctx kills the
 // process. A command that an interrupt reaches by itself, since the terminal sends it
 // to both, is spared a second one; unless the user insists.
 func watch(ctx context.Context, p *os.Process, signals <-chan os.Signal) *watcher {
-	w := &watcher{done: make(chan struct{})}
+	w := &watcher{interrupted: make(chan struct{}), done: make(chan struct{})}
 	w.group.Go(func() {
+		tell := sync.OnceFunc(func() { close(w.interrupted) })
 		ended := ctx.Done()
 		signalled := false
 		for {
@@ -85,7 +151,7 @@ func watch(ctx context.Context, p *os.Process, signals <-chan os.Signal) *watche
 			case <-w.done:
 				return
 			case <-ended:
-				w.interrupted = true
+				tell()
 				ended = nil
 				if signals == nil {
 					p.Kill()
@@ -94,7 +160,8 @@ func watch(ctx context.Context, p *os.Process, signals <-chan os.Signal) *watche
 				if signalled || !reachesByItself(sig) {
 					p.Signal(sig) // an error: it has ended
 				}
-				signalled, w.interrupted = true, true
+				tell()
+				signalled = true
 			}
 		}
 	})
@@ -105,5 +172,10 @@ func watch(ctx context.Context, p *os.Process, signals <-chan os.Signal) *watche
 func (w *watcher) stop() bool {
 	close(w.done)
 	w.group.Wait()
-	return w.interrupted
+	select {
+	case <-w.interrupted:
+		return true
+	default:
+		return false
+	}
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -25,6 +26,7 @@ type restored struct {
 	exit           int
 	stdout, stderr capture
 	staged         []staged
+	tree           *tree // the last staged output, while it is a directory that is being filled
 }
 
 // staged is an output that waits beside its place.
@@ -84,6 +86,9 @@ func readManifest(t *tar.Reader) (manifest, error) {
 // next goes to the next member, which must be name.
 func next(t *tar.Reader, name string) error {
 	h, err := t.Next()
+	if err == io.EOF {
+		return fmt.Errorf("%w: it ends before %q", errUnfit, name)
+	}
 	if err != nil {
 		return err
 	}
@@ -106,12 +111,6 @@ func readText(t *tar.Reader, name string, dst *capture) error {
 // readOutputs stages the outputs. Of an archive from a shared store nothing is trusted: names
 // must be those that were declared, and what is in a directory cannot leave it.
 func (run *restored) readOutputs(t *tar.Reader, m manifest, targets []target) error {
-	byName := map[string]target{}
-	for _, target := range targets {
-		byName[target.name] = target
-	}
-	var tree *tree
-	defer func() { tree.close() }()
 	for {
 		h, err := t.Next()
 		if err == io.EOF {
@@ -121,45 +120,66 @@ func (run *restored) readOutputs(t *tar.Reader, m manifest, targets []target) er
 			return err
 		}
 		n, inner, err := splitMember(h.Name, m)
-		if err != nil {
+		switch {
+		case err != nil:
 			return err
-		}
-		if inner != "" {
-			if n != len(run.staged)-1 || tree == nil {
-				return fmt.Errorf("%w: member %q comes before its directory", errUnfit, h.Name)
-			}
-			if err := tree.add(inner, h, t); err != nil {
-				return fmt.Errorf("output %q: %w", m.Outputs[n], err)
-			}
-			continue
-		}
-		if err := tree.close(); err != nil {
-			return err
-		}
-		tree = nil
-		goal, ok := byName[m.Outputs[n]]
-		if !ok || n != len(run.staged) {
-			return fmt.Errorf("%w of this stage: member %q", errUnfit, h.Name)
-		}
-		s := staged{target: goal}
-		if h.Typeflag == tar.TypeDir {
-			s.path, tree, err = newTree(goal.path, h)
-		} else {
-			s.path, err = stageFile(goal.path, h, t)
-		}
-		if s.path != "" {
-			run.staged = append(run.staged, s)
+		case inner == "" && n == len(run.staged):
+			err = run.begin(m.Outputs[n], targets, h, t)
+		case inner != "" && n == len(run.staged)-1 && run.tree != nil:
+			err = run.tree.add(inner, h, t)
+		default:
+			err = fmt.Errorf("%w: member %q is not in its place", errUnfit, h.Name)
 		}
 		if err != nil {
-			return fmt.Errorf("output %q: %w", goal.name, err)
+			return fmt.Errorf("output %q: %w", m.Outputs[n], err)
 		}
 	}
 	if len(run.staged) != len(m.Outputs) {
 		return fmt.Errorf("%w: %d of %d outputs", errUnfit, len(run.staged), len(m.Outputs))
 	}
-	done := tree
-	tree = nil
-	return done.close()
+	return run.closeTree()
+}
+
+// begin stages a file, or a directory that is still empty.
+func (run *restored) begin(name string, targets []target, h *tar.Header, r io.Reader) error {
+	if err := run.closeTree(); err != nil {
+		return err
+	}
+	i := slices.IndexFunc(targets, func(t target) bool { return t.name == name })
+	if i < 0 {
+		return fmt.Errorf("%w of this stage: member %q", errUnfit, h.Name)
+	}
+	t := targets[i]
+	if err := os.MkdirAll(filepath.Dir(t.path), 0o777); err != nil {
+		return err
+	}
+	switch h.Typeflag {
+	case tar.TypeDir:
+		dir, err := os.MkdirTemp(filepath.Dir(t.path), hidden+"*")
+		if err != nil {
+			return err
+		}
+		run.staged = append(run.staged, staged{t, dir})
+		run.tree, err = openTree(dir, h)
+		return err
+	case tar.TypeReg:
+		f, err := os.CreateTemp(filepath.Dir(t.path), hidden+"*")
+		if err != nil {
+			return err
+		}
+		run.staged = append(run.staged, staged{t, f.Name()})
+		return fill(f, h, r)
+	}
+	return fmt.Errorf("%w: member %q is neither a file nor a directory", errUnfit, h.Name)
+}
+
+func (run *restored) closeTree() error {
+	t := run.tree
+	run.tree = nil
+	if t == nil {
+		return nil
+	}
+	return t.close()
 }
 
 // splitMember returns which output a member belongs to, and its path below it.
@@ -176,89 +196,6 @@ func splitMember(name string, m manifest) (n int, inner string, err error) {
 		inner = parts[3]
 	}
 	return n, inner, nil
-}
-
-// stageFile writes a file beside path and returns where.
-func stageFile(path string, h *tar.Header, r io.Reader) (string, error) {
-	if h.Typeflag != tar.TypeReg {
-		return "", fmt.Errorf("%w: member %q is neither a file nor a directory", errUnfit, h.Name)
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
-		return "", err
-	}
-	f, err := os.CreateTemp(filepath.Dir(path), hidden+"*")
-	if err != nil {
-		return "", err
-	}
-	return f.Name(), fill(f, h, r)
-}
-
-// fill writes a member to f, and closes it.
-func fill(f *os.File, h *tar.Header, r io.Reader) error {
-	_, err := io.Copy(f, r)
-	if err == nil {
-		err = f.Chmod(fs.FileMode(h.Mode).Perm())
-	}
-	return errors.Join(err, f.Close())
-}
-
-// tree is a directory that is being restored. Nothing that is added can leave it: os.Root
-// sees to that, whatever the links in it say.
-type tree struct {
-	root  *os.Root
-	modes []dirMode // set at the end, since a directory may be read-only
-}
-
-type dirMode struct {
-	path string
-	mode fs.FileMode
-}
-
-// newTree makes a directory beside path and returns where.
-func newTree(path string, h *tar.Header) (string, *tree, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
-		return "", nil, err
-	}
-	dir, err := os.MkdirTemp(filepath.Dir(path), hidden+"*")
-	if err != nil {
-		return "", nil, err
-	}
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return dir, nil, err
-	}
-	return dir, &tree{root, []dirMode{{".", fs.FileMode(h.Mode).Perm()}}}, nil
-}
-
-// add makes a member of the archive below the directory.
-func (t *tree) add(name string, h *tar.Header, r io.Reader) error {
-	path := filepath.FromSlash(name)
-	switch h.Typeflag {
-	case tar.TypeDir:
-		t.modes = append(t.modes, dirMode{path, fs.FileMode(h.Mode).Perm()})
-		return t.root.Mkdir(path, 0o700)
-	case tar.TypeSymlink:
-		return t.root.Symlink(h.Linkname, path)
-	case tar.TypeReg:
-		f, err := t.root.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-		if err != nil {
-			return err
-		}
-		return fill(f, h, r)
-	}
-	return fmt.Errorf("member %q is of an unknown kind", h.Name)
-}
-
-// close sets the modes of directories, the inner ones first.
-func (t *tree) close() error {
-	if t == nil {
-		return nil
-	}
-	var errs []error
-	for i := len(t.modes) - 1; i >= 0; i-- {
-		errs = append(errs, t.root.Chmod(t.modes[i].path, t.modes[i].mode))
-	}
-	return errors.Join(append(errs, t.root.Close())...)
 }
 
 // commit puts the outputs in their places.
@@ -322,6 +259,7 @@ func (run *restored) replay(stdout, stderr io.Writer) error {
 
 // Close removes what was not committed.
 func (run *restored) Close() {
+	run.closeTree()
 	for _, s := range run.staged {
 		removeAll(s.path)
 	}

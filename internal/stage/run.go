@@ -135,7 +135,7 @@ func (r *runner) missed(ctx context.Context, err error) error {
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
-	case errors.Is(err, larder.ErrCorrupt), errors.Is(err, errUnfit), errors.Is(err, tar.ErrHeader):
+	case errors.Is(err, larder.ErrCorrupt), errors.Is(err, errUnfit), errors.Is(err, tar.ErrHeader), errors.Is(err, io.ErrUnexpectedEOF):
 		r.replace = true
 		return nil
 	case errors.Is(err, larder.ErrNotFound), backend.Retryable(err):

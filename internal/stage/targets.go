@@ -29,6 +29,9 @@ func (s *Stage) targets() ([]target, error) {
 		if err != nil {
 			return nil, fmt.Errorf("output %q: %w", out, err)
 		}
+		if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+			return nil, misused("output %q is neither a file nor a directory", out)
+		}
 		all = append(all, target{filepath.ToSlash(filepath.Clean(out)), path})
 	}
 	slices.SortFunc(all, func(a, b target) int { return strings.Compare(a.name, b.name) })
@@ -119,12 +122,9 @@ type aside map[string]string // from where they were to where they are
 func setAside(targets []target) (aside, error) {
 	a := aside{}
 	for _, t := range targets {
-		info, err := os.Stat(t.path)
+		_, err := os.Lstat(t.path)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
-		}
-		if err == nil && !info.Mode().IsRegular() && !info.IsDir() {
-			err = errors.New("is neither a file nor a directory")
 		}
 		var away string
 		if err == nil {
