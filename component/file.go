@@ -84,8 +84,11 @@ func read(path string, now func() time.Time) (digest [sha256.Size]byte, info fs.
 	if err != nil {
 		return digest, nil, began, remedy(err)
 	}
-	if n != info.Size() || !same(info, after) {
+	if !same(info, after) {
 		return digest, nil, began, errors.New("changed while it was read; wait until it is complete")
+	}
+	if n != info.Size() { // the system makes it up as it is read, as in /proc
+		return digest, nil, began, fmt.Errorf("has %d bytes of contents but a size of %d; save a copy and name that", n, info.Size())
 	}
 	return [sha256.Size]byte(h.Sum(nil)), info, began, nil
 }

@@ -103,9 +103,9 @@ func WithAsOf(c Component, t time.Time) Component {
 	if d, ok := c.(dated); ok {
 		c = d.Component
 	}
-	// Only the instant counts. Without monotonic clock reading and location, dated
+	// Only the instant counts. UTC drops the monotonic clock reading too, so that dated
 	// values of one component and instant are equal.
-	return dated{c, t.Round(0).UTC()}
+	return dated{c, t.UTC()}
 }
 
 // dated is comparable wherever the component in it is.

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -34,6 +35,17 @@ func TestFileSpecial(t *testing.T) {
 		if c, err := component.File(path); c != nil || err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("File(%q) = %v, %v, want %q", path, c, err, want)
 		}
+	}
+}
+
+// A file that the system makes up as it is read has no contents to rely on.
+func TestFileWithoutSize(t *testing.T) {
+	const path = "/proc/self/status"
+	if _, err := os.Stat(path); os.IsNotExist(err) && runtime.GOOS != "linux" {
+		return
+	}
+	if c, err := component.File(path); c != nil || err == nil || !strings.Contains(err.Error(), "save a copy") {
+		t.Errorf("File(%q) = %v, %v, want an error", path, c, err)
 	}
 }
 

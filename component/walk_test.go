@@ -64,6 +64,22 @@ func (c withMap) Version() string               { return "1" }
 func (c withMap) Parameters() any               { return c.params }
 func (c withMap) Inputs() []component.Component { return c.inputs }
 
+// array is a component with more parts than are compared one by one.
+type array [1000]byte
+
+func (array) Type() string                  { return "array" }
+func (array) Version() string               { return "1" }
+func (a array) Parameters() any             { return a }
+func (array) Inputs() []component.Component { return nil }
+
+// lists is a component with an array of what cannot be compared.
+type lists [1]any
+
+func (lists) Type() string                  { return "lists" }
+func (lists) Version() string               { return "1" }
+func (l lists) Parameters() any             { return l[:] }
+func (lists) Inputs() []component.Component { return nil }
+
 // twice is a component that holds its inputs by value.
 type twice struct{ left, right component.Component }
 
@@ -98,6 +114,7 @@ func TestWalkIdentity(t *testing.T) {
 		{"equal moments", component.New("t", "1", nil, component.WithAsOf(pointer, noon), component.WithAsOf(pointer, noon)), 2},
 		{"values that cannot be compared", component.New("t", "1", nil, uncomparable, uncomparable), 3},
 		{"values with such in them", component.New("t", "1", nil, byValue{"b", uncomparable}, byValue{"b", uncomparable}), 5},
+		{"values with arrays", component.New("t", "1", nil, array{1}, array{1}, array{2}, lists{[]int{}}, lists{[]int{}}), 5},
 		{"equal references", component.New("t", "1", nil, component.Ref("k"), component.Ref("k"), component.Ref("l")), 3},
 	} {
 		if got := visits(t, tt.root); len(got) != tt.want {
@@ -124,14 +141,12 @@ func TestWalkTooMany(t *testing.T) {
 			t.Errorf("%s: Walk = %v, want ErrTooMany with advice", name, err)
 		}
 	}
-	n := 0
-	err := component.Walk(t.Context(), &fresh{}, func(component.Component, []int) error { n++; return nil })
-	if !errors.Is(err, component.ErrTooMany) || n != 0 {
-		t.Errorf("Walk without end = %v after %d visits, want ErrTooMany after none", err, n)
-	}
-	wide := component.New("wide", "1", nil, slices.Repeat([]component.Component{withMap{}}, 9_999)...)
-	if err := component.WalkUpTo(t.Context(), wide, 10_000); err != nil {
-		t.Errorf("Walk of as many as allowed = %v", err)
+	// The root counts too.
+	for n, want := range map[int]error{component.MaxComponents - 1: nil, component.MaxComponents: component.ErrTooMany} {
+		wide := component.New("wide", "1", nil, slices.Repeat([]component.Component{withMap{}}, n)...)
+		if err := component.Walk(t.Context(), wide, func(component.Component, []int) error { return nil }); !errors.Is(err, want) {
+			t.Errorf("Walk of %d inputs = %v, want %v", n, err, want)
+		}
 	}
 }
 

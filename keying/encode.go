@@ -28,14 +28,17 @@ type encoder struct {
 
 var encoders = sync.Pool{New: func() any { return &encoder{buf: make([]byte, 0, 1024)} }}
 
-// keepBuffer is the largest buffer that goes back to the pool; most encodings take less
-// than 1 KiB.
-const keepBuffer = 64 << 10
+// What goes back to the pool at most, in bytes and entries of maps: most encodings take
+// less than 1 KiB and 50.
+const (
+	keepBuffer = 64 << 10
+	keepPairs  = 4096
+)
 
 func newEncoder() *encoder { return encoders.Get().(*encoder) }
 
 func (e *encoder) free() {
-	if cap(e.buf) > keepBuffer {
+	if cap(e.buf) > keepBuffer || cap(e.pairs) > keepPairs {
 		return
 	}
 	e.reset()

@@ -37,7 +37,7 @@ type fault struct {
 	err  error
 }
 
-func (f *fault) Error() string { return f.path + ": " + f.err.Error() }
+func (f *fault) Error() string { return f.err.Error() }
 func (f *fault) Unwrap() error { return f.err }
 
 // faultf makes a fault at the present value.

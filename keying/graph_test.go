@@ -186,8 +186,10 @@ func TestRefStandsForTheWhole(t *testing.T) {
 				t.Errorf("%T: key with a Ref is %q, %v, want %q", g, got, err, want)
 			}
 		}
-		if _, err := g.Key(t.Context(), component.Ref("short")); err == nil {
-			t.Errorf("%T.Key(Ref(%q)) succeeded", g, "short")
+		for _, bad := range []string{"", "short", strings.ToUpper(known), known + "0", "A-" + inputA, "__-" + inputA, strings.Repeat("a", 136) + "-" + inputA, "a/-" + inputA, "a" + inputA} {
+			if _, err := g.Key(t.Context(), component.Ref(bad)); err == nil || len(err.Error()) > 300 {
+				t.Errorf("%T.Key(Ref(%q)) = %v, want an error", g, bad, err)
+			}
 		}
 	}
 }

@@ -19,7 +19,8 @@ type KeyGenerator interface {
 }
 
 // A Preimager is a KeyGenerator that also gives the canonical encoding that the
-// key was made from, which a Store keeps on the shelf "components".
+// key was made from, which a Store keeps on the shelf "components". Of a component.Ref only
+// the key is known: it is returned with [ErrNoPreimage].
 type Preimager interface {
 	KeyGenerator
 	Preimage(ctx context.Context, c component.Component) (key string, preimage []byte, err error)
