@@ -112,8 +112,9 @@ Data goes to standard output, words to standard error. Long flags may be written
 with one dash or two.
 
 ` + exitHelp,
-		SilenceErrors: true,
-		SilenceUsage:  true,
+		SuggestionsMinimumDistance: 1,
+		SilenceErrors:              true,
+		SilenceUsage:               true,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return nil

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -14,6 +16,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/larder-store/larder/codec"
 )
 
 func TestMain(m *testing.M) {
@@ -29,7 +33,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("LARDER_STORE", filepath.Join(env.WorkDir, "store"))
 			env.Setenv("XDG_CACHE_HOME", filepath.Join(env.WorkDir, "cache"))
 			env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
-			return nil
+			return binaries(env.WorkDir)
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"exits":     exits,
@@ -40,6 +44,24 @@ func TestScripts(t *testing.T) {
 			"waitfor":   waitFor,
 		},
 	})
+}
+
+// binaries makes the files that a script cannot hold: an array of three numbers, and a value
+// that is too large for an index.
+func binaries(dir string) error {
+	ramp, err := codec.Encode([]int64{0, 1, 2})
+	if err != nil {
+		return err
+	}
+	npy, err := io.ReadAll(ramp.Body)
+	if err != nil {
+		return err
+	}
+	big := bytes.Repeat([]byte("0123456789abcde\n"), 20_000)
+	return errors.Join(
+		os.WriteFile(filepath.Join(dir, "ramp.npy"), npy, 0o644),
+		os.WriteFile(filepath.Join(dir, "big.bin"), big, 0o644),
+	)
 }
 
 // exits CODE COMMAND...: the command ends with this exit code.

@@ -15,8 +15,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/larder-store/larder"
-	"github.com/larder-store/larder/component"
 	"github.com/larder-store/larder/internal/stage"
+	"github.com/larder-store/larder/keying"
 )
 
 const runHelp = `Run a command, keep what it makes, and give that back the next time.
@@ -221,13 +221,13 @@ func (a *app) tellRun(s *stage.Stage, o stage.Outcome) error {
 // runError gives a failure to start the command the code that shells give it.
 func runError(err error) error {
 	var c *stage.CommandError
-	var cycle *component.CycleError
+	var unfit *keying.Error // parameters that no key can be made of
 	switch {
 	case errors.As(err, &c) && (errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist)):
 		return &exitError{127, err}
 	case errors.As(err, &c):
 		return &exitError{126, err}
-	case errors.As(err, &cycle), errors.Is(err, stage.ErrMisused):
+	case errors.As(err, &unfit), errors.Is(err, stage.ErrMisused):
 		return &exitError{exitMisused, err}
 	}
 	return err

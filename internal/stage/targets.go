@@ -41,9 +41,9 @@ func (s *Stage) targets() ([]target, error) {
 		return nil, err
 	}
 	for i, t := range all {
-		for what, path := range kept {
-			if holds(t.path, path) {
-				return nil, misused("output %q is, or holds, %s; an output is replaced as a whole", t.name, what)
+		for _, k := range kept {
+			if holds(t.path, k.path) {
+				return nil, misused("output %q is, or holds, %s; an output is replaced as a whole", t.name, k.what)
 			}
 		}
 		for _, other := range all[:i] {
@@ -58,23 +58,25 @@ func (s *Stage) targets() ([]target, error) {
 	return all, nil
 }
 
-// untouchable returns the paths that no output may hold, by what they are.
-func (s *Stage) untouchable() (map[string]string, error) {
-	kept := map[string]string{}
+// place is a path and what it is in messages.
+type place struct{ what, path string }
+
+// untouchable returns the paths that no output may hold.
+func (s *Stage) untouchable() ([]place, error) {
 	dir, err := followed(s.at("."))
 	if err != nil {
 		return nil, err
 	}
-	kept["the working directory"] = dir
+	kept := []place{{"the working directory", dir}}
 	if home, err := os.UserHomeDir(); err == nil {
-		kept["the home directory"] = home
+		kept = append(kept, place{"the home directory", home})
 	}
 	for _, in := range s.Inputs {
 		path, err := followed(s.at(in.Path))
 		if err != nil {
 			return nil, fmt.Errorf("input %q: %w", in.Path, err)
 		}
-		kept[fmt.Sprintf("input %q", in.Path)] = path
+		kept = append(kept, place{fmt.Sprintf("input %q", in.Path), path})
 	}
 	return kept, nil
 }
