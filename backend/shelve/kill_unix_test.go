@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -62,16 +61,6 @@ func sweepLitter(b *shelve.Backend) error {
 	}
 	_, err := b.Sweep(context.Background(), backend.SweepOptions{})
 	return err
-}
-
-// litterIn leaves the file of a value behind that nothing names.
-func litterIn(store string) error {
-	name := shelve.DataName()
-	dir := filepath.Join(store, "data", name[:2])
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	return os.WriteFile(filepath.Join(dir, name), value("litter", large), 0o600)
 }
 
 // dirOf is where the backends of this process are.

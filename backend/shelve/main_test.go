@@ -175,6 +175,16 @@ func checkIndex(t testing.TB, dir string) {
 	}
 }
 
+// litterIn leaves the file of a value behind that nothing names.
+func litterIn(store string) error {
+	name := shelve.DataName()
+	dir := filepath.Join(store, "data", name[:2])
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, name), value("litter", large), 0o600)
+}
+
 // lines returns the lines of b that begin with word, without it.
 func lines(b []byte, word string) (found []string) {
 	for line := range strings.Lines(string(b)) {
