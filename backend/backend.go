@@ -63,7 +63,8 @@ type Backend interface {
 	// rewound if a retry needs it again), under key. The body MUST hold exactly
 	// opts.Size bytes: a shorter one fails with [io.ErrUnexpectedEOF], a longer one
 	// with [ErrTooLong], and either leaves the old value as it was. Put neither closes
-	// the body nor uses it, or the memory behind it, after it returned.
+	// the body nor uses it, or the memory behind it, after it returned. While it reads the
+	// body, which may take long, it keeps no other call waiting.
 	//
 	// Put returns the Info of what it stored. Its ModTime may be zero where the
 	// engine does not tell a writer.

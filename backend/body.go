@@ -44,6 +44,9 @@ func (b *Body) Take() []byte {
 // ReadBody returns a copy of the whole body of a Put: rewound, read to its end
 // and held to size. It is for values that a backend keeps inline.
 func ReadBody(body io.ReadSeeker, size int64) ([]byte, error) {
+	if err := holds(body, size); err != nil {
+		return nil, err
+	}
 	if _, err := body.Seek(0, io.SeekStart); err != nil {
 		return nil, fmt.Errorf("rewind the body: %w", err)
 	}
@@ -52,6 +55,25 @@ func ReadBody(body io.ReadSeeker, size int64) ([]byte, error) {
 		return nil, shortBody(int64(n), size, err)
 	}
 	return b, atEnd(body, size)
+}
+
+// trusted is how much memory is taken on the word of a stated size alone.
+const trusted = 1 << 20
+
+// holds makes sure that a large body is there before memory is taken for it: a wrong
+// size must be an error, not a panic.
+func holds(body io.Seeker, size int64) error {
+	if size <= trusted {
+		return nil
+	}
+	end, err := body.Seek(0, io.SeekEnd)
+	if err != nil {
+		return fmt.Errorf("find the end of the body: %w", err)
+	}
+	if end < size {
+		return shortBody(end, size, io.EOF)
+	}
+	return nil
 }
 
 // CopyBody writes the whole body of a Put to dst: rewound, read to its end and

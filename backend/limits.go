@@ -29,7 +29,7 @@ type Limits struct {
 	// caller spares them and does not describe or look up for mere comfort.
 	DearRequests bool
 
-	// MaxValue is the largest value in bytes; 0 is no limit worth naming.
+	// MaxValue is the largest value in bytes, at least 1 MiB; 0 is no limit worth naming.
 	MaxValue int64
 }
 

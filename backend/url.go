@@ -76,6 +76,9 @@ func Open(ctx context.Context, rawURL string) (Backend, error) {
 		}
 		return nil, fmt.Errorf("open %s URL: %v", scheme, redactText(err.Error()))
 	}
+	if torn(u) {
+		return nil, fmt.Errorf("open %s URL: there is an @ behind its host; in a password write %%2F for /, %%3F for ?, %%23 for # and %%40 for @", scheme)
+	}
 	query := u.RawQuery
 	u.RawQuery, u.ForceQuery = "", false
 	return open(ctx, u.Scheme, u, query)
@@ -159,7 +162,7 @@ func (p *Params) Fail(name, want string) {
 	if p.err != nil {
 		return
 	}
-	value := strconv.Quote(p.values[name])
+	value := strconv.Quote(Redact(p.values[name]))
 	if secretName.MatchString(name) {
 		value = "its value"
 	}
@@ -246,27 +249,37 @@ func ParseSize(s string) (int64, error) {
 }
 
 // secretName matches parameters whose values are never shown.
-var secretName = regexp.MustCompile(`(?i)pass|secret|token|key|sig|cred|auth`)
+var secretName = regexp.MustCompile(`(?i)pass|pwd|secret|token|key|sig|sas|cred|auth`)
+
+// torn tells whether a password with one of / ? # in it, not written as %XX, has torn
+// a URL apart: then part of the password passes for a port, the rest for a path, a
+// parameter or a fragment, and the @ is in there.
+func torn(u *url.URL) bool {
+	return u.User == nil && u.Port() != "" && strings.Contains(u.Path+u.RawQuery+u.Fragment, "@")
+}
 
 // Redact returns a URL fit for errors and logs: without password, and with the
-// values of parameters that may be secrets replaced. What does not parse is
-// shortened to its scheme.
+// values of parameters that may be secrets replaced, also in URLs that are values of
+// parameters. What does not parse, or may hold a password in another place, is
+// shortened to its scheme. What is no URL is returned as it is.
 func Redact(rawURL string) string {
 	scheme, ok := schemeOf(rawURL)
 	if !ok {
 		return rawURL
 	}
 	u, err := url.Parse(rawURL)
-	if err != nil {
+	if err != nil || torn(u) || strings.Contains(u.Opaque, "@") {
 		return scheme + ":…"
 	}
 	if u.User != nil {
 		u.User = url.User(u.User.Username())
 	}
 	q := u.Query()
-	for name := range q {
-		if secretName.MatchString(name) {
-			q[name] = []string{"redacted"}
+	for name, values := range q {
+		for i := range values {
+			if values[i] = Redact(values[i]); secretName.MatchString(name) {
+				values[i] = "redacted"
+			}
 		}
 	}
 	u.RawQuery = q.Encode()
