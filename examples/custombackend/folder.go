@@ -74,14 +74,17 @@ func (b *Backend) path(key backend.Key) string {
 	return filepath.Join(b.dir, key.Shelf, filepath.FromSlash(key.Name)+mark)
 }
 
-// ready is what every call asks first.
-func (b *Backend) ready(ctx context.Context) error {
+// ready is what every call asks first: may it go on, and are its arguments valid?
+func (b *Backend) ready(ctx context.Context, invalid error) error {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
 	if b.closed {
 		return backend.ErrClosed
 	}
-	return ctx.Err()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return invalid
 }
 
 // Get implements [backend.Backend]. An open file is a snapshot: what replaces or removes
@@ -109,7 +112,7 @@ func (b *Backend) Stat(ctx context.Context, key backend.Key) (backend.Info, erro
 
 // open opens a value's file and reads its header.
 func (b *Backend) open(ctx context.Context, key backend.Key) (*os.File, io.Reader, backend.Info, error) {
-	if err := errors.Join(b.ready(ctx), key.Validate()); err != nil {
+	if err := b.ready(ctx, key.Validate()); err != nil {
 		return nil, nil, backend.Info{}, err
 	}
 	f, err := os.Open(b.path(key))
@@ -155,7 +158,7 @@ func (b *Backend) Put(ctx context.Context, key backend.Key, body io.ReadSeeker, 
 }
 
 func (b *Backend) put(ctx context.Context, key backend.Key, body io.ReadSeeker, opts backend.PutOptions) (backend.Info, error) {
-	if err := errors.Join(b.ready(ctx), backend.CheckPut(key, opts)); err != nil {
+	if err := b.ready(ctx, backend.CheckPut(key, opts)); err != nil {
 		return backend.Info{}, err
 	}
 	if opts.IfAbsent || opts.IfMatch != "" {
@@ -205,7 +208,7 @@ func (b *Backend) publish(ctx context.Context, from, to string) error {
 
 // Delete implements [backend.Backend]. Empty folders stay.
 func (b *Backend) Delete(ctx context.Context, key backend.Key) error {
-	err := errors.Join(b.ready(ctx), key.Validate())
+	err := b.ready(ctx, key.Validate())
 	if err == nil {
 		err = os.Remove(b.path(key))
 	}
@@ -244,7 +247,7 @@ func (b *Backend) List(ctx context.Context, shelf string, opts backend.ListOptio
 
 // names returns the names on a shelf that opts ask for, but for the limit.
 func (b *Backend) names(ctx context.Context, shelf string, opts backend.ListOptions) ([]string, error) {
-	if err := errors.Join(b.ready(ctx), opts.Validate(shelf)); err != nil {
+	if err := b.ready(ctx, opts.Validate(shelf)); err != nil {
 		return nil, err
 	}
 	dir := filepath.Join(b.dir, shelf)
@@ -271,7 +274,7 @@ func (b *Backend) names(ctx context.Context, shelf string, opts backend.ListOpti
 func (b *Backend) Shelves(ctx context.Context) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		fail := func(err error) { yield("", backend.Wrap("shelves", scheme, backend.Key{}, err)) }
-		if err := b.ready(ctx); err != nil {
+		if err := b.ready(ctx, nil); err != nil {
 			fail(err)
 			return
 		}
