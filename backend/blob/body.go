@@ -69,6 +69,13 @@ func (b *Body) Sent() bool {
 	return b.sent
 }
 
+// MarkSent says that the body was handed out in parts.
+func (b *Body) MarkSent() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.sent = true
+}
+
 // Read implements [io.Reader].
 func (b *Body) Read(p []byte) (int, error) {
 	b.life.RLock()

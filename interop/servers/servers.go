@@ -24,7 +24,7 @@ const (
 	Region    = "us-east-1"
 )
 
-// Environment gives the AWS SDK the servers' credentials, and keeps it from looking for
+// Environment gives the SDKs the servers' credentials, and keeps them from looking for
 // others on this machine.
 func Environment() {
 	for name, value := range map[string]string{
@@ -35,6 +35,8 @@ func Environment() {
 		"AWS_EC2_METADATA_DISABLED":   "true",
 		"AWS_CONFIG_FILE":             os.DevNull,
 		"AWS_SHARED_CREDENTIALS_FILE": os.DevNull,
+		"AZURE_STORAGE_ACCOUNT":       AzureAccount,
+		"AZURE_STORAGE_KEY":           AzureKey,
 	} {
 		os.Setenv(name, value)
 	}

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -233,7 +232,10 @@ func (b *bucket) deletePage(ctx context.Context, names []string, errs []error) {
 	if err != nil {
 		err = b.translate(ctx, err, "s3:DeleteObject")
 		if errors.Is(err, errors.ErrUnsupported) { // Google's S3 for one
-			b.deleteEach(ctx, names, errs)
+			err = blob.Each(len(names), b.opts.Concurrency, func(i int) error { return b.deleteOne(ctx, names[i]) })
+			for i := range errs {
+				errs[i] = backend.ItemError(err, i)
+			}
 			return
 		}
 		for i := range errs {
@@ -250,19 +252,6 @@ func (b *bucket) deletePage(ctx context.Context, names []string, errs []error) {
 			errs[i] = fmt.Errorf("bucket %q: %s says %s", b.name, b.where(), code)
 		}
 	}
-}
-
-func (b *bucket) deleteEach(ctx context.Context, names []string, errs []error) {
-	var wg sync.WaitGroup
-	slots := make(chan struct{}, b.opts.Concurrency)
-	for i, name := range names {
-		slots <- struct{}{}
-		wg.Go(func() {
-			errs[i] = b.deleteOne(ctx, name)
-			<-slots
-		})
-	}
-	wg.Wait()
 }
 
 // grace is the default of [backend.SweepOptions] here: the longest upload takes less.

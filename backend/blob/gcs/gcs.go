@@ -1,0 +1,112 @@
+// Package gcs keeps values in a bucket of Google Cloud Storage.
+//
+// Importing it registers the scheme "gs", as in gs://bucket/prefix. Credentials are the
+// application default ones: GOOGLE_APPLICATION_CREDENTIALS, gcloud's, or the machine's service
+// account; never part of the URL. STORAGE_EMULATOR_HOST names an emulator instead.
+package gcs
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"os"
+
+	"cloud.google.com/go/storage"
+	"google.golang.org/api/option"
+	transport "google.golang.org/api/transport/http"
+
+	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/backend/blob"
+)
+
+const scheme = "gs"
+
+func init() {
+	backend.Register(scheme, openURL, "anonymous", "endpoint", "storage_class", "concurrency", "user_project")
+}
+
+// Options say how a bucket is reached and used; nil and the zero value mean the defaults.
+// Each is a parameter of the URL too, in lower case with underscores.
+type Options struct {
+	Prefix       string // before every name, at most 300 bytes; in a URL, the path
+	Anonymous    bool   // sign nothing: for public buckets
+	Endpoint     string // of another service than Google's, such as http://127.0.0.1:4443/storage/v1/
+	StorageClass string // such as NEARLINE
+	UserProject  string // is billed, for buckets whose requester pays
+	Concurrency  int    // how many requests one call makes at a time; the default is 4
+}
+
+// Open opens a bucket. What is wrong with it the first call tells.
+func Open(ctx context.Context, name string, opts *Options) (*blob.Backend, error) {
+	b, err := open(ctx, name, opts)
+	return b, backend.Wrap("open", scheme, backend.Key{}, err)
+}
+
+func open(ctx context.Context, name string, opts *Options) (*blob.Backend, error) {
+	var o Options
+	if opts != nil {
+		o = *opts
+	}
+	if o.Concurrency <= 0 {
+		o.Concurrency = 4
+	}
+	auth := []option.ClientOption{option.WithScopes(storage.ScopeReadWrite)}
+	if o.Anonymous || os.Getenv("STORAGE_EMULATOR_HOST") != "" {
+		auth = []option.ClientOption{option.WithoutAuthentication()}
+	}
+	connections := newConnections()
+	signed, err := transport.NewTransport(context.WithoutCancel(ctx), connections, auth...)
+	if err != nil {
+		return nil, errors.New("there are no usable credentials: set GOOGLE_APPLICATION_CREDENTIALS, log in with gcloud, or add anonymous=true for a public bucket")
+	}
+	// Reads go through XML, the client's default: JSON answers without the metadata.
+	client := []option.ClientOption{option.WithHTTPClient(&http.Client{Transport: signed})}
+	if o.Endpoint != "" {
+		client = append(client, option.WithEndpoint(o.Endpoint))
+	}
+	c, err := storage.NewClient(ctx, client...)
+	if err != nil {
+		return nil, err
+	}
+	handle := c.Bucket(name)
+	if o.UserProject != "" {
+		handle = handle.UserProject(o.UserProject)
+	}
+	b, err := blob.New(&bucket{client: c, connections: connections, handle: handle, name: name, opts: o}, blob.Options{
+		Scheme: scheme, Prefix: o.Prefix, Concurrency: o.Concurrency,
+	})
+	if err != nil {
+		c.Close()
+	}
+	return b, err
+}
+
+// newConnections are as many as a program of 64 goroutines needs to find one free.
+func newConnections() *http.Transport {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.MaxIdleConns, t.MaxIdleConnsPerHost = 0, 256
+	return t
+}
+
+func openURL(ctx context.Context, u *url.URL, p *backend.Params) (backend.Backend, error) {
+	o := Options{
+		Prefix:       u.Path,
+		Anonymous:    p.Bool("anonymous", false),
+		Endpoint:     p.String("endpoint", ""),
+		StorageClass: p.String("storage_class", ""),
+		Concurrency:  p.Int("concurrency", 4, 1),
+		UserProject:  p.String("user_project", ""),
+	}
+	if err := p.Err(); err != nil {
+		return nil, err
+	}
+	if u.Host == "" || u.User != nil || u.Port() != "" || u.Fragment != "" || u.Opaque != "" {
+		return nil, errors.New("a bucket is written gs://bucket/prefix, and credentials are never part of a URL")
+	}
+	b, err := open(ctx, u.Host, &o)
+	if err != nil {
+		return nil, err
+	}
+	return b, nil
+}

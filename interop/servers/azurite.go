@@ -1,0 +1,88 @@
+package servers
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
+)
+
+// The account that Azurite always has; its key is public.
+const (
+	AzureAccount = "devstoreaccount1"
+	AzureKey     = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+)
+
+// azuriteVersion is the last that asks for no newer Node than 20.
+const azuriteVersion = "3.35.0"
+
+// Azurite is Microsoft's emulator, installed by npm into the user's cache at its first use.
+var Azurite = once(func() (*Server, error) {
+	node, err := exec.LookPath("node")
+	if err != nil {
+		return nil, &missingError{"Azurite needs node, which is not on this machine"}
+	}
+	script, err := installAzurite()
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "larder-azurite-")
+	if err != nil {
+		return nil, err
+	}
+	port, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command(node, script, "--blobHost", "127.0.0.1", "--blobPort", fmt.Sprint(port),
+		"--silent", "--disableTelemetry", "--inMemoryPersistence", "--skipApiVersionCheck")
+	cmd.Dir = dir
+	return run(cmd, "azurite", fmt.Sprintf("http://127.0.0.1:%d", port), dir)
+})
+
+func installAzurite() (string, error) {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", err
+	}
+	dir := filepath.Join(cache, "larder-interop", "azurite-"+azuriteVersion)
+	script := filepath.Join(dir, "node_modules", "azurite", "dist", "src", "blob", "main.js")
+	if _, err := os.Stat(script); err == nil {
+		return script, nil
+	}
+	npm, err := exec.LookPath("npm")
+	if err != nil {
+		return "", &missingError{"Azurite is installed by npm, which is not on this machine"}
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", err
+	}
+	out, err := exec.Command(npm, "install", "--prefix", dir, "--no-audit", "--no-fund", "azurite@"+azuriteVersion).CombinedOutput()
+	if err != nil {
+		return "", &missingError{fmt.Sprintf("Azurite cannot be installed by npm: %v: %s", err, out)}
+	}
+	return script, nil
+}
+
+// AzureContainer makes a fresh container on Azurite and returns its name.
+func AzureContainer(t testing.TB) string {
+	t.Helper()
+	s := Azurite(t)
+	name := fmt.Sprintf("larder-%d-%d", os.Getpid(), buckets.Add(1))
+	credential, err := container.NewSharedKeyCredential(AzureAccount, AzureKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := container.NewClientWithSharedKeyCredential(s.URL+"/"+AzureAccount+"/"+name, credential, nil)
+	if err == nil {
+		_, err = c.Create(context.Background(), nil)
+	}
+	if err != nil {
+		t.Fatalf("create container %s: %v", name, err)
+	}
+	return name
+}
