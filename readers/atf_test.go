@@ -69,6 +69,7 @@ var atfCases = []atfCase{
 	{name: "text later than an empty cell", file: two + "0\t\n1\tx\n", cols: [][]float64{{0, 1}, nil}, text: map[int][]string{1: {"", "x"}}},
 	{name: "text that was asked for", file: two + "0\t007\n", opts: readers.Options{Text: []int{1}}, cols: [][]float64{{0}, nil}, text: map[int][]string{1: {"007"}}},
 	{name: "quoted numbers are text", file: two + "0\t\"007\"\n", cols: [][]float64{{0}, nil}, text: map[int][]string{1: {"007"}}},
+	{name: "a quoted number later than numbers", file: two + "0\t5\n1\t\"007\"\n", cols: [][]float64{{0, 1}, nil}, text: map[int][]string{1: {"5", "007"}}, warn: []readers.Code{readers.MixedColumn}},
 	{name: "quotes with separators", file: two + "0\t\"a\tb, c\"\n", cols: [][]float64{{0}, nil}, text: map[int][]string{1: {"a\tb, c"}}},
 	{name: "doubled quotes of a spreadsheet", file: two + "0\t\"a \"\"b\"\"\"\n", cols: [][]float64{{0}, nil}, text: map[int][]string{1: {`a "b"`}}},
 	{name: "a quote that nothing closes", file: two + "0\t\"5 inch\n1\t3\"\n", cols: [][]float64{{0, 1}, nil}, text: map[int][]string{1: {`"5 inch`, `3"`}}},
@@ -84,10 +85,13 @@ var atfCases = []atfCase{
 	{name: "cut in a row", file: two + "0\t1\n0.5", cols: [][]float64{{0}, {1}}, cut: true, err: readers.ErrTruncated, says: "1 fields, 2 expected"},
 	{name: "cut in a number", file: two + "0\t1\n0.5\t-", cols: [][]float64{{0}, {1}}, cut: true, err: readers.ErrTruncated, says: `line 5, column 5: field 2: "-"`},
 	{name: "cut in an exponent", file: two + "0\t1\n0.5\t1e-", cols: [][]float64{{0}, {1}}, cut: true, err: readers.ErrTruncated},
-	{name: "last line a lone blank", file: two + "0\t1\n ", cols: [][]float64{{0}, {1}}, cut: true, warn: []readers.Code{readers.NoFinalNewline}},
+	{name: "last line a lone blank", file: two + "0\t1\n ", opts: readers.Options{Strict: true}, cols: [][]float64{{0}, {1}}, cut: true},
 	{name: "empty lines at the end", file: two + "0\t1\n\n \t \n\n", cols: [][]float64{{0}, {1}}},
 	{name: "empty line inside", file: two + "0\t1\n\n1\t2\n", cols: [][]float64{{0}, {1}}, err: readers.ErrColumnCount, says: "line 5, column 1: wrong number of fields (an empty line ends the data, but line 6 goes on)"},
-	{name: "Ctrl-Z", file: two + "0\t1\n\x1a", cols: [][]float64{{0}, {1}}, cut: true, warn: []readers.Code{readers.NoFinalNewline}},
+	{name: "Ctrl-Z", file: two + "0\t1\n\x1a", opts: readers.Options{Strict: true}, cols: [][]float64{{0}, {1}}, cut: true},
+	{name: "Ctrl-Z on the line of a row", file: two + "0\t1\n1\t2\x1a", cols: [][]float64{{0}, {1}}, cut: true, err: readers.ErrTruncated},
+	{name: "a table of results", file: "ATF\t1.0\n0\t4     \n\"File Name\"\t\"Trace\"\t\"Start (ms)\"\t\"File Path\"\n21o26015.abf\t1\t0\tG:\\A & B\\\n21o26015.abf\t2\t1.98e+006\tG:\\A & B\\\n",
+		cols: [][]float64{nil, {1, 2}, {0, 1.98e6}, nil}, text: map[int][]string{0: {"21o26015.abf", "21o26015.abf"}, 3: {`G:\A & B\`, `G:\A & B\`}}},
 	{name: "Ctrl-Z and padding", file: two + "0\t1\n\x1a\x1a\x1a\n", cols: [][]float64{{0}, {1}}},
 	{name: "rows behind Ctrl-Z", file: two + "0\t1\n\x1a\n1\t2\n", cols: [][]float64{{0}, {1}}, warn: []readers.Code{readers.AfterEnd}},
 
@@ -327,24 +331,31 @@ func (f failing) Read([]byte) (int, error) { return 0, f.err }
 // A column that turns out to be text late is read from the file a second time, or from
 // a copy where there is no going back.
 func TestMixedColumnWithoutSeeking(t *testing.T) {
-	file := two + strings.Repeat("0\t1.50\n", 50) + "1\tError\n"
+	const rows = 20_000 // more than one buffer
+	file := two + strings.Repeat("0\t1.50\n", rows) + "1\tError\n"
 	for _, r := range []io.Reader{strings.NewReader(file), io.MultiReader(strings.NewReader(file))} {
-		got, err := readers.ReadATF(r, nil)
+		got, err := readers.ReadATF(r, readers.WithBlocks(readers.Options{}, 1<<10, 1<<9))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if text := got.Text[1]; len(text) != 51 || text[0] != "1.50" || text[50] != "Error" {
-			t.Errorf("%T: text = %q", r, text)
+		text := got.Text[1]
+		if len(text) != rows+1 || text[rows] != "Error" {
+			t.Fatalf("%T: %d texts, the last %q", r, len(text), text[len(text)-1])
+		}
+		for row, s := range text[:rows] {
+			if s != "1.50" {
+				t.Fatalf("%T: text of row %d = %q, want 1.50", r, row, s)
+			}
 		}
 		values, bad, err := got.Floats(1)
-		if err != nil || bad != 1 || values[0] != 1.5 || !math.IsNaN(values[50]) {
-			t.Errorf("%T: Floats = %v, %d bad, %v", r, values, bad, err)
+		if err != nil || bad != 1 || values[0] != 1.5 || !math.IsNaN(values[rows]) {
+			t.Errorf("%T: Floats: %d bad, %v", r, bad, err)
 		}
 	}
 }
 
 func TestParseErrorNamesThePlace(t *testing.T) {
-	file := crlf(two) + "0\t1\r\n0.5\t1,5\r\n"
+	file := "\xef\xbb\xbf" + crlf(two) + "0\t1\r\n0.5\t1,5\r\n"
 	_, err := readers.ReadATF(strings.NewReader(file), &readers.Options{Strict: true, Name: "cell.atf"})
 	var pe *readers.ParseError
 	if !errors.As(err, &pe) {

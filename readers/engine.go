@@ -24,6 +24,7 @@ type engine struct {
 	blank *piece // that held the first blank line
 	ended *piece // that held a Ctrl-Z
 	after bool   // something follows the Ctrl-Z
+	cut   bool   // the last row has no end
 	err   error  // why there are no more rows; io.EOF at the proper end
 }
 
@@ -140,6 +141,7 @@ func (e *engine) join(p *piece, got *batch) {
 	e.notes.addAll(p.notes)
 	got.rows += rows
 	e.rows += rows
+	e.cut = e.cut || p.cut && rows > 0
 	if p.blank > 0 && e.blank == nil {
 		e.blank = p
 	}
@@ -179,7 +181,7 @@ func (e *engine) finish() error {
 	for _, n := range e.notes {
 		t.Warnings = append(t.Warnings, n.warning(t))
 	}
-	if e.src.cut {
+	if e.cut {
 		t.warn(NoFinalNewline, e.src.line-1, "the last line has no end: its last number may be cut")
 	}
 	if e.after {

@@ -29,7 +29,7 @@ func readGraph(src *source, o Options, format Format) (*Table, error) {
 		err = g.fail(ErrTruncated, "more is declared than there is")
 	}
 	g.t.FinalNewline = !src.cut
-	if src.cut && err == nil {
+	if src.cut && err == nil && !isBlank(g.line) {
 		err = o.strictError(g.t, g.t.warn(NoFinalNewline, src.line-1, "the last line has no end: its last number may be cut"))
 	}
 	return g.t, err

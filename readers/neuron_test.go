@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"reflect"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -52,6 +53,8 @@ var neuronCases = []neuronCase{
 	{name: "a first point that looks like rows and columns", file: "label:v\n1 2\n2 3\n3 4\n", label: "v", cols: [][]float64{{1, 2, 3}, {2, 3, 4}}, warn: []readers.Code{readers.OddHeader}},
 	{name: "a first point far from zero", file: "label:v\n100 2\n101 2\n", label: "v", cols: [][]float64{{100, 101}, {2, 2}}, warn: []readers.Code{readers.OddHeader}},
 	{name: "rows and three columns", file: "label:v\n2 3\n0 1 2\n", label: "v", count: 2, cols: [][]float64{{0}, {1}, {2}}, err: readers.ErrTruncated},
+	{name: "a first point before which x goes back", file: "label:v\n2 2\n0 3\n1 4\n2 5\n", label: "v", cols: [][]float64{{2, 0, 1, 2}, {2, 3, 4, 5}}, warn: []readers.Code{readers.OddHeader}},
+	{name: "fewer rows and three columns", file: "label:v\n1 3\n2 1 2\n3 2 3\n", label: "v", count: 1, cols: [][]float64{{2, 3}, {1, 2}, {2, 3}}, warn: []readers.Code{readers.DeclaredRows}},
 	{name: "a first point of whole numbers", file: "label:v\n0 0\n1 1\n", label: "v", cols: [][]float64{{0, 1}, {0, 1}}},
 	{name: "count too large", file: "label:v\n5\n0\t1\n0.5\t2\n", label: "v", count: 5, cols: [][]float64{{0, .5}, {1, 2}}, err: readers.ErrTruncated, says: "5 rows are declared, 2 are there"},
 	{name: "a count of a trillion", file: "label:v\n1000000000000\n0\t1\n", label: "v", count: 1000000000000, cols: [][]float64{{0}, {1}}, err: readers.ErrTruncated},
@@ -224,14 +227,38 @@ func TestVWrite(t *testing.T) {
 	}
 }
 
+// What a damaged or hostile header declares allocates nothing.
+func TestCountsAllocateNothing(t *testing.T) {
+	for _, file := range []string{
+		"\xff\xff\xff\x7f\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\xf0\x3f",
+		"label:v\n1000000000000\n0\t1\n",
+		"label:v\n1000000000000 2\n0\t1\n",
+		"1000000000000 0.1\n0\n",
+		"1 1000000000000\nt v\n0 1\n",
+		"Graph addvar/addexpr lines\n1 1000000000000\nx v\n",
+		"PolyLines\nLine Manifest:\n1000000000000\nEnd of Line Manifest\n1000000000000\n",
+		"PolyLines\nx a\n1000000000000 rows, 2 columns\n0 1\n",
+	} {
+		var before, now runtime.MemStats
+		runtime.ReadMemStats(&before)
+		if _, err := readers.ReadNeuronDat(strings.NewReader(file), nil); !errors.Is(err, readers.ErrTruncated) {
+			t.Errorf("%q: error = %v, want ErrTruncated", file, err)
+		}
+		runtime.ReadMemStats(&now)
+		if n := now.TotalAlloc - before.TotalAlloc; n > 8<<20 {
+			t.Errorf("%q: %d bytes allocated", file, n)
+		}
+	}
+}
+
 // With dt = 0.025 ms and six digits the times are uneven from 1000 ms and repeat from
 // 10 000 ms: the interval must be that of the whole.
 func TestSampleIntervalOfSixDigits(t *testing.T) {
-	const n = 480_001 // 12 s
+	const first, n = 396_000, 8_001 // 9.9 s to 10.1 s
 	var b strings.Builder
 	b.WriteString("label:v\n" + strconv.Itoa(n) + "\n")
 	for i := range n {
-		b.WriteString(strconv.FormatFloat(float64(i)*0.025, 'g', 6, 64) + "\t0\n")
+		b.WriteString(strconv.FormatFloat(float64(first+i)*0.025, 'g', 6, 64) + "\t0\n")
 	}
 	got, err := readers.ReadNeuronDat(strings.NewReader(b.String()), nil)
 	if err != nil {
@@ -242,7 +269,7 @@ func TestSampleIntervalOfSixDigits(t *testing.T) {
 		t.Errorf("SampleInterval = %v, %v, %v, want 0.025 with a deviation of half a digit", dt, dev, err)
 	}
 	times := got.Float[0]
-	if times[len(times)-1] != times[len(times)-2] {
+	if times[n-1] != times[n-2] {
 		t.Error("the times do not repeat: this file tests nothing")
 	}
 }

@@ -233,7 +233,7 @@ func (e *endless) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// Streaming 48 MB must not allocate more than streaming 0.5 MB: a few blocks.
+// Streaming 12 MB must not allocate more than streaming 0.1 MB: a few blocks.
 func TestStreamingMemoryDoesNotGrow(t *testing.T) {
 	peak := func(rows int) uint64 {
 		r, err := readers.NewATFReader(newEndless(rows), nil)
@@ -256,7 +256,7 @@ func TestStreamingMemoryDoesNotGrow(t *testing.T) {
 		}
 		return now.TotalAlloc - before.TotalAlloc // all that was ever allocated, freed or not
 	}
-	small, large := peak(20_000), peak(2_000_000)
+	small, large := peak(5_000), peak(500_000)
 	if large > small+4<<20 {
 		t.Errorf("streaming 100 times as much allocates %d bytes, not %d", large, small)
 	}
@@ -300,6 +300,54 @@ func TestWrongSizeHint(t *testing.T) {
 		got, err := readers.ReadATF(io.MultiReader(strings.NewReader(string(file))), readers.WithBlocks(readers.Options{SizeHint: hint}, 1<<14, 1<<12))
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("SizeHint %d: another table, %v", hint, err)
+		}
+	}
+}
+
+// Blocks and Rows share one place in the file, and the end is reached once.
+func TestRowsBehindBlocks(t *testing.T) {
+	file := two + "0\t1\n1\t\n2\t3\n3\t4"
+	r, err := readers.NewATFReader(strings.NewReader(file), readers.WithBlocks(readers.Options{}, 5, 5))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for b, err := range r.Blocks() {
+		if err != nil || b.Rows != 1 {
+			t.Fatalf("%+v, %v", b, err)
+		}
+		break
+	}
+	var first []float64
+	for row, err := range r.Rows() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		first = append(first, row[0])
+	}
+	if !slices.Equal(first, []float64{1, 2, 3}) {
+		t.Errorf("rows behind the first block begin with %v, want 1, 2, 3", first)
+	}
+	for range r.Rows() {
+		t.Error("rows behind the end")
+	}
+	if w := r.Table().Warnings; len(w) != 2 || r.Table().FinalNewline {
+		t.Errorf("warnings = %v, want one of each", w)
+	}
+}
+
+func TestWarningsCountAndPlace(t *testing.T) {
+	file := two + "0\t1\n1\t\n2\t\n\t4\n4\t\n"
+	for _, block := range []int{3, 1 << 16} {
+		got, err := readers.ReadATF(strings.NewReader(file), readers.WithBlocks(readers.Options{Workers: 3}, block, 4))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := []readers.Warning{
+			{Code: readers.EmptyCell, Line: 5, Column: 1, Count: 3, Msg: "column 1 (Im): 3 empty cells read as NaN, the first here"},
+			{Code: readers.EmptyCell, Line: 7, Column: 0, Count: 1, Msg: "column 0 (Time): 1 empty cell read as NaN, the first here"},
+		}
+		if !reflect.DeepEqual(got.Warnings, want) {
+			t.Errorf("warnings = %v, want %v", got.Warnings, want)
 		}
 	}
 }

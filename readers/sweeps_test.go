@@ -24,9 +24,12 @@ func TestSweepsAndSignals(t *testing.T) {
 		{"names between one pair of quotes", []string{"\"Signals=\tIN 0\tIN 0\""}, []string{"A (pA)", "B (pA)"}, 2, "[{IN 0 pA}]"},
 		{"a comma in a name", []string{`"SignalsExported=IN 0, filtered,IN 1"`, `"Signals="	"IN 0, filtered"	"IN 1"	"IN 0, filtered"	"IN 1"`},
 			[]string{"A (pA)", "B (mV)", "C (pA)", "D (mV)"}, 2, "[{IN 0, filtered pA} {IN 1 mV}]"},
+		{"a comma in a name, and the wrong number fits too", []string{`"SignalsExported=a, b,c"`, `"Signals="	"a, b"	"c"	"a, b"	"c"	"a, b"	"c"`},
+			[]string{"A (pA)", "B (mV)", "C (pA)", "D (mV)", "E (pA)", "F (mV)"}, 3, "[{a, b pA} {c mV}]"},
 		{"names that do not fit the columns", []string{`"SignalsExported=IN 0,IN 1"`}, []string{"Trace #1 (pA)", "Trace #2 (pA)", "Trace #3 (pA)"}, 3, "[{Trace #1 pA}]"},
 		{"titles that number sweeps", nil, []string{"Trace #1 (pA)", "Trace #1 (mV)", "Trace #2 (pA)", "Trace #2 (mV)"}, 2, "[{Trace #1 pA} {Trace #1 mV}]"},
 		{"titles that number sweeps unevenly", nil, []string{"Trace #1 (pA)", "Trace #1 (mV)", "Trace #2 (pA)"}, 1, "[{Trace #1 pA} {Trace #1 mV} {Trace #2 pA}]"},
+		{"one name for four traces", []string{`"AcquisitionMode=Gap Free"`, `"SignalsExported=whol Vm"`, `"Signals="	"whol Vm"`}, []string{"Trace #1 (mV)", "Trace #2 (mV)", "Trace #3 (mV)", "Trace #4 (mV)"}, 4, "[{whol Vm mV}]"},
 		{"other titles", nil, []string{"Im (pA)", "Vm (mV)"}, 1, "[{Im pA} {Vm mV}]"},
 		{"an empty record", []string{`"SignalsExported="`}, []string{"Im (pA)"}, 1, "[{Im pA}]"},
 	} {

@@ -104,7 +104,7 @@ type Table struct {
 	Delimiter       byte // that separates the fields; ' ' means runs of blanks and TABs
 	DeclaredRows    int  // as the header says; -1 if it does not
 	DeclaredColumns int  // as the header says; -1 if it does not
-	FinalNewline    bool // false: the last line may be cut in the middle of a number
+	FinalNewline    bool // the file ends with the end of a line; else its last number may be cut
 	Warnings        []Warning
 
 	rows int // that were read, also where Options.Columns left out every column

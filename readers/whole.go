@@ -42,7 +42,7 @@ func (s *store) place(rows int) ([][]float64, int) {
 			continue
 		}
 		copy(all, c[:s.rows])
-		s.cols[i], all = all[:room:room], all[room:]
+		s.cols[i], all = all[:room], all[room:]
 	}
 	s.room = room
 	return s.cols, s.rows
