@@ -1,0 +1,20 @@
+package blob
+
+import "github.com/larder-store/larder/backend"
+
+// RoundTrip encodes a Meta as it is kept with an object and decodes it again.
+func RoundTrip(key backend.Key, meta backend.Meta) (backend.Info, int, error) {
+	m, err := encodeMeta(stamp{digest: [32]byte{1}, sum: 2, key: keyCheck(key), nonce: "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}, meta)
+	if err != nil {
+		return backend.Info{}, 0, err
+	}
+	total := 0
+	for k, v := range m {
+		total += len(k) + len(v)
+	}
+	info, _, err := describe(key, Object{Meta: m})
+	return info, total, err
+}
+
+// NewBody makes a body as Put does.
+var NewBody = newBody
