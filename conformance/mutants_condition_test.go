@@ -177,16 +177,18 @@ var conditionMutants = []mutant{
 			return i, perr
 		}
 	}},
-	{law: "model/walk", did: "deletes a directory with all below", breaks: func(r *ref) {
-		r.doDelete = func(ctx context.Context, k key) error {
-			for i, err := range r.Backend.List(ctx, k.Shelf, opts{Prefix: k.Name + "/"}) {
-				if err == nil {
-					r.Backend.Delete(ctx, i.Key)
-				}
+	{law: "model/walk", did: "deletes a directory with all below", breaks: deletesAllBelow},
+}
+
+func deletesAllBelow(r *ref) {
+	r.doDelete = func(ctx context.Context, k key) error {
+		for i, err := range r.Backend.List(ctx, k.Shelf, opts{Prefix: k.Name + "/"}) {
+			if err == nil {
+				r.Backend.Delete(ctx, i.Key)
 			}
-			return r.Backend.Delete(ctx, k)
 		}
-	}},
+		return r.Backend.Delete(ctx, k)
+	}
 }
 
 // restarting counts the versions of each key by itself and forgets the count when the key

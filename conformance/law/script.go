@@ -25,9 +25,10 @@ type Step struct {
 	Choice uint8 // of a handle, a version, a range, options: by the method
 }
 
-// Methods are the calls of a [Script], in the order in which Step.Method counts them.
+// Methods are the calls of a [Script], in the order in which Step.Method counts them: those
+// first that find most, because who draws small numbers more often draws these.
 var Methods = []string{
-	"put", "put", "create", "swap", "get", "stat", "delete", "list", "shelves", "range", "scan", "put batch", "delete batch", "reopen",
+	"put", "delete", "list", "get", "put", "swap", "create", "delete batch", "put batch", "reopen", "scan", "range", "stat", "shelves",
 }
 
 // ParseScript reads a Script from bytes, four a Step, as a fuzzer makes them.
