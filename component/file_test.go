@@ -168,7 +168,18 @@ func TestDigestsAreRemembered(t *testing.T) {
 	read("longer", false)
 	read("longer", true)
 
+	// What was known of a file that changes now is forgotten.
+	later.ahead = 0
+	write(t, path, "even longer")
+	read("even longer", false)
+	if d.Len() != 0 {
+		t.Errorf("%d files are remembered, want none", d.Len())
+	}
+
 	// A file that is gone is not known any more.
+	later.ahead = time.Minute
+	read("even longer", false)
+	read("even longer", true)
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}

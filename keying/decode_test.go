@@ -223,17 +223,21 @@ func TestDecodeCopies(t *testing.T) {
 
 // A length that lies must not cost memory.
 func TestDecodeBoundsMemory(t *testing.T) {
-	const claimed = 1 << 16 // items in each of the lists, of which only the innermost has any
-	lies := bytes.Repeat([]byte{0x9a, 0x00, 0x01, 0x00, 0x00}, keying.MaxDepth)
-	b := append((broken{hex: beforeParameters}).bytes(), lies...)
-	b = append(b, make([]byte, claimed)...)
-	// Measured: 7 MB. If the lengths were believed: 100 times 1 MiB.
-	const limit uint64 = 16 << 20
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	_, err := keying.Decode(b)
-	runtime.ReadMemStats(&after)
-	if allocated := after.TotalAlloc - before.TotalAlloc; !errors.Is(err, keying.ErrMalformed) || allocated > limit {
-		t.Errorf("Decode = %v with %d bytes allocated, want ErrMalformed with at most %d", err, allocated, limit)
+	const claimed = 1 << 16 // items in each of the containers, of which only the innermost has any
+	for name, level := range map[string][]byte{
+		"lists": {0x9a, 0x00, 0x01, 0x00, 0x00},
+		"maps":  {0xba, 0x00, 0x01, 0x00, 0x00, 0x00}, // with the key 0
+	} {
+		b := append((broken{hex: beforeParameters}).bytes(), bytes.Repeat(level, keying.MaxDepth)...)
+		b = append(b, make([]byte, claimed)...)
+		// Measured: 7 and 8 MB. If the lengths were believed: 100 times 1 MiB, and more.
+		const limit uint64 = 16 << 20
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := keying.Decode(b)
+		runtime.ReadMemStats(&after)
+		if allocated := after.TotalAlloc - before.TotalAlloc; !errors.Is(err, keying.ErrMalformed) || allocated > limit {
+			t.Errorf("Decode of %s = %v with %d bytes allocated, want ErrMalformed with at most %d", name, err, allocated, limit)
+		}
 	}
 }
