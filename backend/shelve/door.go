@@ -38,82 +38,80 @@ const (
 
 // hold is a door that is held.
 type hold struct {
-	mu         sync.Mutex // guards all
+	at door
+
+	mu         sync.Mutex // guards the rest
 	gate, door *os.File   // nil in a directory that cannot be written and has no locks
 	beats      int
 	timer      *time.Timer // nil once the hold was left
 }
 
-// enter waits for the door, without end. See [place.await] for how to wait for it
-// with one.
-func (d door) enter(shared bool) (*hold, error) {
-	for {
-		h, current, err := d.pass(shared)
-		if err != nil {
-			return nil, err
-		}
-		if current {
-			h.beat()
-			return h, nil
-		}
-		h.close() // the store was removed and made anew while we waited
-	}
-}
-
-// pass goes through the gate. It reports whether the files that it locked are still those
-// that others find.
-func (d door) pass(shared bool) (*hold, bool, error) {
+// approach opens the lock files, and makes them if need be.
+func (d door) approach() (*hold, error) {
 	gate, err := openLock(d.gatePath())
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
 	door, err := openLock(d.doorPath())
 	if err != nil {
 		gate.Close()
-		return nil, false, err
-	}
-	h := &hold{gate: gate, door: door}
-	if gate == nil || door == nil {
-		return h, true, nil
-	}
-	err = lock(gate, false)
-	if err == nil {
-		sign(gate, 0)
-		err = lock(door, shared)
-	}
-	if err == nil {
-		sign(door, 0)
-		err = unlock(gate)
-	}
-	if err != nil {
-		h.close()
-		return nil, false, err
-	}
-	return h, isAt(gate, d.gatePath()) && isAt(door, d.doorPath()), nil
-}
-
-// enterSoon is enter for those who wait no longer than they must.
-func (d door) enterSoon(ctx context.Context, p patience, shared bool) (*hold, error) {
-	type entered struct {
-		hold *hold
-		err  error
-	}
-	out, done := make(chan entered, 1), make(chan struct{})
-	go func() {
-		h, err := d.enter(shared)
-		out <- entered{h, err}
-		close(done)
-	}()
-	if err := d.await(ctx, p, done); err != nil {
-		go func() { // nobody can call back who waits in the kernel
-			if late := <-out; late.hold != nil {
-				late.hold.leave()
-			}
-		}()
 		return nil, err
 	}
-	in := <-out
-	return in.hold, explain(in.err)
+	return &hold{at: d, gate: gate, door: door}, nil
+}
+
+// enter waits for the door, without end. It reports whether the door is still the one
+// that others find; else it was removed with its store, and is closed again.
+func (h *hold) enter(shared bool) (entered bool, err error) {
+	if h.gate != nil && h.door != nil {
+		err = lock(h.gate, false)
+		if err == nil {
+			sign(h.gate, 0)
+			err = lock(h.door, shared)
+		}
+		if err == nil {
+			sign(h.door, 0)
+			err = unlock(h.gate)
+		}
+		entered = err == nil && isAt(h.gate, h.at.gatePath()) && isAt(h.door, h.at.doorPath())
+		if !entered {
+			h.close()
+			return false, err
+		}
+	}
+	h.beat()
+	return true, nil
+}
+
+// enter waits for the door as long as ctx and p allow.
+func (d door) enter(ctx context.Context, p patience, shared bool) (*hold, error) {
+	type answer struct {
+		entered bool
+		err     error
+	}
+	for {
+		h, err := d.approach()
+		if err != nil {
+			return nil, err
+		}
+		answers, done := make(chan answer, 1), make(chan struct{})
+		go func() {
+			entered, err := h.enter(shared)
+			answers <- answer{entered, err}
+			close(done)
+		}()
+		if err := d.await(ctx, p, done); err != nil {
+			go func() { // nobody can call back who waits in the kernel
+				if late := <-answers; late.entered {
+					h.leave()
+				}
+			}()
+			return nil, err
+		}
+		if a := <-answers; a.entered || a.err != nil {
+			return h, a.err
+		}
+	}
 }
 
 // openLock opens a lock file and makes it if need be. In a directory that cannot be

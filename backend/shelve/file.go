@@ -123,25 +123,59 @@ func (f *file) take(t *turn) {
 
 func (f *file) pass(t *turn) error {
 	leave := f.place.seat()
-	h, err := f.door.enter(!t.alone)
+	h, err := f.enterDoor(!t.alone)
 	if err != nil {
 		leave()
-		return explain(err)
+		return err
 	}
-	if t.job != nil {
-		defer leave()
-		defer h.leave()
-		return t.job()
-	}
-	s, err := f.open(h, t.alone)
-	if err == nil {
-		err = f.begin(s)
-	}
-	if err != nil {
+	if err := f.inside(h, t, leave); err != nil {
 		h.leave()
 		leave()
 		return err
 	}
+	return nil
+}
+
+// enterDoor waits for the door without end. Only while it waits can the place be
+// closed: then it gives up as soon as it is let in.
+func (f *file) enterDoor(shared bool) (*hold, error) {
+	for {
+		if err := f.place.work.begin(context.Background()); err != nil {
+			return nil, err
+		}
+		h, err := f.door.approach()
+		f.place.work.end()
+		if err != nil {
+			return nil, err
+		}
+		if entered, err := h.enter(shared); entered || err != nil {
+			return h, err
+		}
+	}
+}
+
+// inside does what a turn is for, behind the door. If it fails, the door is still held.
+func (f *file) inside(h *hold, t *turn, leave func()) error {
+	if err := f.place.work.begin(context.Background()); err != nil {
+		return err
+	}
+	defer f.place.work.end()
+	if t.job != nil {
+		err := t.job()
+		if err == nil {
+			h.leave()
+			leave()
+		}
+		return err
+	}
+	s, err := f.open(h, t.alone)
+	if err != nil {
+		return err
+	}
+	s.used.Store(true)
+	f.mu.Lock()
+	f.cur = s
+	f.mu.Unlock()
 	go func() {
 		f.watch(s)
 		leave()
@@ -173,19 +207,6 @@ func (f *file) open(h *hold, alone bool) (*session, error) {
 		*known = flaw{err, fi}
 	}
 	return s, err
-}
-
-// begin makes s the session of the file.
-func (f *file) begin(s *session) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.place.isClosed() {
-		s.db.Close()
-		return backend.ErrClosed
-	}
-	s.used.Store(true)
-	f.cur = s
-	return nil
 }
 
 func (f *file) current() *session {

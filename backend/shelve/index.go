@@ -221,7 +221,7 @@ func (x *index) unnamed(ctx context.Context) (map[string]found, error) {
 	if len(unnamed) == 0 {
 		return nil, nil
 	}
-	barrier, err := x.place.data.enterSoon(ctx, x.patience, false)
+	barrier, err := x.place.data.enter(ctx, x.patience, false)
 	if err != nil {
 		return nil, err
 	}

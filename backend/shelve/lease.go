@@ -77,6 +77,8 @@ func (b *Backend) acquire(ctx context.Context, name string, ttl time.Duration) (
 		return nil, err
 	}
 	sign(f, 0)
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.file = f
 	l.timer = time.AfterFunc(ttl, l.end)
 	return l, nil

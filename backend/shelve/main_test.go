@@ -105,6 +105,14 @@ func get(b backend.Backend, key backend.Key) ([]byte, backend.Info, error) {
 	return v, info, err
 }
 
+// listError returns what a list of the shelf cache ends with.
+func listError(b *shelve.Backend) (last error) {
+	for _, err := range b.List(context.Background(), backend.ShelfCache, backend.ListOptions{}) {
+		last = err
+	}
+	return last
+}
+
 // value returns a value of n bytes that begins with text.
 func value(text string, n int) []byte {
 	return append([]byte(text), bytes.Repeat([]byte{'.'}, n-len(text))...)

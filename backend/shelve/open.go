@@ -124,7 +124,7 @@ func prepare(dir string, o Options) error {
 }
 
 func newBackend(p *place, o Options) *Backend {
-	b := &Backend{place: p, opts: o, calls: &calls{closing: make(chan struct{})}}
+	b := &Backend{place: p, opts: o, calls: newCalls()}
 	data := &dir{disk: o.disk, path: filepath.Join(p.path, dataDir), sync: !o.NoSync}
 	b.index = &index{
 		place:    p,

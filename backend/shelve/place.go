@@ -27,11 +27,11 @@ type place struct {
 	main  *file
 	data  door
 
-	mu     sync.RWMutex // guards the rest
+	mu     sync.RWMutex // guards the next two
 	files  map[string]*file
-	closed bool
 	claims map[string]*claim // by name
 
+	work    *calls        // all that touches the directory behind the callers' backs
 	seats   chan struct{} // one element for each open bbolt file
 	waiting atomic.Int32  // for a seat
 }
@@ -89,6 +89,7 @@ func openPlace(path string, d disk) (*place, error) {
 		data:   door{filepath.Join(abs, dataDir)},
 		files:  map[string]*file{},
 		claims: map[string]*claim{},
+		work:   newCalls(),
 		seats:  make(chan struct{}, maxOpen),
 	}
 	p.main = newFile(p, filepath.Join(abs, mainFile))
@@ -108,23 +109,14 @@ func (p *place) release() {
 			places = append(places[:i:i], places[i+1:]...)
 		}
 	}
-	p.mu.Lock()
-	p.closed = true
-	files := []*file{p.main}
+	p.work.close()
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	p.main.end(p.main.current())
 	for _, f := range p.files {
-		files = append(files, f)
-	}
-	p.mu.Unlock()
-	for _, f := range files {
 		f.end(f.current())
 	}
 	p.root.Close()
-}
-
-func (p *place) isClosed() bool {
-	p.mu.RLock()
-	defer p.mu.RUnlock()
-	return p.closed
 }
 
 // file returns the bbolt file of a shelf.
@@ -221,7 +213,7 @@ type claim struct {
 
 // claimNames returns n fresh names, protected until each was settled.
 func (p *place) claimNames(ctx context.Context, w patience, n int) ([]string, error) {
-	h, err := p.data.enterSoon(ctx, w, true)
+	h, err := p.data.enter(ctx, w, true)
 	if err != nil {
 		return nil, err
 	}

@@ -53,6 +53,8 @@ type calls struct {
 	going   sync.WaitGroup
 }
 
+func newCalls() *calls { return &calls{closing: make(chan struct{})} }
+
 // begin begins a call, which end ends, and refuses it after close.
 func (c *calls) begin(ctx context.Context) error {
 	c.mu.RLock()
@@ -238,7 +240,7 @@ func (b *Backend) List(ctx context.Context, shelf string, opts backend.ListOptio
 	}
 }
 
-// Scan implements [backend.Scanner]. The file of a large value is opened at the first Read.
+// Scan implements [backend.Scanner].
 func (b *Backend) Scan(ctx context.Context, shelf string, opts backend.ListOptions) iter.Seq2[backend.Entry, error] {
 	return func(yield func(backend.Entry, error) bool) {
 		if err := opts.Validate(shelf); err != nil {

@@ -125,13 +125,6 @@ func TestStoppedHolder(t *testing.T) {
 	}
 }
 
-func listError(b *shelve.Backend) (last error) {
-	for _, err := range b.List(context.Background(), backend.ShelfCache, backend.ListOptions{}) {
-		last = err
-	}
-	return last
-}
-
 // TestSlowHolder: a process that is at work is waited for beyond the timeout.
 func TestSlowHolder(t *testing.T) {
 	dir := t.TempDir()

@@ -17,10 +17,7 @@ func (s *Store) Get(ctx context.Context, key backend.Key) (io.ReadCloser, backen
 	if err != nil {
 		return nil, backend.Info{}, err
 	}
-	if e.Name == "" {
-		return backend.NewBody(e.Inline), e.Info, nil
-	}
-	return s.open(ctx, e, 0, -1)
+	return s.body(ctx, e)
 }
 
 // GetRange returns part of the value of key, as [backend.RangeGetter] says.

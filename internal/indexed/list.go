@@ -15,30 +15,55 @@ func (s *Store) List(ctx context.Context, shelf string, opts backend.ListOptions
 	return s.walk(ctx, shelf, opts, false)
 }
 
-// Scan is List with bodies, as [backend.Scanner] says. Data that is apart is opened at
-// the first Read.
+// Scan is List with bodies, as [backend.Scanner] says. The body of an entry whose data is
+// lost fails with [backend.ErrCorrupt] when it is read.
 func (s *Store) Scan(ctx context.Context, shelf string, opts backend.ListOptions) iter.Seq2[backend.Entry, error] {
 	return func(yield func(backend.Entry, error) bool) {
-		for e, err := range s.walk(ctx, shelf, opts, true) {
-			if err != nil {
-				yield(backend.Entry{}, err)
-				return
-			}
-			if e.Name == "" {
-				if !yield(backend.Entry{Info: e.Info, Body: backend.NewBody(e.Inline)}, nil) {
+		for {
+			vanished, limit := 0, opts.Limit
+			for e, err := range s.walk(ctx, shelf, opts, true) {
+				if err != nil {
+					yield(backend.Entry{}, err)
 					return
 				}
-				continue
+				opts.After = e.Key.Name
+				body, info, err := s.body(ctx, e)
+				switch {
+				case errors.Is(err, backend.ErrNotFound):
+					vanished++
+					continue
+				case errors.Is(err, backend.ErrCorrupt):
+					body, info = failing{err}, e.Info
+				case err != nil:
+					yield(backend.Entry{}, err)
+					return
+				}
+				more := yield(backend.Entry{Info: info, Body: body}, nil)
+				body.Close()
+				if !more {
+					return
+				}
 			}
-			body := &lateBody{ctx: ctx, data: s.Data, entry: e}
-			more := yield(backend.Entry{Info: e.Info, Body: body}, nil)
-			body.close()
-			if !more {
+			if opts.Limit = vanished; vanished == 0 || limit == 0 {
 				return
 			}
 		}
 	}
 }
+
+// body returns the body of an entry as it is, or as it is now if its data was removed.
+func (s *Store) body(ctx context.Context, e Entry) (io.ReadCloser, backend.Info, error) {
+	if e.Name == "" {
+		return backend.NewBody(e.Inline), e.Info, nil
+	}
+	return s.open(ctx, e, 0, -1)
+}
+
+// failing is a body that cannot be read.
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) { return 0, f.err }
+func (f failing) Close() error             { return nil }
 
 // walk yields entries page by page; nothing is held while one is looked at.
 func (s *Store) walk(ctx context.Context, shelf string, opts backend.ListOptions, bodies bool) iter.Seq2[Entry, error] {
@@ -70,32 +95,5 @@ func (s *Store) walk(ctx context.Context, shelf string, opts backend.ListOptions
 		if len(corrupt) > 0 {
 			yield(Entry{}, errors.Join(corrupt...))
 		}
-	}
-}
-
-// lateBody opens its data when it is read.
-type lateBody struct {
-	ctx   context.Context
-	data  Data
-	entry Entry
-	body  io.ReadCloser
-	err   error
-}
-
-// Read implements io.Reader. Data that is gone was removed or replaced since the entry
-// was listed, or is lost; for a scan both are the same.
-func (b *lateBody) Read(p []byte) (int, error) {
-	if b.body == nil && b.err == nil {
-		b.body, b.err = b.data.Open(b.ctx, b.entry.Name, b.entry.Size, 0, -1)
-	}
-	if b.err != nil {
-		return 0, b.err
-	}
-	return b.body.Read(p)
-}
-
-func (b *lateBody) close() {
-	if b.body != nil {
-		b.body.Close()
 	}
 }
