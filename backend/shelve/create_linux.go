@@ -4,16 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"sync"
 
 	"golang.org/x/sys/unix"
 )
 
 // openNew opens a new file that [disk.link] gives its name. Until then it has none, so
 // that a process that dies while it writes leaves nothing behind. Where that cannot be
-// done the file has its name at once.
-func (d disk) openNew(dir, path string) (f draft, err error) {
-	if !linkable() {
+// done, or named is true, the file has its name at once.
+func (d disk) openNew(dir, path string, named bool) (f draft, err error) {
+	if named {
 		return d.create(path)
 	}
 	err = d.step("create", path, func() error {
@@ -31,24 +30,21 @@ func (d disk) openNew(dir, path string) (f draft, err error) {
 	return f.unless(err)
 }
 
-// linkable tells whether the files of this process are seen in /proc. Only through there
-// may a user without privileges give a name to a file that has none.
-var linkable = sync.OnceValue(func() bool {
-	_, err := os.Stat("/proc/self/fd")
-	return err == nil
-})
-
-// link gives a file of openNew its name.
+// link gives a file of openNew its name. Without privileges that goes through /proc only,
+// which some containers do without; then the error is an *os.LinkError.
 func (d disk) link(f draft) error {
 	if !f.nameless {
 		return nil
 	}
 	return d.step("link", f.Name(), func() error {
-		from := fmt.Sprintf("/proc/self/fd/%d", f.Fd())
+		from := fmt.Sprintf("%s/%d", openFiles, f.Fd())
 		err := unix.Linkat(unix.AT_FDCWD, from, unix.AT_FDCWD, f.Name(), unix.AT_SYMLINK_FOLLOW)
 		if err != nil {
-			return &os.PathError{Op: "link", Path: f.Name(), Err: err}
+			return &os.LinkError{Op: "link", Old: from, New: f.Name(), Err: err}
 		}
 		return nil
 	})
 }
+
+// openFiles is where the kernel shows the open files of this process.
+var openFiles = "/proc/self/fd"

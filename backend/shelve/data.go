@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/larder-store/larder/backend"
@@ -25,6 +26,8 @@ type dir struct {
 	disk disk
 	path string
 	sync bool // fsync before the index names a file
+
+	named atomic.Bool // files cannot be given a name later
 }
 
 func (d *dir) shard(name string) string { return filepath.Join(d.path, name[:2]) }
@@ -33,17 +36,26 @@ func (d *dir) file(name string) string { return filepath.Join(d.shard(name), nam
 
 // Create implements [indexed.Data].
 func (d *dir) Create(ctx context.Context, name string, body io.ReadSeeker, opts backend.PutOptions) error {
-	f, err := d.disk.openNew(d.shard(name), d.file(name))
+	err := d.create(ctx, name, body, opts.Size)
+	if failed := (*os.LinkError)(nil); errors.As(err, &failed) {
+		d.named.Store(true)
+		err = d.create(ctx, name, body, opts.Size)
+	}
+	return err
+}
+
+func (d *dir) create(ctx context.Context, name string, body io.ReadSeeker, size int64) error {
+	f, err := d.disk.openNew(d.shard(name), d.file(name), d.named.Load())
 	if errors.Is(err, fs.ErrNotExist) {
 		if err := d.disk.mkdir(d.shard(name)); err != nil {
 			return err
 		}
-		f, err = d.disk.openNew(d.shard(name), d.file(name))
+		f, err = d.disk.openNew(d.shard(name), d.file(name), d.named.Load())
 	}
 	if err != nil {
 		return err
 	}
-	err = d.fill(ctx, f, name, body, opts.Size)
+	err = d.fill(ctx, f, name, body, size)
 	if closing := f.Close(); err == nil {
 		err = closing
 	}

@@ -207,6 +207,18 @@ func signature(path string) string {
 	return line
 }
 
+// holder tells who is in the way: who has the door or, if nobody has, who is stuck before it.
+func (d door) holder() string {
+	path := d.doorPath()
+	if f, err := os.Open(path); err == nil {
+		if free, err := tryLock(f, false); err == nil && free {
+			path = d.gatePath()
+		}
+		f.Close()
+	}
+	return signer(signature(path))
+}
+
 // signer tells who a signature is from.
 func signer(signature string) string {
 	fields := strings.Fields(signature)
@@ -256,14 +268,14 @@ func (d door) await(ctx context.Context, p patience, done <-chan struct{}) error
 		case <-p.closing:
 			return backend.ErrClosed
 		case <-timer.C:
-			atDoor, atGate := signature(d.doorPath()), signature(d.gatePath())
-			if now := atDoor + "\n" + atGate; !looked || now != last {
+			now := signature(d.doorPath()) + "\n" + signature(d.gatePath())
+			if !looked || now != last {
 				last, looked = now, true
 				timer.Reset(p.timeout / 2)
 				continue
 			}
 			return fmt.Errorf("%w: %s is held by %s, which stood still for %v; let it go on or end it, or give a longer timeout",
-				backend.ErrLocked, d.path, signer(atDoor), p.timeout/2)
+				backend.ErrLocked, d.path, d.holder(), p.timeout/2)
 		}
 	}
 }

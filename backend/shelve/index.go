@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"iter"
+	"os"
 	"runtime/debug"
 	"time"
 
@@ -154,6 +155,9 @@ func (x *index) Commit(ctx context.Context, changes []indexed.Change) []indexed.
 		return outcomes
 	}
 	for _, part := range x.byFile(changes) {
+		if part.nothing() {
+			continue
+		}
 		settled := func() { x.place.settle(part.names) }
 		for n, o := range part.file.commit(ctx, x.patience, part.changes, settled) {
 			outcomes[part.at[n]] = o
@@ -168,6 +172,17 @@ type part struct {
 	changes []indexed.Change
 	at      []int // where each came from
 	names   []string
+}
+
+// nothing reports whether there is nothing to delete: no file is made for that.
+func (p *part) nothing() bool {
+	for _, c := range p.changes {
+		if !c.Delete {
+			return false
+		}
+	}
+	_, err := os.Stat(p.file.path)
+	return errors.Is(err, fs.ErrNotExist)
 }
 
 func (x *index) byFile(changes []indexed.Change) []*part {

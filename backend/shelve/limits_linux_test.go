@@ -187,3 +187,18 @@ func TestLocalFileSystem(t *testing.T) {
 		}
 	}
 }
+
+// TestNoProc: where files cannot be given a name later they get it at once.
+func TestNoProc(t *testing.T) {
+	defer shelve.HideOpenFiles()()
+	dir := t.TempDir()
+	b := open(t, dir, nil)
+	for _, v := range [][]byte{value("one", large), value("two", large)} {
+		mustPut(t, b, cache("k"), v)
+		if got, _, err := get(b, cache("k")); err != nil || !bytes.Equal(got, v) {
+			t.Errorf("get = %.10q, %v, want %.10q", got, err, v)
+		}
+	}
+	b.Close()
+	checkSwept(t, dir, 1)
+}

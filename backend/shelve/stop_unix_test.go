@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -157,4 +158,42 @@ func TestStoppedWriter(t *testing.T) {
 	if got := dataFiles(t, dir); len(got) != 1 {
 		t.Errorf("the sweep removed something: %v", got)
 	}
+}
+
+// TestStoppedBeforeDoor: one that is stopped while it waits is in the way of all behind it,
+// and is told by name, though another has the door, and later nobody.
+func TestStoppedBeforeDoor(t *testing.T) {
+	dir := t.TempDir()
+	mustPut(t, open(t, dir, nil), cache("k"), []byte("v"))
+	holder := standing(t, dir, "sleep", "1s")
+	waiter := another(t, "putter", dir, "p", "1ms")
+	if err := waiter.Start(); err != nil {
+		t.Fatal(err)
+	}
+	gate, err := os.Open(filepath.Join(dir, "main.db.gate"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer gate.Close()
+	for syscall.Flock(int(gate.Fd()), syscall.LOCK_SH|syscall.LOCK_NB) == nil {
+		syscall.Flock(int(gate.Fd()), syscall.LOCK_UN)
+	}
+	if err := waiter.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	if err := holder.Wait(); err != nil {
+		t.Error(err)
+	}
+	b := open(t, dir, &shelve.Options{Timeout: time.Second})
+	err = put(b, cache("k"), []byte("new"))
+	if want := "process " + strconv.Itoa(waiter.Process.Pid); !errors.Is(err, backend.ErrLocked) || !strings.Contains(err.Error(), want) {
+		t.Errorf("put: %v, want %v by %s", err, backend.ErrLocked, want)
+	}
+	if err := waiter.Process.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	if err := waiter.Wait(); err != nil {
+		t.Errorf("the waiter: %v", err)
+	}
+	mustPut(t, b, cache("k"), []byte("new"))
 }

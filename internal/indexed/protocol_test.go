@@ -241,6 +241,12 @@ func TestReaderMeanwhile(t *testing.T) {
 			body, info, err := s.GetRange(ctx, theKey, "", 0, 100)
 			return readAll(body, info, err)
 		},
+		"scan": func(ctx context.Context, s *indexed.Store) (string, error) {
+			for e, err := range s.Scan(ctx, theKey.Shelf, backend.ListOptions{}) {
+				return readAll(io.NopCloser(e.Body), e.Info, err)
+			}
+			return "", backend.ErrNotFound
+		},
 		"stat": func(ctx context.Context, s *indexed.Store) (string, error) {
 			info, err := s.Stat(ctx, theKey)
 			return map[int64]string{3: small, 13: large, 17: otherBig, 4: otherSmall}[info.Size], err

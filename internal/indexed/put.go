@@ -65,21 +65,27 @@ func (b *batch) prepare(ctx context.Context) (todo []int) {
 	return todo
 }
 
-func (b *batch) prepareItem(ctx context.Context, i int, it backend.Item) error {
-	if it.IfAbsent {
-		// The commit decides. But to look first is cheap, and spares the loser an upload
-		// and the others a lock.
-		if _, err := b.s.Index.Lookup(ctx, it.Key, false); err == nil {
-			return backend.ErrExists
-		}
-	}
+func (b *batch) prepareItem(ctx context.Context, i int, it backend.Item) (err error) {
 	b.changes[i] = Change{Key: it.Key, Options: it.PutOptions}
 	if it.Size > b.s.Inline {
-		return nil
+		return b.s.precheck(ctx, it)
 	}
-	var err error
 	b.changes[i].Inline, err = backend.ReadBody(it.Body, it.Size)
 	return err
+}
+
+// precheck spares who is too late the upload. It is the commit that decides.
+func (s *Store) precheck(ctx context.Context, it backend.Item) error {
+	if !it.IfAbsent && it.IfMatch == "" {
+		return nil
+	}
+	switch e, err := s.Index.Lookup(ctx, it.Key, false); {
+	case it.IfAbsent && err == nil:
+		return backend.ErrExists
+	case it.IfMatch != "" && (err == nil && e.Version != it.IfMatch || errors.Is(err, backend.ErrNotFound)):
+		return backend.ErrChanged
+	}
+	return nil
 }
 
 // publish stores the data of the items in todo, and commits. It returns those whose
