@@ -108,7 +108,7 @@ var atfCases = []atfCase{
 	{name: "a delimiter by order", file: "ATF\t1.0\n0\t2\nA|x,B|y\n1,2\n", opts: readers.Options{Delimiter: ','}, cols: [][]float64{{1}, {2}}},
 	{name: "some columns only", file: "ATF\t1.0\n0\t3\nA\tB\tC\n1\tx\t3\n4\t5\t6\n", opts: readers.Options{Columns: []int{0, 2}}, cols: [][]float64{{1, 4}, nil, {3, 6}}},
 	{name: "a column that is not there", file: two + "0\t1\n", opts: readers.Options{Columns: []int{2}}, err: readers.ErrColumnCount, says: "column 2, the file has 2"},
-	{name: "rows limited", file: two + "0\t1\n1\t2\n2\t3\n", opts: readers.Options{MaxRows: 2}, cols: [][]float64{{0, 1}, {1, 2}}, err: readers.ErrLimit, says: "MaxRows"},
+	{name: "rows limited", file: two + "0\t1\n1\t2\n2\t3\n", opts: readers.Options{MaxRows: 2}, cols: [][]float64{{0, 1}, {1, 2}}, err: readers.ErrLimit, says: "line 6: limit exceeded (Options.MaxRows)"},
 	{name: "a long line", file: two + "0\t1\n0\t" + strings.Repeat("1", 300) + "\n", opts: readers.Options{MaxLine: 200}, cols: [][]float64{{0}, {1}}, err: readers.ErrLineTooLong, says: "line 5"},
 
 	{name: "titles without units, with parentheses, twice", file: "ATF\t1.0\n0\t4\n\"Trace #1\"\tRatio (635/532)\t\"A(mV\"\t\"A(mV\"\n1\t2\t3\t4\n", cols: [][]float64{{1}, {2}, {3}, {4}}, titles: []string{"Trace #1|", "Ratio|635/532", "A|mV", "A|mV"}},

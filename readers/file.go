@@ -7,7 +7,8 @@ import (
 )
 
 // Read tells by [Sniff] what r holds, and reads it whole: an ATF file, one that NEURON
-// wrote, or address events, as [Events.Table] shows them. Anything else is an error that matches [ErrFormat] and names what it looks like.
+// wrote, or address events, as [Events.Table] shows them. Anything else is an error that
+// matches [ErrFormat] and names what it looks like.
 func Read(r io.Reader, opts *Options) (*Table, error) {
 	o := opts.with(r)
 	prefix := make([]byte, SniffLen)

@@ -20,6 +20,8 @@ const (
 // tables, count and step, and graphs printed as text. [Table.Format] tells which it was.
 // It returns what it read together with an error, never nil.
 //
+// Graphs and the binary form heed the limits, Name and Strict of Options, nothing else.
+//
 // Rows of numbers without any header are read only with Options.Headerless, since
 // anything may be such a file.
 func ReadNeuronDat(r io.Reader, opts *Options) (*Table, error) {

@@ -34,7 +34,8 @@ func (ns *notes) addAll(others notes) {
 	}
 }
 
-// note counts a doubt about the field at data[at]. When strict it is an error, and note answers false.
+// note counts a doubt about the field at data[at]. When strict it is an error, and note
+// answers false.
 func (p *piece) note(code Code, c, at int, text []byte) bool {
 	if p.lay.strict {
 		return p.fail(at, c+1, text, code.err(), "Options.Strict: "+code.String())

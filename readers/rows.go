@@ -8,34 +8,8 @@ import (
 	"strconv"
 )
 
-// A mode says what becomes of the cells of a column.
-type mode uint8
-
-const (
-	asNumber mode = iota
-	asText
-	asNothing
-)
-
 // ctrlZ at the start of a line ends a file of CP/M, DOS and Axon's library.
 const ctrlZ = 0x1a
-
-// A layout says how the rows of a file are written and what to make of them. It does not
-// change while blocks are parsed, so goroutines share it.
-type layout struct {
-	format  Format
-	name    string
-	delim   byte
-	tight   byte // the delimiter that the fast path expects: delim, or a TAB between blanks
-	point   byte // the decimal sign
-	end     byte // of a line
-	maxLine int
-	modes   []mode // by column
-
-	strict   bool
-	comments bool // one quoted field may follow the last column
-	mixable  bool // text among numbers is NaN for the moment and noted; else an error
-}
 
 // A piece is what came of parsing some lines.
 type piece struct {
@@ -141,7 +115,7 @@ func (p *piece) unusual(i int) (next int, isRow bool) {
 	if p.data[i] == ctrlZ {
 		p.ended = true
 		p.endedLine = p.line
-		p.afterEnd = len(bytes.Trim(p.data[i:], "\x1a \t\r\n")) > 0
+		p.afterEnd = hasContent(p.data[i:])
 		return -1, false
 	}
 	end := i + bytes.IndexByte(p.data[i:], p.lay.end)
@@ -155,8 +129,12 @@ func (p *piece) unusual(i int) (next int, isRow bool) {
 	return end + 1, false
 }
 
-// field reads what the fast path leaves: column c at data[i], with blanks, quotes, text, whatever is there.
-// It returns the index where the next field begins, or behind the last one the next line.
+// hasContent tells whether anything but padding stands behind the end of a file.
+func hasContent(data []byte) bool { return len(bytes.Trim(data, "\x1a \t\r\n")) > 0 }
+
+// field reads what the fast path leaves: column c at data[i], with blanks, quotes, text,
+// whatever is there. It returns the index where the next field begins, or behind the last
+// one the next line.
 func (p *piece) field(dst [][]float64, row, c, i int) (next int, ok bool) {
 	l := p.lay
 	if p.eol < i {
@@ -179,8 +157,7 @@ func (p *piece) field(dst [][]float64, row, c, i int) (next int, ok bool) {
 	case rest >= 0 && !p.behindLast(row, rec, i, rest):
 		return 0, false
 	}
-	next = p.eol + 1
-	return next, true
+	return p.eol + 1, true
 }
 
 // cell keeps one cell.

@@ -9,8 +9,8 @@ import (
 const (
 	// blockSize is how much of a file is parsed at a time. A block and the numbers in
 	// it should stay in a core's cache, and a block must be long beside the cost of
-	// starting the goroutines that share it: 256 KiB to 1 MiB measure alike, 64 KiB
-	// and 4 MiB are slower.
+	// starting the goroutines that share it. 27 MB take 71 ms of one core at 512 KiB and
+	// at 1 MiB, 73 at 64 KiB, 80 at 4 MiB.
 	blockSize = 512 << 10
 
 	// endSample is how much of the file decides what ends a line: the first buffer of
@@ -63,10 +63,10 @@ func newSource(r io.Reader, maxLine, size int) *source {
 // rest returns what is buffered, without taking it.
 func (s *source) rest() []byte { return s.buf[s.lo:s.hi] }
 
-// start returns what is buffered from the first byte on. It is for the time before anything is taken.
+// start returns what is buffered from the first byte on, as long as nothing is taken.
 func (s *source) start() []byte { return s.buf[:s.hi] }
 
-// unread returns the whole input as it was. It is for the time before anything is taken.
+// unread returns the whole input as it was, as long as nothing is taken.
 func (s *source) unread() io.Reader {
 	if s.err != nil {
 		return io.MultiReader(bytes.NewReader(s.start()), errorReader{s.err})

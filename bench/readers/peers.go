@@ -11,18 +11,11 @@ import (
 	"github.com/larder-store/larder/readers"
 )
 
-// Every way of reading returns the number of values and their sum, so that all can be
-// seen to read the same.
+// Every way of reading returns the number of values and the sum of the last row, so that
+// all can be seen to have read to the end.
 type result struct {
 	numbers int
 	sum     float64
-}
-
-func (r *result) add(column []float64) {
-	r.numbers += len(column)
-	for _, v := range column {
-		r.sum += v
-	}
 }
 
 // whole reads the file into columns.
@@ -44,7 +37,7 @@ func whole(opts readers.Options) func(string) (result, error) {
 	}
 }
 
-// blocks streams the file by column blocks, rows by rows.
+// blocks streams the file by blocks of columns.
 func blocks(opts readers.Options) func(string) (result, error) {
 	return func(name string) (r result, err error) {
 		f, err := os.Open(name)
@@ -73,6 +66,7 @@ func blocks(opts readers.Options) func(string) (result, error) {
 	}
 }
 
+// rows streams it row by row.
 func rows(opts readers.Options) func(string) (result, error) {
 	return func(name string) (r result, err error) {
 		f, err := os.Open(name)

@@ -32,11 +32,8 @@ func Info(w io.Writer, t *readers.Table) error {
 	if s := span(t); s != "" {
 		fmt.Fprintf(facts, "time\t%s\n", s)
 	}
-	if n := t.Sweeps(); n > 0 {
+	if n := t.Sweeps(); n > 0 && (t.HasTimeColumn() || t.Format != readers.ATF) { // no table of results
 		fmt.Fprintf(facts, "sweeps\t%d of %s\n", n, signals(t))
-	}
-	if len(t.Columns) > 0 && !t.FinalNewline {
-		fmt.Fprintf(facts, "end\tthe last line has no end and may be cut\n")
 	}
 	facts.Flush()
 	columns(&b, t)
