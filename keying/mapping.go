@@ -2,7 +2,6 @@ package keying
 
 import (
 	"bytes"
-	"cmp"
 	"fmt"
 	"reflect"
 	"slices"
@@ -61,16 +60,18 @@ func sortPairs(p []pair) {
 		return
 	}
 	for i := 1; i < len(p); i++ {
-		for j := i; j > 0 && compareTexts(p[j].key, p[j-1].key) < 0; j-- {
-			p[j], p[j-1] = p[j-1], p[j]
+		x, j := p[i], i
+		for ; j > 0 && compareTexts(x.key, p[j-1].key) < 0; j-- {
+			p[j] = p[j-1]
 		}
+		p[j] = x
 	}
 }
 
 // compareTexts orders texts as their encodings are ordered.
 func compareTexts(a, b string) int {
-	if c := cmp.Compare(len(a), len(b)); c != 0 {
-		return c
+	if len(a) != len(b) {
+		return len(a) - len(b)
 	}
 	return strings.Compare(a, b)
 }
