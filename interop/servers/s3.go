@@ -17,14 +17,11 @@ import (
 	"github.com/johannesboyne/gofakes3/backend/s3mem"
 )
 
-// S3Servers are the servers of different make that speak S3.
-var S3Servers = map[string]func(testing.TB) *Server{
-	"versitygw": VersityGW,
-	"gofakes3":  GoFakeS3,
-}
-
 // VersityGW is versitygw over a directory: built from the module that go.mod pins.
-var VersityGW = once(func() (*Server, error) {
+var VersityGW = once(StartVersityGW)
+
+// StartVersityGW starts another one.
+func StartVersityGW() (*Server, error) {
 	dir, err := os.MkdirTemp("", "larder-versitygw-")
 	if err != nil {
 		return nil, err
@@ -45,7 +42,7 @@ var VersityGW = once(func() (*Server, error) {
 	cmd := exec.Command(exe, "--keep-alive", "--port", address, "--quiet", "posix", data)
 	cmd.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+AccessKey, "ROOT_SECRET_KEY="+SecretKey)
 	return run(cmd, "versitygw", "http://"+address, dir)
-})
+}
 
 // GoFakeS3 is gofakes3 in memory. It stores what it is sent without looking at checksums.
 var GoFakeS3 = once(func() (*Server, error) {
@@ -72,9 +69,19 @@ var buckets atomic.Int64
 // Bucket makes a fresh bucket and returns its name.
 func (s *Server) Bucket(t testing.TB) string {
 	t.Helper()
-	name := fmt.Sprintf("larder-%d-%d", os.Getpid(), buckets.Add(1))
-	if _, err := s.Client().CreateBucket(context.Background(), &s3.CreateBucketInput{Bucket: &name}); err != nil {
-		t.Fatalf("create bucket %s on %s: %v", name, s.Name, err)
+	name, err := s.NewBucket()
+	if err != nil {
+		t.Fatal(err)
 	}
 	return name
+}
+
+// NewBucket is Bucket outside of tests.
+func (s *Server) NewBucket() (string, error) {
+	name := fmt.Sprintf("larder-%d-%d", os.Getpid(), buckets.Add(1))
+	_, err := s.Client().CreateBucket(context.Background(), &s3.CreateBucketInput{Bucket: &name})
+	if err != nil {
+		return "", fmt.Errorf("create bucket %s on %s: %w", name, s.Name, err)
+	}
+	return name, nil
 }
