@@ -8,6 +8,7 @@ import (
 	"math"
 	"math/big"
 	"net/netip"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -23,7 +24,10 @@ type (
 		time.Time
 		Name string
 	}
-	selfish    struct{ *selfish }
+	Selfish struct {
+		*Selfish
+		N int
+	}
 	endless    *endless
 	hidden     struct{ A int }
 	pointsToIt struct{ *hidden }
@@ -82,7 +86,7 @@ func TestNotData(t *testing.T) {
 		{struct{ a int }{}, []string{".a is unexported", `cbor:"-"`}},
 		{writesOnly{}, []string{"MarshalText but no UnmarshalText"}},
 		{event{time.Unix(0, 0), "spike"}, []string{"embedded Time", "give that field a name"}},
-		{selfish{}, []string{".selfish", "embedded pointer to an unexported struct"}},
+		{Selfish{}, []string{".Selfish embeds itself"}},
 		{pointsToIt{}, []string{".hidden is an embedded pointer to an unexported struct"}},
 		{asArray{}, []string{".Extra is an embedded pointer in a struct stored as an array"}},
 		{twice{}, []string{`.B has the name "x", which A has too`}},
@@ -243,7 +247,9 @@ func TestHostileCBOR(t *testing.T) {
 		body, _ := hex.DecodeString(tt.body)
 		for how, read := range map[string]func(string, []byte, any) error{"Decode": decode, "DecodeBytes": codec.DecodeBytes} {
 			err := read(codec.CBOR, bytes.Clone(body), tt.dst)
-			if !errors.Is(err, tt.want) {
+			// On machines of 32 bits the library cuts lengths; what it then makes of
+			// the bytes is not what they say.
+			if !errors.Is(err, tt.want) && (strconv.IntSize == 64 || !errors.Is(err, codec.ErrType)) {
 				t.Errorf("%s, %s into %T: error %v, want %v", tt.name, how, tt.dst, err, tt.want)
 			}
 			if err != nil && len(err.Error()) > 1000 {
@@ -308,6 +314,7 @@ func TestScalarsAgreeWithLibrary(t *testing.T) {
 		f64 float64
 		f32 float32
 		i64 int64
+		num int
 		yes bool
 	)
 	bodies := [][]byte{{0xf4}, {0xf5}, {0xf6}, {0xf7}, {0xf8, 0x20}, {}, {0x20}, {0x00}, {0x17}}
@@ -321,7 +328,7 @@ func TestScalarsAgreeWithLibrary(t *testing.T) {
 				[]byte{major | 27, byte(n >> 56), byte(n >> 48), byte(n >> 40), byte(n >> 32), byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)})
 		}
 	}
-	for half := 0; half < 1<<16; half += 13 {
+	for half := 0; half < 1<<16; half += 61 {
 		bodies = append(bodies, []byte{0xf9, byte(half >> 8), byte(half)})
 		single := uint32(half)<<16 | uint32(half>>3)
 		bodies = append(bodies, []byte{0xfa, byte(single >> 24), byte(single >> 16), byte(single >> 8), byte(single)})
@@ -338,12 +345,13 @@ func TestScalarsAgreeWithLibrary(t *testing.T) {
 			libF64                                  f64
 			libF32                                  f32
 			libI64                                  i64
+			libInt                                  num
 			libBool                                 yes
 		)
 		agree(t, b, &gotF64, &libF64, func() bool { return math.Float64bits(gotF64) == math.Float64bits(float64(libF64)) })
 		agree(t, b, &gotF32, &libF32, func() bool { return math.Float32bits(gotF32) == math.Float32bits(float32(libF32)) })
 		agree(t, b, &gotI64, &libI64, func() bool { return gotI64 == int64(libI64) })
-		agree(t, b, &gotInt, &libI64, func() bool { return int64(gotInt) == int64(libI64) })
+		agree(t, b, &gotInt, &libInt, func() bool { return gotInt == int(libInt) })
 		agree(t, b, &gotBool, &libBool, func() bool { return gotBool == bool(libBool) })
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -39,7 +40,9 @@ type (
 		Skip func() `cbor:"-"`
 	}
 	Extra struct{ Depth float32 }
-	row   struct {
+	// Matrix is not the codec's.
+	Matrix[T any] struct{ Rows, Cols, Data T }
+	row           struct {
 		_ struct{} `cbor:",toarray"`
 		X int
 		Y string
@@ -103,6 +106,7 @@ func TestValuesComeBack(t *testing.T) {
 		{codec.CBOR, (*codec.Matrix[float64])(nil)},
 		{codec.CBOR, [][]byte{[]byte("one"), []byte("two")}},
 		{codec.CBOR, image{Rows: 1, Cols: 1, Data: []uint8{7}}},
+		{codec.CBOR, Matrix[string]{"a", "b", "c"}},
 		{codec.CBOR, titled{codec.Matrix[uint8]{Rows: 1, Cols: 1, Data: []uint8{7}}, "a cell"}},
 
 		{codec.CBOR, true},
@@ -123,6 +127,7 @@ func TestValuesComeBack(t *testing.T) {
 		{codec.CBOR, []string{"a", ""}},
 		{codec.CBOR, []string{}},
 		{codec.CBOR, []string(nil)},
+		{codec.CBOR, make([]string, 200_000)},
 		{codec.CBOR, []*int{nil, at(1)}},
 		{codec.CBOR, map[string]int{}},
 		{codec.CBOR, map[string]int(nil)},
@@ -267,7 +272,7 @@ func TestAnotherType(t *testing.T) {
 		{struct{ A, B int }{1, 2}, at(struct{ A int }{}), []string{"cbor", "a map", "unknown field"}},
 		{struct{ A int }{1}, at(struct{ A, B int }{}), []string{"cbor", "a map", ".B is not stored; tag the field with omitzero"}},
 		{struct{ A float64 }{0.1}, at(struct{ A float32 }{}), []string{"cbor", "a map", ".A is a float that would change"}},
-		{struct{ Abc int }{1}, at(struct{ ABC int }{}), []string{"cbor", "a map"}},
+		{struct{ Abc int }{1}, at(struct{ ABC int }{}), []string{"cbor", "a map", "unknown field"}},
 		{map[string][]float64{"x": {1, 0.1}}, at(map[string][]float32{}), []string{"cbor", "a map", ".x[1] is a float that would change"}},
 		{map[string]int{"A": 1}, at(node{}), []string{"cbor", "a map", "node"}},
 		{time.Unix(0, 0), at("text"), []string{"cbor", "a tagged value", "string"}},
@@ -303,6 +308,70 @@ func TestLaterField(t *testing.T) {
 	if err := decode(name, body, &got); err != nil || got.A != 1 || got.B != nil {
 		t.Errorf("Decode = %+v, error %v, want {A:1 B:[]}", got, err)
 	}
+}
+
+// The zero time is the zero time in whatever zone.
+func TestZeroTime(t *testing.T) {
+	_, got := thereAndBack(t, time.Time{}.In(time.FixedZone("LMT", 19*60+32)))
+	if !got.(time.Time).IsZero() {
+		t.Errorf("the zero time came back as %v", got)
+	}
+}
+
+// A field that is left out may hold anything.
+func TestExcludedField(t *testing.T) {
+	type cell struct {
+		Value any
+		Up    *node      `cbor:"-"`
+		Stop  func()     `cbor:"-"`
+		mu    sync.Mutex `cbor:"-"`
+	}
+	up := &node{}
+	up.Next = up
+	v := cell{Value: int64(1), Up: up}
+	v.mu.Lock()
+	_, got := thereAndBack(t, &v)
+	if c := got.(*cell); c.Value != int64(1) || c.Up != nil || !c.mu.TryLock() {
+		t.Errorf("%+v came back as %+v", &v, c)
+	}
+}
+
+// One Encoded does not touch another.
+func TestEncodedAreApart(t *testing.T) {
+	var all []codec.Encoded
+	for i := range 10 {
+		e, err := codec.Encode(map[string]int{"n": i})
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, e)
+	}
+	for i, e := range all {
+		var got map[string]int
+		if err := codec.Decode(e.Codec, e.Body, e.Size, &got); err != nil || got["n"] != i {
+			t.Errorf("value %d of 10 came back as %v, error %v", i, got, err)
+		}
+	}
+}
+
+// Everything may be called from several goroutines at once.
+func TestConcurrent(t *testing.T) {
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			for range 50 {
+				v := twenty{Cell: strings.Repeat("c", i), Seed: i, Latencies: make([]float64, i)}
+				if _, got := thereAndBack(t, v); !same(got, v) {
+					t.Errorf("%+v came back as %+v", v, got)
+				}
+				f := []float64{float64(i)}
+				if _, got := thereAndBack(t, f); !same(got, f) {
+					t.Errorf("%v came back as %v", f, got)
+				}
+			}
+		})
+	}
+	wg.Wait()
 }
 
 // Nothing of what the target held before stays.

@@ -241,6 +241,8 @@ func TestBrokenFiles(t *testing.T) {
 		{"version 1.1", edit(7, 1), "1.1"},
 		{"header of 4 GB", edit(6, 2, 0, 0xff, 0xff, 0xff, 0xff), "limit is 10000"},
 		{"header of the limit and 1", long[:cap(long)], "limit is 10000"},
+		{"2^61+1 numbers, 8 bytes", npy("{'descr': '<f8', 'fortran_order': False, 'shape': (2305843009213693953,), }\n", make([]byte, 8)...), "does not take the 8 bytes"},
+		{"2^64 numbers, no bytes", npy("{'descr': '|u1', 'fortran_order': False, 'shape': (4294967296, 4294967296), }\n"), "does not take the 0 bytes"},
 		{"header longer than the file", edit(8, 0xff, 0x10), "ends within its header"},
 	} {
 		var got any
@@ -292,6 +294,9 @@ func TestNoCopy(t *testing.T) {
 			t.Fatalf("WriteTo hands over memory at %#x, want %#x: the elements were copied", part.at, want)
 		}
 		want += uintptr(part.length)
+		if part.length > codec.Step {
+			t.Errorf("WriteTo hands over %d bytes at once, want at most %d", part.length, codec.Step)
+		}
 	}
 
 	_, body := encoded(t, src)
@@ -384,6 +389,7 @@ func TestMatrix(t *testing.T) {
 	for _, bad := range []codec.Matrix[int]{
 		{Rows: 2, Cols: 2, Data: make([]int, 3)},
 		{Rows: -1, Cols: -4, Data: make([]int, 4)},
+		{Rows: -1, Cols: 0},
 		{Rows: math.MaxInt, Cols: 2, Data: make([]int, 2)},
 		{Rows: 1, Cols: 1},
 	} {
