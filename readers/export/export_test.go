@@ -182,7 +182,7 @@ func TestInfoOfOddFiles(t *testing.T) {
 		"label:v\n2\n0\t1\n1\t2\n2\t3\n":       "3 of 2 declared",
 		"label:v\n4\n0\t1\n1\t1\n1\t1\n3\t1\n": "uneven, by up to 1",
 		"label:v\n1\n0\t1":                     "may be cut",
-		"ATF\t1.0\n0\t2\nBlock\tName\n1\tx\n": "text, first",
+		"ATF\t1.0\n0\t2\nBlock\tName\n1\tx\n":  "text, first",
 		many:                                   "and 16 more",
 		"PolyLines\nLine Manifest:\n0\nEnd of Line Manifest\n0\n": "0 points",
 	} {
