@@ -80,6 +80,19 @@ func (d disk) mkdir(dir string) error {
 	return d.syncDir(filepath.Dir(dir))
 }
 
+// mkdirAll makes a directory and those that it is in, all with durable names.
+func (d disk) mkdirAll(dir string) error {
+	if _, err := os.Stat(dir); err == nil {
+		return nil
+	}
+	if up := filepath.Dir(dir); up != dir {
+		if err := d.mkdirAll(up); err != nil {
+			return err
+		}
+	}
+	return d.mkdir(dir)
+}
+
 // chunk bounds one write of a large value: what is written after its ctx was cancelled,
 // and the memory of a copy from a body that cannot write itself.
 const (

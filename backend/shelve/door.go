@@ -63,24 +63,29 @@ func (d door) approach() (*hold, error) {
 // enter waits for the door, without end. It reports whether the door is still the one
 // that others find; else it was removed with its store, and is closed again.
 func (h *hold) enter(shared bool) (entered bool, err error) {
-	if h.gate != nil && h.door != nil {
-		err = lock(h.gate, false)
-		if err == nil {
-			sign(h.gate, 0)
-			err = lock(h.door, shared)
-		}
-		if err == nil {
-			sign(h.door, 0)
-			err = unlock(h.gate)
-		}
-		entered = err == nil && isAt(h.gate, h.at.gatePath()) && isAt(h.door, h.at.doorPath())
-		if !entered {
-			h.close()
-			return false, err
-		}
+	if h.gate == nil || h.door == nil {
+		h.beat()
+		return true, nil
+	}
+	err = h.pass(shared)
+	if err != nil || !isAt(h.gate, h.at.gatePath()) || !isAt(h.door, h.at.doorPath()) {
+		h.close()
+		return false, err
 	}
 	h.beat()
 	return true, nil
+}
+
+func (h *hold) pass(shared bool) error {
+	if err := lock(h.gate, false); err != nil {
+		return err
+	}
+	sign(h.gate, 0)
+	if err := lock(h.door, shared); err != nil {
+		return err
+	}
+	sign(h.door, 0)
+	return unlock(h.gate)
 }
 
 // enter waits for the door as long as ctx and p allow.
@@ -108,8 +113,11 @@ func (d door) enter(ctx context.Context, p patience, shared bool) (*hold, error)
 			}()
 			return nil, err
 		}
-		if a := <-answers; a.entered || a.err != nil {
-			return h, a.err
+		switch a := <-answers; {
+		case a.err != nil:
+			return nil, a.err
+		case a.entered:
+			return h, nil
 		}
 	}
 }
@@ -248,8 +256,8 @@ func (p patience) half() *time.Timer {
 }
 
 // await waits for done, as long as ctx allows, and as long as those who hold d show
-// that they are alive or go by in turn. ErrLocked means that the same one
-// stood still for the whole timeout.
+// that they are alive or go by in turn. It looks twice in a timeout: ErrLocked means that
+// nothing moved between two looks.
 func (d door) await(ctx context.Context, p patience, done <-chan struct{}) error {
 	select {
 	case <-done:

@@ -54,7 +54,7 @@ func newFile(p *place, path string) *file {
 func (f *file) enter(ctx context.Context, p patience, alone bool) (*session, error) {
 	for {
 		f.mu.RLock()
-		if s := f.cur; s != nil && (s.alone || !alone) && !s.spoiled.Load() {
+		if s := f.cur; s != nil && s.serves(alone) {
 			s.touch()
 			return s, nil
 		}
@@ -113,8 +113,10 @@ func (f *file) do(ctx context.Context, p patience, job func(context.Context) err
 
 // take goes through the door and opens a session, or does the job.
 func (f *file) take(t *turn) {
-	f.end(f.current())
-	t.err = f.pass(t)
+	if s := f.current(); t.job != nil || s == nil || !s.serves(t.alone) {
+		f.end(s)
+		t.err = f.pass(t)
+	}
 	f.sem.Lock()
 	f.turn = nil
 	f.sem.Unlock()

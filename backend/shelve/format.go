@@ -68,6 +68,9 @@ func inspect(path string) (state, error) {
 	}
 	for _, e := range entries {
 		// Another process may be making the store at this moment.
+		if e.Name() == formatFile {
+			return inspect(path)
+		}
 		if !strings.HasPrefix(e.Name(), formatFile+".") && e.Name() != "lost+found" {
 			return foreign, fmt.Errorf("%s is no store, and not empty (it holds %s): give the path of a store, or of an empty or new directory", path, e.Name())
 		}
@@ -90,7 +93,7 @@ func checkFormat(path string, line []byte) error {
 
 // build makes a store at path. Several processes may do so at once.
 func build(path string, d disk) error {
-	if err := os.MkdirAll(path, 0o700); err != nil {
+	if err := d.mkdirAll(path); err != nil {
 		return explain(err)
 	}
 	// The format comes first, and whole: what follows is made again if it is missing.

@@ -147,6 +147,9 @@ func checkSwept(t testing.TB, dir string, n int) {
 	if got := dataFiles(t, dir); len(got) != n {
 		t.Errorf("after a sweep there are %d value files, want %d: %v", len(got), n, got)
 	}
+	if left, _ := filepath.Glob(filepath.Join(dir, "*.new")); len(left) > 0 {
+		t.Errorf("after a sweep there is %v", left)
+	}
 	if err := b.Close(); err != nil {
 		t.Error(err)
 	}

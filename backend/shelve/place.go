@@ -156,6 +156,18 @@ func (p *place) shelves() ([]string, error) {
 	return slices.Compact(names), nil
 }
 
+// bboltFiles returns the bbolt files that there may be.
+func (p *place) bboltFiles() ([]*file, error) {
+	files := []*file{p.main}
+	shelves, err := p.shelves()
+	for _, shelf := range shelves {
+		if f := p.file(shelf); f != p.main {
+			files = append(files, f)
+		}
+	}
+	return files, err
+}
+
 // seat waits until one more bbolt file may be open, and returns how to give that up.
 func (p *place) seat() (leave func()) {
 	select {
@@ -179,14 +191,15 @@ func (p *place) create(path string) error {
 
 // replace puts a new bbolt file at path, filled by fill. Its door must be held alone.
 func (p *place) replace(path string, fill func(*bbolt.DB) error) error {
-	temp := path + ".new"
-	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return explain(err)
+	temp := path + rewritten
+	if err := removeIfThere(temp); err != nil {
+		return err
 	}
 	db, err := bbolt.Open(temp, 0o600, &bbolt.Options{Timeout: boltTimeout, NoSync: true, NoStatistics: true})
 	if err != nil {
 		return explainBolt(temp, err)
 	}
+	db.AllocSize = minGrowth
 	err = fill(db)
 	if err == nil {
 		err = p.disk.step("sync index", temp, db.Sync)
@@ -202,6 +215,16 @@ func (p *place) replace(path string, fill func(*bbolt.DB) error) error {
 		return explain(err)
 	}
 	return explain(p.disk.syncDir(filepath.Dir(path)))
+}
+
+// rewritten is the end of the name of a file that is to replace another.
+const rewritten = ".new"
+
+func removeIfThere(path string) error {
+	if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 // claim keeps sweeps off the data of one batch of writers, by a share in the door of

@@ -113,6 +113,9 @@ func mapSize(size int64) int {
 	return int(size + size/2 + roomToGrow)
 }
 
+// serves reports whether the session is good for who wants to be alone, or not.
+func (s *session) serves(alone bool) bool { return (s.alone || !alone) && !s.spoiled.Load() }
+
 // rescue turns a panic of bbolt, or a fault in what it mapped, into an error: both are a
 // file that is not as bbolt left it. It is deferred with the goroutine's former setting.
 func (s *session) rescue(panicOnFault bool, err *error) {

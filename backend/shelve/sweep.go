@@ -36,7 +36,7 @@ func (b *Backend) sweep(ctx context.Context, opts backend.SweepOptions) (backend
 		return report, err
 	}
 	if !opts.DryRun {
-		if err := b.place.sweepLeases(); err != nil {
+		if err := errors.Join(b.place.sweepLeases(), b.sweepRewrites(ctx)); err != nil {
 			return report, err
 		}
 	}
@@ -44,6 +44,22 @@ func (b *Backend) sweep(ctx context.Context, opts backend.SweepOptions) (backend
 		report.Compacted, err = b.compact(ctx, opts.DryRun)
 	}
 	return report, err
+}
+
+// sweepRewrites removes what was left by processes that died while they rewrote a bbolt
+// file.
+func (b *Backend) sweepRewrites(ctx context.Context) error {
+	files, err := b.place.bboltFiles()
+	for _, f := range files {
+		if _, err := os.Stat(f.path + rewritten); err != nil {
+			continue
+		}
+		err := f.do(ctx, b.index.patience, func(context.Context) error { return removeIfThere(f.path + rewritten) })
+		if err != nil {
+			return err
+		}
+	}
+	return err
 }
 
 // dangling counts the entries whose data is gone or cut off.
@@ -66,17 +82,8 @@ func (b *Backend) dangling(ctx context.Context) (n int, err error) {
 // compact rewrites the bbolt files that are mostly free space, and returns the bytes that
 // this gives back.
 func (b *Backend) compact(ctx context.Context, dryRun bool) (total int64, err error) {
-	shelves, err := b.place.shelves()
-	if err != nil {
-		return 0, err
-	}
-	done := map[*file]bool{}
-	for _, shelf := range shelves {
-		f := b.place.file(shelf)
-		if done[f] {
-			continue
-		}
-		done[f] = true
+	files, err := b.place.bboltFiles()
+	for _, f := range files {
 		var freed int64
 		err := f.do(ctx, b.index.patience, func(context.Context) (err error) {
 			freed, err = f.compact(dryRun)
@@ -87,7 +94,7 @@ func (b *Backend) compact(ctx context.Context, dryRun bool) (total int64, err er
 		}
 		total += freed
 	}
-	return total, nil
+	return total, err
 }
 
 // minCompact is the size below which a file is left alone: bbolt's own growth makes small
