@@ -121,22 +121,25 @@ func TestForeign(t *testing.T) {
 // TestMaking: an empty directory becomes a store, also one that a process that died left
 // half made, and by many at once; with a README for strangers, for its owner alone.
 func TestMaking(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "a", "b")
-	var wg sync.WaitGroup
-	for range 8 {
-		wg.Go(func() {
-			b, err := shelve.Open(dir, nil)
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			defer b.Close()
-			if err := put(b, cache("k"), []byte("v")); err != nil {
-				t.Error(err)
-			}
-		})
+	var dir string
+	for range 20 {
+		dir = filepath.Join(inMemory(t), "a", "b")
+		var wg sync.WaitGroup
+		for range 8 {
+			wg.Go(func() {
+				b, err := shelve.Open(dir, nil)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				defer b.Close()
+				if err := put(b, cache("k"), []byte("v")); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
 	}
-	wg.Wait()
 	readme, err := os.ReadFile(filepath.Join(dir, "README"))
 	if err != nil || !strings.Contains(string(readme), "larder") {
 		t.Errorf("README = %.20q, %v", readme, err)
