@@ -5,6 +5,8 @@ import (
 	"io"
 	"testing"
 
+	"github.com/fxamacker/cbor/v2"
+
 	"github.com/larder-store/larder/codec"
 )
 
@@ -67,6 +69,29 @@ func BenchmarkDecodeMillionFloats(b *testing.B) {
 			}
 		})
 	}
+}
+
+// What a small array costs beside its few bytes.
+func BenchmarkTenFloats(b *testing.B) {
+	src := make([]float64, 10)
+	_, stored := encoded(b, src)
+	b.Run("Encode", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := codec.Encode(src); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("DecodeBytes", func(b *testing.B) {
+		b.ReportAllocs()
+		var dst []float64
+		for b.Loop() {
+			if err := codec.DecodeBytes(codec.NPY, stored, &dst); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 }
 
 func BenchmarkFloat(b *testing.B) {
@@ -136,6 +161,22 @@ func BenchmarkStruct(b *testing.B) {
 		for b.Loop() {
 			var dst twenty
 			if err := codec.DecodeBytes(codec.CBOR, stored, &dst); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	// The library alone: without the check that the value came back.
+	b.Run("LibraryEncode", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			cbor.Marshal(result)
+		}
+	})
+	b.Run("LibraryDecode", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			var dst twenty
+			if err := cbor.Unmarshal(stored, &dst); err != nil {
 				b.Fatal(err)
 			}
 		}

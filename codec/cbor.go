@@ -167,7 +167,8 @@ func cameBack(b []byte, dst any) error {
 		return fmt.Errorf("decode cbor: %w: found %s, want %v: %w", ErrType, found(b), t, brief{err})
 	}
 	if !bytes.Equal(b, buf.Bytes()) {
-		return fmt.Errorf("decode cbor: %w: found %s, want %v: %s", ErrType, found(b), t, difference(b, buf.Bytes()))
+		return fmt.Errorf("decode cbor: %w: found %s, want %v: %s",
+			ErrType, found(b), t, difference(b, buf.Bytes()))
 	}
 	return nil
 }

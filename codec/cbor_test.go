@@ -39,6 +39,10 @@ type (
 		A int `cbor:"x"`
 		B int `json:"x"`
 	}
+	twiceInt struct {
+		A int `cbor:"1,keyasint"`
+		B int `cbor:"01,keyasint"`
+	}
 	shadow struct {
 		Extra
 		Depth float32
@@ -90,6 +94,7 @@ func TestNotData(t *testing.T) {
 		{pointsToIt{}, []string{".hidden is an embedded pointer to an unexported struct"}},
 		{asArray{}, []string{".Extra is an embedded pointer in a struct stored as an array"}},
 		{twice{}, []string{`.B has the name "x", which A has too`}},
+		{twiceInt{}, []string{`.B has the name "1", which A has too`}},
 		{shadow{}, []string{`.Depth has the name "Depth", which Depth has too`}},
 		{struct {
 			A int `json:"-"`

@@ -130,11 +130,12 @@ func checkTarget(codec string, dst any) error {
 	switch codec {
 	case Raw, NPY, CBOR:
 	default:
-		return fmt.Errorf("decode: %w %q; known: %s, %s, %s (stored by a newer version?)", ErrUnknownCodec, codec, Raw, NPY, CBOR)
+		return fmt.Errorf("decode: %w %q; known: %s, %s, %s (stored by a newer version?)",
+			ErrUnknownCodec, codec, Raw, NPY, CBOR)
 	}
 	rv := reflect.ValueOf(dst)
 	if rv.Kind() != reflect.Pointer || rv.IsNil() {
-		return fmt.Errorf("decode %s: %w: dst is %#v, want a pointer that is not nil", codec, ErrType, dst)
+		return fmt.Errorf("decode %s into %T: %w: want a pointer that is not nil", codec, dst, ErrType)
 	}
 	return nil
 }

@@ -39,7 +39,11 @@ type (
 		Note string `json:"note,omitempty"`
 		Skip func() `cbor:"-"`
 	}
-	Extra struct{ Depth float32 }
+	Extra    struct{ Depth float32 }
+	numbered struct {
+		A int `cbor:"1,keyasint"`
+		B int `cbor:"-2,keyasint"`
+	}
 	// Matrix is not the codec's.
 	Matrix[T any] struct{ Rows, Cols, Data T }
 	row           struct {
@@ -142,6 +146,8 @@ func TestValuesComeBack(t *testing.T) {
 		{codec.CBOR, full{base: base{1, 2}, Extra: &Extra{0.1}, Name: "x", Note: "y"}},
 		{codec.CBOR, full{}},
 		{codec.CBOR, row{X: 1, Y: "y"}},
+		{codec.CBOR, numbered{1, 2}},
+		{codec.CBOR, struct{ time.Time }{time.Unix(1, 2).UTC()}},
 		{codec.CBOR, node{1, &node{2, &node{3, nil}}}},
 		{codec.CBOR, struct{ M map[string][]*base }{map[string][]*base{"a": {{1, 2}, nil}}}},
 		{codec.CBOR, struct{ Text string }{"not \xff UTF-8"}},

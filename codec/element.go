@@ -111,13 +111,18 @@ func convert(dst []byte, to layout, src []byte, from layout) error {
 	case 'i', 'u':
 		return convertInt(dst, to, src, from)
 	case 'f':
-		to.put(dst, math.Float64bits(float64(math.Float32frombits(uint32(from.get(src))))))
+		widenFloat(dst, to, src, from)
 	case 'c':
-		half, wide := layout{'f', 4, from.big}, layout{'f', 8, to.big}
-		wide.put(dst, math.Float64bits(float64(math.Float32frombits(uint32(half.get(src))))))
-		wide.put(dst[8:], math.Float64bits(float64(math.Float32frombits(uint32(half.get(src[4:]))))))
+		half, whole := layout{'f', 4, from.big}, layout{'f', 8, to.big}
+		widenFloat(dst, whole, src, half)
+		widenFloat(dst[8:], whole, src[4:], half)
 	}
 	return nil
+}
+
+func widenFloat(dst []byte, to layout, src []byte, from layout) {
+	f := math.Float32frombits(uint32(from.get(src)))
+	to.put(dst, math.Float64bits(float64(f)))
 }
 
 // word is the size of what byte order applies to: a complex number is two.
@@ -133,8 +138,10 @@ func copyWords(dst, src []byte, word int, swap bool) {
 		copy(dst, src)
 		return
 	}
-	for i := range src {
-		dst[i] = src[i-i%word+word-1-i%word]
+	for start := 0; start < len(src); start += word {
+		for i := range word {
+			dst[start+i] = src[start+word-1-i]
+		}
 	}
 }
 
@@ -147,9 +154,9 @@ func convertInt(dst []byte, to layout, src []byte, from layout) error {
 	shift := 64 - 8*to.size
 	switch {
 	case to.kind == 'i' && int64(bits<<shift)>>shift != int64(bits):
-		return fmt.Errorf("%w: %d does not fit this machine's int of %d bits", ErrType, int64(bits), 8*to.size)
+		return fmt.Errorf("decode npy: %w: %d does not fit this machine's int of %d bits", ErrType, int64(bits), 8*to.size)
 	case to.kind == 'u' && bits<<shift>>shift != bits:
-		return fmt.Errorf("%w: %d does not fit this machine's uint of %d bits", ErrType, bits, 8*to.size)
+		return fmt.Errorf("decode npy: %w: %d does not fit this machine's uint of %d bits", ErrType, bits, 8*to.size)
 	}
 	to.put(dst, bits)
 	return nil

@@ -110,7 +110,8 @@ func (a array) decodeRows(src *source, rv reflect.Value) error {
 	rows, cols := int(a.shape[0]), int(a.shape[1])
 	if cols == 0 && rows > 0 {
 		// Each row would take memory that no byte of the value stands for.
-		return fmt.Errorf("decode npy: %w: found shape %v, want rows that are not empty; a Matrix can hold it", ErrType, a.shape)
+		return fmt.Errorf("decode npy: %w: found shape %v, want rows that are not empty; a Matrix can hold it",
+			ErrType, a.shape)
 	}
 	flat := reflect.New(t.Elem()).Elem()
 	rv.SetZero()

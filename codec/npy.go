@@ -118,7 +118,8 @@ func readHeader(src *source) (array, error) {
 	}
 	n, ok := a.elements()
 	if size := int64(a.layout.size); !ok || n > src.left/size || n*size != src.left {
-		return array{}, malformed("%v of shape %v does not take the %d bytes there are", a.layout, a.shape, src.left)
+		return array{}, malformed("%v of shape %v does not take the %d bytes there are",
+			a.layout, a.shape, src.left)
 	}
 	return a, nil
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"unsafe"
@@ -376,6 +377,23 @@ func TestRowsAreApart(t *testing.T) {
 	_ = append(rows[0], 99)
 	if rows[1][0] != 3.5 {
 		t.Errorf("appending to row 0 changed row 1 to %v", rows[1])
+	}
+}
+
+// An int of 32 bits is stored in 8 bytes, and read if it fits.
+func TestSmallInts(t *testing.T) {
+	if strconv.IntSize != 32 {
+		t.Skip("an int has 64 bits here")
+	}
+	_, body := encoded(t, []int64{1 << 40})
+	var got []int
+	if err := decode(codec.NPY, body, &got); !errors.Is(err, codec.ErrType) || len(got) != 0 {
+		t.Errorf("Decode of 1<<40 into []int = %v, error %v, want ErrType", got, err)
+	}
+	_, body = encoded(t, []uint64{1 << 40})
+	var unsigned []uint
+	if err := decode(codec.NPY, body, &unsigned); !errors.Is(err, codec.ErrType) || len(unsigned) != 0 {
+		t.Errorf("Decode of 1<<40 into []uint = %v, error %v, want ErrType", unsigned, err)
 	}
 }
 

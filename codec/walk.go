@@ -20,7 +20,7 @@ type walker struct {
 // would overflow the stack of the library.
 func (w *walker) value(v reflect.Value) error {
 	if w.visits++; w.visits > maxVisits {
-		return refuse("is larger than %d parts, perhaps because it points to the same things over and over", maxVisits)
+		return refuse("has more than %d parts, perhaps because it points to the same over and over", maxVisits)
 	}
 	// Each level of nesting takes up to three steps: pointer, any, container.
 	if w.depth++; w.depth > 3*maxNesting {
@@ -84,16 +84,14 @@ func (w *walker) dynamic(v reflect.Value) error {
 }
 
 func (w *walker) structure(v reflect.Value) error {
-	t := v.Type()
-	if t == timeType {
+	if v.Type() == timeType {
 		return checkTime(v.Interface().(time.Time))
 	}
-	for i := range t.NumField() {
-		f := t.Field(i)
+	for f, field := range v.Fields() {
 		if f.Name == "_" || tagOf(f).excluded {
 			continue
 		}
-		if err := w.value(v.Field(i)); err != nil {
+		if err := w.value(field); err != nil {
 			return at("."+f.Name, err)
 		}
 	}
