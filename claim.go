@@ -58,6 +58,7 @@ func (cl *Claim) Put(ctx context.Context, value any, opts ...PutOption) (Info, e
 	}
 	defer v.Close()
 	v.meta[metaCost] = strconv.FormatInt(time.Since(cl.began).Milliseconds(), 10)
+	cl.store.counters.computed.Add(1)
 	return cl.store.putOptions(ctx, cl.c, cl.key, v, opts)
 }
 
@@ -65,4 +66,11 @@ func (cl *Claim) Put(ctx context.Context, value any, opts ...PutOption) (Info, e
 func (cl *Claim) Release() {
 	cl.release()
 	cl.release = func() {}
+}
+
+// Cost returns what it took to compute a stored value, to a millisecond, if that was
+// recorded: by Memo or a Claim.
+func Cost(info Info) (took time.Duration, ok bool) {
+	ms, err := strconv.ParseInt(info.Meta[metaCost], 10, 64)
+	return time.Duration(ms) * time.Millisecond, err == nil && ms >= 0
 }

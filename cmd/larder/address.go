@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -11,7 +12,6 @@ import (
 	"github.com/larder-store/larder"
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/component"
-	"github.com/larder-store/larder/keying"
 )
 
 const addressHelp = `A value is named by ID/attribute: the key of its component, or as many of its first
@@ -131,29 +131,43 @@ func checkID(id string) error {
 // maxShown bounds how many candidates an error lists.
 const maxShown = 5
 
-// findID completes the beginning of a key.
+// findID completes the beginning of a key of which something is kept.
 func findID(ctx context.Context, b larder.Backend, prefix string) (string, error) {
+	return completeID(ctx, b, prefix, backend.ShelfCache)
+}
+
+// findComponent is findID also for inputs of which nothing is kept but what they are.
+func findComponent(ctx context.Context, b larder.Backend, prefix string) (string, error) {
+	return completeID(ctx, b, prefix, backend.ShelfCache, backend.ShelfComponents)
+}
+
+func completeID(ctx context.Context, b larder.Backend, prefix string, shelves ...string) (string, error) {
 	if len(prefix) == idLength {
 		return prefix, nil
 	}
 	var found []string
-	for info, err := range b.List(ctx, backend.ShelfCache, backend.ListOptions{Prefix: prefix}) {
-		if err != nil {
-			return "", err
-		}
-		id, _, _ := strings.Cut(info.Key.Name, "/")
-		if n := len(found); n == 0 || found[n-1] != id {
-			found = append(found, id)
-		}
-		if len(found) > maxShown {
-			break
+	for _, shelf := range shelves {
+		some := 0
+		for info, err := range b.List(ctx, shelf, backend.ListOptions{Prefix: prefix}) {
+			if err != nil {
+				return "", err
+			}
+			id, _, _ := strings.Cut(info.Key.Name, "/")
+			if !slices.Contains(found, id) {
+				found = append(found, id)
+				some++
+			}
+			if some > maxShown {
+				break
+			}
 		}
 	}
+	slices.Sort(found)
 	switch {
 	case len(found) == 0:
 		return "", &exitError{exitMiss, fmt.Errorf("no key begins with %q", prefix)}
 	case len(found) > maxShown:
-		found[maxShown] = "…"
+		found = append(found[:maxShown], "…")
 		fallthrough
 	case len(found) > 1:
 		return "", misused("several keys begin with %q: %s", prefix, strings.Join(found, ", "))
@@ -177,17 +191,4 @@ func onlyAttribute(ctx context.Context, store *larder.Store, c component.Compone
 		return found[0], nil
 	}
 	return "", misused("the component has several attributes; name one: %s", strings.Join(found, ", "))
-}
-
-// describe returns what the component of a key is; false if the store does not know.
-func describe(ctx context.Context, b larder.Backend, id string) (keying.Description, bool, error) {
-	preimage, err := readWhole(ctx, b, backend.Key{Shelf: backend.ShelfComponents, Name: id})
-	if errors.Is(err, larder.ErrNotFound) || errors.Is(err, larder.ErrCorrupt) {
-		return keying.Description{}, false, nil
-	}
-	if err != nil {
-		return keying.Description{}, false, err
-	}
-	d, err := keying.Decode(preimage)
-	return d, err == nil, nil
 }

@@ -34,7 +34,7 @@ func doubleDashes(root *cobra.Command, args []string) []string {
 		}
 		name, _, hasValue := strings.Cut(strings.TrimPrefix(arg, "-"), "=")
 		name = strings.TrimPrefix(name, "-")
-		if f := flag(cmd, name); len(name) > 1 && f != nil {
+		if f := longFlag(cmd, name); len(name) > 1 && f != nil {
 			if arg[1] != '-' {
 				out[i] = "-" + arg
 			}
@@ -59,7 +59,7 @@ func subcommand(cmd *cobra.Command, name string) *cobra.Command {
 	return nil
 }
 
-func flag(cmd *cobra.Command, name string) *pflag.Flag {
+func longFlag(cmd *cobra.Command, name string) *pflag.Flag {
 	if name == "help" {
 		return &pflag.Flag{Name: name, NoOptDefVal: "true"} // cobra adds it later
 	}

@@ -3,12 +3,12 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"iter"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -300,26 +300,29 @@ func parseSince(text string, now time.Time) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("%q is neither an age, such as 90m, 12h or 30d, nor a date, such as 2026-03-01", text)
 }
 
-// parseAge reads a length of time; beside Go's units there are d and w.
+// parseAge reads a length of time: Go's units, or days or weeks.
 func parseAge(text string) (time.Duration, error) {
+	bad := fmt.Errorf("%q is no age, such as 90m, 12h or 30d", text)
 	for unit, d := range map[string]time.Duration{"d": 24 * time.Hour, "w": 7 * 24 * time.Hour} {
-		if n, ok := strings.CutSuffix(text, unit); ok {
-			v, err := time.ParseDuration(n + "h") // for its grammar of numbers
-			if err != nil || v < 0 {
-				break
-			}
-			return time.Duration(v.Hours() * float64(d)), nil
+		digits, ok := strings.CutSuffix(text, unit)
+		if !ok {
+			continue
 		}
+		v, err := strconv.ParseFloat(digits, 64)
+		if err != nil || strings.Trim(digits, "0123456789.") != "" || v > maxDays {
+			return 0, bad
+		}
+		return time.Duration(v * float64(d)), nil
 	}
 	d, err := time.ParseDuration(text)
-	if err == nil && d < 0 {
-		err = errors.New("negative")
-	}
-	if err != nil {
-		return 0, fmt.Errorf("%q is no age, such as 90m, 12h or 30d", text)
+	if err != nil || d < 0 {
+		return 0, bad
 	}
 	return d, nil
 }
+
+// maxDays keeps an age within a time.Duration, weeks too.
+const maxDays = 15_000
 
 // readDescription decodes a description; one that is corrupt is unknown.
 func readDescription(e backend.Entry) (keying.Description, bool) {

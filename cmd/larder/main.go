@@ -28,6 +28,9 @@ const exitHelp = `Exit codes: 0 done, 1 failed, 2 misused, 3 findings, 4 miss. "
 as its command does; 126 and 127 say that the command could not be started.`
 
 func main() {
+	if code, ok := asHelper(context.Background()); ok {
+		os.Exit(code)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	stop()
@@ -137,7 +140,15 @@ with one dash or two.
 		newGet(a),
 		newPut(a),
 		newList(a),
+		newShow(a),
 		newRemove(a),
+		newStats(a),
+		newCheck(a),
+		newSweep(a),
+		newInfo(a),
+		newRead(a),
+		newConformance(a),
+		newVersion(a),
 	)
 	for _, cmd := range root.Commands() {
 		run := cmd.RunE

@@ -69,6 +69,7 @@ func (a *app) put(ctx context.Context, f *putFlags, args []string) error {
 		return err
 	}
 	defer store.Close()
+	defer a.tally(store)
 	at, err := f.address.resolve(ctx, store, args[0])
 	if err != nil {
 		return err

@@ -151,6 +151,7 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 		Check:        f.check,
 		KeepFailures: f.failures,
 	})
+	a.tally(store)
 	if err != nil {
 		return runError(err)
 	}

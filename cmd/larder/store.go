@@ -71,6 +71,17 @@ func (a *app) openToRead(ctx context.Context) (*larder.Store, error) {
 	return larder.New(b, a.options(0)), nil
 }
 
+// tally counts what a store was asked for, for "larder stats".
+func (a *app) tally(store *larder.Store) {
+	url, err := a.url()
+	if err != nil {
+		return
+	}
+	if t, err := tallyOf(url); err == nil {
+		t.count(countsOf(store.Stats()))
+	}
+}
+
 // plainPath returns the directory of a shelf that is named without parameters.
 func plainPath(url string) (string, bool) {
 	if scheme, _, ok := strings.Cut(url, ":"); ok && len(scheme) > 1 && !strings.ContainsAny(scheme, `/\`) {

@@ -18,6 +18,8 @@ func short(id string) string {
 // duration tells a length of time with about three digits.
 func duration(d time.Duration) string {
 	switch {
+	case d == 0:
+		return "0 s"
 	case d < time.Millisecond:
 		return "under 1 ms"
 	case d < time.Second:

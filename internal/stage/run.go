@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strconv"
 	"time"
 
 	"github.com/larder-store/larder"
@@ -55,7 +54,8 @@ func (s *Stage) Lookup(ctx context.Context, store *larder.Store) (Outcome, error
 	if err != nil && !errors.Is(err, larder.ErrNotFound) && !errors.Is(err, larder.ErrCorrupt) {
 		return Outcome{}, err
 	}
-	o.Hit, o.Took, o.Size = err == nil, cost(info), info.Size
+	o.Hit, o.Size = err == nil, info.Size
+	o.Took, _ = larder.Cost(info)
 	return o, nil
 }
 
@@ -126,7 +126,8 @@ func (r *runner) giveBack(ctx context.Context) (hit bool, err error) {
 	if err := run.commit(); err != nil {
 		return false, err
 	}
-	r.outcome.Hit, r.outcome.Exit, r.outcome.Size, r.outcome.Took = true, run.exit, info.Size, cost(info)
+	r.outcome.Hit, r.outcome.Exit, r.outcome.Size = true, run.exit, info.Size
+	r.outcome.Took, _ = larder.Cost(info)
 	return true, run.replay(r.Stdout, r.Stderr)
 }
 
@@ -231,15 +232,4 @@ func (r *runner) keep(ctx context.Context, claim *larder.Claim, packed *body) {
 	if err != nil && !errors.Is(err, larder.ErrExists) {
 		r.outcome.NotKept = err.Error()
 	}
-}
-
-// metaCost is the metadata that a store keeps of what a computation took.
-const metaCost = "cost_ms"
-
-func cost(info larder.Info) time.Duration {
-	ms, err := strconv.ParseInt(info.Meta[metaCost], 10, 64)
-	if err != nil {
-		return 0
-	}
-	return time.Duration(ms) * time.Millisecond
 }

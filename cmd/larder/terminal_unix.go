@@ -4,8 +4,17 @@ package main
 
 import (
 	"io/fs"
+	"os"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
+
+// isTerminal reports whether somebody can see what is written to f.
+func isTerminal(f *os.File) bool {
+	_, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
+	return err == nil
+}
 
 // umask returns the bits that new files shall not have. The system tells it only to those
 // who set it.

@@ -1,0 +1,212 @@
+// Package audit goes through a store and tells what is wrong with it.
+package audit
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"sync"
+
+	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/internal/verify"
+	"github.com/larder-store/larder/keying"
+)
+
+// Options say how thorough an audit is.
+type Options struct {
+	// Read is the share of values, from 0 to 1, that are read to their end and held against their
+	// checksum and digest. The others are only looked for. Descriptions are always read.
+	Read float64
+	// Repair moves what is corrupt to [Quarantine], where it no longer counts as absent each
+	// time it is looked up, and can be examined.
+	Repair bool
+	// Found is told each finding, and Progress the report so far after each entry, unless nil.
+	// They are called by one goroutine at a time.
+	Found    func(Finding)
+	Progress func(Report)
+}
+
+// Finding is something wrong with one entry.
+type Finding struct {
+	Key   backend.Key
+	Err   error // matches backend.ErrCorrupt unless the entry could not be read at all
+	Moved bool  // into quarantine, or removed if nothing of it could be read
+}
+
+// Report counts what was looked at.
+type Report struct {
+	Values       int   // entries that are there, but for descriptions
+	Descriptions int   // each was read and verified
+	Read         int   // of the values, those that were read and verified
+	ReadBytes    int64 // in those
+	Findings     int
+}
+
+// Quarantine is the shelf that corrupt entries are moved to.
+const Quarantine = "quarantine"
+
+// workers is how many entries are looked at together: it hides the latency of a bucket, and keeps a
+// disk busy.
+const workers = 8
+
+// Run audits a store. It may be in use. An error says that the audit did not get to its
+// end; what is wrong with entries are findings.
+func Run(ctx context.Context, b backend.Backend, o Options) (Report, error) {
+	a := &auditor{Options: o, b: b, quick: !backend.LimitsOf(b).DearRequests}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	entries := make(chan backend.Info)
+	var group sync.WaitGroup
+	for range workers {
+		group.Go(func() {
+			for info := range entries {
+				if err := a.entry(ctx, info); err != nil {
+					cancel(err)
+				}
+			}
+		})
+	}
+	err := a.list(ctx, entries)
+	close(entries)
+	group.Wait()
+	if cause := context.Cause(ctx); cause != nil {
+		err = cause
+	}
+	return a.report, err
+}
+
+type auditor struct {
+	Options
+	b     backend.Backend
+	quick bool // looking for an entry costs little
+
+	mu     sync.Mutex // guards report and the calls of Found and Progress
+	report Report
+}
+
+// list sends all entries of all shelves.
+func (a *auditor) list(ctx context.Context, entries chan<- backend.Info) error {
+	for shelf, err := range a.b.Shelves(ctx) {
+		if err != nil {
+			return err
+		}
+		if shelf == Quarantine {
+			continue
+		}
+		for info, err := range a.b.List(ctx, shelf, backend.ListOptions{}) {
+			if err != nil {
+				return err
+			}
+			select {
+			case entries <- info:
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+		}
+	}
+	return nil
+}
+
+// entry looks at one entry.
+func (a *auditor) entry(ctx context.Context, listed backend.Info) error {
+	description := listed.Key.Shelf == backend.ShelfComponents
+	read := description || rand.Float64() < a.Read
+	var info backend.Info
+	var err error
+	switch {
+	case read:
+		info, err = a.read(ctx, listed.Key, description)
+	case a.quick:
+		info, err = a.open(ctx, listed.Key)
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if errors.Is(err, backend.ErrNotFound) {
+		return nil // removed meanwhile
+	}
+	f := Finding{Key: listed.Key, Err: err}
+	if errors.Is(err, backend.ErrCorrupt) && a.Repair {
+		if err := a.quarantine(ctx, listed.Key, info.Version); err != nil {
+			return fmt.Errorf("repair %q: %w", listed.Key, err)
+		}
+		f.Moved = true
+	}
+
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch {
+	case description:
+		a.report.Descriptions++
+	default:
+		a.report.Values++
+		if read && err == nil {
+			a.report.Read++
+			a.report.ReadBytes += info.Size
+		}
+	}
+	if err != nil {
+		a.report.Findings++
+		if a.Found != nil {
+			a.Found(f)
+		}
+	}
+	if a.Progress != nil {
+		a.Progress(a.report)
+	}
+	return nil
+}
+
+// open makes sure that an entry's data is there.
+func (a *auditor) open(ctx context.Context, key backend.Key) (backend.Info, error) {
+	body, info, err := a.b.Get(ctx, key)
+	if err != nil {
+		return info, err
+	}
+	return info, body.Close()
+}
+
+// read holds the bytes of an entry against everything that is known about them.
+func (a *auditor) read(ctx context.Context, key backend.Key, description bool) (backend.Info, error) {
+	body, info, err := a.b.Get(ctx, key)
+	if err != nil {
+		return info, err
+	}
+	defer body.Close()
+	var text []byte
+	var r io.Reader = body
+	if description {
+		// One that is longer than it may be is cut, and so fails its checksum.
+		if text, err = io.ReadAll(io.LimitReader(body, keying.MaxPreimage)); err != nil {
+			return info, err
+		}
+		r = bytes.NewReader(text)
+	}
+	sums := verify.NewSummer(nil)
+	if _, err := io.Copy(sums, r); err != nil {
+		return info, err
+	}
+	digest, sum, size := sums.Sums()
+	switch {
+	case size != info.Size:
+		return info, fmt.Errorf("%w: it has %d bytes, stored as %d", backend.ErrCorrupt, size, info.Size)
+	case sum != info.Sum:
+		return info, fmt.Errorf("%w: its CRC-32C is %08x, stored as %08x", backend.ErrCorrupt, sum, info.Sum)
+	case digest != info.Digest:
+		return info, fmt.Errorf("%w: its SHA-256 is %x, stored as %x", backend.ErrCorrupt, digest, info.Digest)
+	}
+	if !description {
+		return info, nil
+	}
+	if name := key.Name; len(name) == hex.EncodedLen(len(digest)) && name != hex.EncodeToString(digest[:]) {
+		return info, fmt.Errorf("%w: it describes the component %x", backend.ErrCorrupt, digest)
+	}
+	if _, err := keying.Decode(text); err != nil {
+		return info, fmt.Errorf("%w: %w", backend.ErrCorrupt, err)
+	}
+	return info, nil
+}

@@ -1,0 +1,213 @@
+package audit_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/larder-store/larder"
+	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/backend/mem"
+	"github.com/larder-store/larder/backend/shelve"
+	"github.com/larder-store/larder/component"
+	"github.com/larder-store/larder/internal/audit"
+	"github.com/larder-store/larder/internal/verify"
+)
+
+var ctx = context.Background()
+
+// put stores a text as it is, or, by change, as it should not be.
+func put(t *testing.T, b backend.Backend, key backend.Key, text string, change func(*backend.PutOptions)) {
+	t.Helper()
+	o := backend.PutOptions{Size: int64(len(text))}
+	o.Digest, o.Sum = verify.Sums([]byte(text))
+	if change != nil {
+		change(&o)
+	}
+	if _, err := b.Put(ctx, key, bytes.NewReader([]byte(text)), o); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// sound returns a store with three values of two components.
+func sound(t *testing.T, b backend.Backend) {
+	t.Helper()
+	s := larder.New(b, nil)
+	c := component.New("a", "1", nil)
+	d := component.New("b", "1", nil, c)
+	for attribute, c := range map[string]component.Component{"x": c, "y": d, "z": d} {
+		if _, err := s.Put(ctx, c, attribute, "value "+attribute); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func run(t *testing.T, b backend.Backend, o audit.Options) (audit.Report, []audit.Finding) {
+	t.Helper()
+	var found []audit.Finding
+	o.Found = func(f audit.Finding) { found = append(found, f) }
+	r, err := audit.Run(ctx, b, o)
+	if err != nil {
+		t.Fatalf("Run: %v", err)
+	}
+	if r.Findings != len(found) {
+		t.Errorf("report counts %d findings, told were %d", r.Findings, len(found))
+	}
+	return r, found
+}
+
+func TestSoundStore(t *testing.T) {
+	b := mem.New(nil)
+	sound(t, b)
+	for _, tc := range []struct {
+		read float64
+		want audit.Report
+	}{
+		{0, audit.Report{Values: 3, Descriptions: 2}},
+		{1, audit.Report{Values: 3, Descriptions: 2, Read: 3, ReadBytes: 21}},
+	} {
+		if r, found := run(t, b, audit.Options{Read: tc.read}); r != tc.want {
+			t.Errorf("Read %v: %+v, findings %v; want %+v", tc.read, r, found, tc.want)
+		}
+	}
+}
+
+func TestShareThatIsRead(t *testing.T) {
+	b := mem.New(nil)
+	for i := range 400 {
+		put(t, b, backend.Key{Shelf: "cache", Name: string(rune('a'+i%26)) + string(rune('a'+i/26))}, "x", nil)
+	}
+	r, _ := run(t, b, audit.Options{Read: 0.5})
+	if r.Values != 400 || r.Read < 100 || r.Read > 300 || r.ReadBytes != int64(r.Read) {
+		t.Errorf("half of 400 values: %+v", r)
+	}
+}
+
+func TestFindings(t *testing.T) {
+	value := backend.Key{Shelf: backend.ShelfCache, Name: "k/v"}
+	preimage := "not a pre-image"
+	digest, _ := verify.Sums([]byte(preimage))
+	for name, tc := range map[string]struct {
+		key     backend.Key
+		text    string
+		change  func(*backend.PutOptions)
+		unread  bool // found without reading values
+		rescued string
+	}{
+		"checksum":         {value, "abc", func(o *backend.PutOptions) { o.Sum++ }, false, "abc"},
+		"digest":           {value, "abc", func(o *backend.PutOptions) { o.Digest[7]++ }, false, "abc"},
+		"on another shelf": {backend.Key{Shelf: "session-1", Name: "v"}, "abc", func(o *backend.PutOptions) { o.Sum++ }, false, "abc"},
+		"empty":            {value, "", func(o *backend.PutOptions) { o.Sum++ }, false, ""},
+		"description's checksum": {backend.Key{Shelf: backend.ShelfComponents, Name: hex(digest)}, preimage,
+			func(o *backend.PutOptions) { o.Sum++ }, true, preimage},
+		"description of another": {backend.Key{Shelf: backend.ShelfComponents, Name: hex([32]byte{1})}, preimage, nil, true, preimage},
+		"no description":         {backend.Key{Shelf: backend.ShelfComponents, Name: hex(digest)}, preimage, nil, true, preimage},
+	} {
+		b := mem.New(nil)
+		sound(t, b)
+		put(t, b, tc.key, tc.text, tc.change)
+		if r, _ := run(t, b, audit.Options{}); (r.Findings == 1) != tc.unread || r.Read != 0 {
+			t.Errorf("%s, values not read: %+v; want found: %v, and nothing certified", name, r, tc.unread)
+		}
+		r, found := run(t, b, audit.Options{Read: 1})
+		if len(found) != 1 || found[0].Key != tc.key || !errors.Is(found[0].Err, backend.ErrCorrupt) || found[0].Moved {
+			t.Fatalf("%s: %+v, want it found as corrupt", name, found)
+		}
+		if r.Read > 3 {
+			t.Errorf("%s: %d values certified, want at most the 3 sound ones", name, r.Read)
+		}
+		if _, found = run(t, b, audit.Options{Read: 1, Repair: true}); len(found) != 1 || !found[0].Moved {
+			t.Errorf("%s, repairing: %+v, want it moved", name, found)
+		}
+		if _, err := b.Stat(ctx, tc.key); !errors.Is(err, backend.ErrNotFound) {
+			t.Errorf("%s: after the repair Stat: %v, want ErrNotFound", name, err)
+		}
+		if r, found := run(t, b, audit.Options{Read: 1}); len(found) != 0 || r.Read < 3 {
+			t.Errorf("%s: after the repair %+v, %v", name, r, found)
+		}
+		rescued := ""
+		if body, _, err := b.Get(ctx, backend.Key{Shelf: audit.Quarantine, Name: tc.key.String()}); err == nil {
+			text, _ := io.ReadAll(body)
+			rescued = string(text)
+		}
+		if rescued != tc.rescued {
+			t.Errorf("%s: in quarantine is %q, want %q", name, rescued, tc.rescued)
+		}
+	}
+}
+
+func hex(digest [32]byte) string {
+	const digits = "0123456789abcdef"
+	var b []byte
+	for _, c := range digest {
+		b = append(b, digits[c>>4], digits[c&15])
+	}
+	return string(b)
+}
+
+// Data that is gone is found without reading any.
+func TestMissingData(t *testing.T) {
+	dir := t.TempDir()
+	b, err := shelve.Open(dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	sound(t, b)
+	large := backend.Key{Shelf: backend.ShelfCache, Name: "k/large"}
+	put(t, b, large, string(make([]byte, 200_000)), nil)
+	if _, found := run(t, b, audit.Options{}); len(found) > 0 {
+		t.Fatalf("sound store: %v", found)
+	}
+	files, _ := filepath.Glob(filepath.Join(dir, "data", "*", "*"))
+	if len(files) != 1 {
+		t.Fatalf("%d data files, want 1", len(files))
+	}
+	if err := os.Remove(files[0]); err != nil {
+		t.Fatal(err)
+	}
+	if _, found := run(t, b, audit.Options{Repair: true}); len(found) != 1 || found[0].Key != large || !found[0].Moved {
+		t.Errorf("data gone: %+v, want it found and removed", found)
+	}
+	if r, found := run(t, b, audit.Options{Read: 1}); len(found) > 0 || r.Read != 3 {
+		t.Errorf("after the repair: %+v, %v", r, found)
+	}
+}
+
+// healing is a backend where somebody stores another value as soon as one was read.
+type healing struct {
+	backend.Backend
+	t     *testing.T
+	heals backend.Key
+}
+
+func (h *healing) Stat(ctx context.Context, key backend.Key) (backend.Info, error) {
+	if key == h.heals {
+		put(h.t, h.Backend, key, "healed", nil)
+	}
+	return h.Backend.Stat(ctx, key)
+}
+
+func TestRepairSparesWhatWasHealed(t *testing.T) {
+	key := backend.Key{Shelf: backend.ShelfCache, Name: "k/v"}
+	b := &healing{mem.New(nil), t, key}
+	put(t, b.Backend, key, "abc", func(o *backend.PutOptions) { o.Sum++ })
+	run(t, b, audit.Options{Read: 1, Repair: true})
+	if _, err := b.Backend.Stat(ctx, key); err != nil {
+		t.Errorf("the healed value is gone: %v", err)
+	}
+}
+
+func TestCancelledAudit(t *testing.T) {
+	b := mem.New(nil)
+	sound(t, b)
+	ctx, cancel := context.WithCancel(ctx)
+	cancel()
+	if _, err := audit.Run(ctx, b, audit.Options{Read: 1}); !errors.Is(err, context.Canceled) {
+		t.Errorf("Run = %v, want Canceled", err)
+	}
+}

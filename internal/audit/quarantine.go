@@ -1,0 +1,72 @@
+package audit
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/internal/verify"
+)
+
+// quarantine saves what can be read of an entry, and then removes it; unless somebody
+// stored another value meanwhile.
+func (a *auditor) quarantine(ctx context.Context, key backend.Key, version string) error {
+	if err := a.save(ctx, key); err != nil {
+		return err
+	}
+	info, err := a.b.Stat(ctx, key)
+	switch {
+	case errors.Is(err, backend.ErrNotFound):
+		return nil
+	case err != nil && !errors.Is(err, backend.ErrCorrupt):
+		return err
+	case err == nil && version != "" && info.Version != version:
+		return nil // healed
+	}
+	return a.b.Delete(ctx, key)
+}
+
+// save copies the bytes of a corrupt entry, as far as there are any, to the quarantine.
+func (a *auditor) save(ctx context.Context, key backend.Key) error {
+	body, info, err := a.b.Get(ctx, key)
+	if errors.Is(err, backend.ErrNotFound) || errors.Is(err, backend.ErrCorrupt) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	f, err := os.CreateTemp("", "larder-quarantine-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	defer f.Close()
+	sums := verify.NewSummer(f)
+	if _, err := io.Copy(sums, body); err != nil && !errors.Is(err, backend.ErrCorrupt) {
+		return err
+	}
+	opts := backend.PutOptions{Meta: info.Meta}
+	opts.Digest, opts.Sum, opts.Size = sums.Sums()
+	if opts.Size == 0 {
+		return nil
+	}
+	_, err = a.b.Put(ctx, quarantined(key), f, opts)
+	return err
+}
+
+// quarantined returns where an entry goes: shelf and name, or a digest of them where they are too long
+// together.
+func quarantined(key backend.Key) backend.Key {
+	q := backend.Key{Shelf: Quarantine, Name: key.String()}
+	if q.Validate() != nil {
+		digest := sha256.Sum256([]byte(key.String()))
+		q.Name = fmt.Sprintf("%s/%s", key.Shelf, hex.EncodeToString(digest[:]))
+	}
+	return q
+}
