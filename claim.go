@@ -13,14 +13,15 @@ import (
 // that ask have one at a time. It is [Memo] taken apart, for results that are streams
 // or files, too large to be handed over as values:
 //
-//	look by Reader; on a Miss, Claim; if it Waited, look again; compute; Put; Release
+//	look by Reader; on a Miss, Claim; if LookAgain, look again; compute; Put; Release
 //
 // It is an economy, not a lock: a holder that seemed dead may still be at work. Nothing breaks
 // then, since a Put is all or nothing. Goroutines of one process that share a Store
 // are kept apart like processes are.
 type Claim struct {
-	// Waited: another process had the claim first. What it computed may be there now.
-	Waited bool
+	// LookAgain: since the caller's lookup another process may have had the claim, and
+	// stored what it computed.
+	LookAgain bool
 
 	store   *Store
 	c       Component
@@ -41,9 +42,9 @@ func (s *Store) Claim(ctx context.Context, c Component, attribute string) (*Clai
 	if err != nil {
 		return nil, err
 	}
-	claim := &Claim{Waited: waited, store: s, c: c, key: key, began: time.Now(), release: func() {}}
+	claim := &Claim{LookAgain: waited, store: s, c: c, key: key, began: time.Now(), release: func() {}}
 	if l != nil {
-		claim.Waited = waited || l.Epoch() > 1
+		claim.LookAgain = waited || l.Epoch() > 1
 		claim.release = s.keepLease(ctx, l, key)
 	}
 	return claim, nil

@@ -4,30 +4,17 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
-	"iter"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/larder-store/larder"
-	"github.com/larder-store/larder/backend"
-	"github.com/larder-store/larder/internal/verify"
+	"github.com/larder-store/larder/component"
 	"github.com/larder-store/larder/keying"
 )
-
-// entry is a value and what its component is.
-type entry struct {
-	id, attribute string
-	info          larder.Info
-	known         bool // desc tells what the component is
-	desc          keying.Description
-}
 
 // filterFlags choose among the entries of a store.
 type filterFlags struct {
@@ -42,13 +29,7 @@ func (f *filterFlags) add(cmd *cobra.Command) {
 	fl.StringArrayVarP(&f.params, "param", "p", nil, "only with this parameter, `key=value`; repeatable")
 }
 
-// filter chooses entries. The zero value takes all.
-type filter struct {
-	prefix string
-	query  backend.Query
-}
-
-func (f *filterFlags) filter(prefix string, now time.Time) (filter, error) {
+func (f *filterFlags) filter(ctx context.Context, prefix string, now time.Time) (filter, error) {
 	flt := filter{prefix: prefix}
 	if prefix != "" {
 		if err := checkID(prefix); err != nil {
@@ -59,13 +40,34 @@ func (f *filterFlags) filter(prefix string, now time.Time) (filter, error) {
 	if err != nil {
 		return flt, err
 	}
-	flt.query = backend.Query{Type: f.typ, Parameters: params}
+	flt.query.Type = f.typ
+	if flt.query.Parameters, err = asDescribed(ctx, params); err != nil {
+		return flt, &exitError{exitMisused, err}
+	}
 	if f.since != "" {
 		if flt.query.Since, err = parseSince(f.since, now); err != nil {
 			return flt, misused("--since: %v", err)
 		}
 	}
 	return flt, nil
+}
+
+// asDescribed returns parameters as descriptions have them: 4.0 is 4 there.
+func asDescribed(ctx context.Context, params map[string]any) (map[string]any, error) {
+	_, preimage, err := keying.Hash{}.Preimage(ctx, component.New("query", "", params))
+	if err != nil {
+		return nil, err
+	}
+	d, err := keying.Decode(preimage)
+	if err != nil {
+		return nil, err
+	}
+	described := map[string]any{}
+	decoded, _ := d.Parameters.(map[any]any)
+	for key := range params {
+		described[key] = decoded[key]
+	}
+	return described, nil
 }
 
 func newList(a *app) *cobra.Command {
@@ -87,7 +89,7 @@ With --json there is one JSON object a line.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			flt, err := f.filter(first(args), time.Now())
+			flt, err := f.filter(cmd.Context(), first(args), time.Now())
 			if err != nil {
 				return err
 			}
@@ -176,74 +178,6 @@ func entryJSON(e entry) entryText {
 	}
 }
 
-// entries yields what a filter lets through, in the order of keys. Values and descriptions
-// are both listed in that order, so one pass over each is enough.
-func entries(ctx context.Context, b larder.Backend, flt filter) iter.Seq2[entry, error] {
-	return func(yield func(entry, error) bool) {
-		opts := backend.ListOptions{Prefix: flt.prefix}
-		next, stop := iter.Pull2(backend.Scan(ctx, b, backend.ShelfComponents, opts))
-		defer stop()
-		descs := descriptions{next: next}
-		for info, err := range b.List(ctx, backend.ShelfCache, opts) {
-			if err != nil {
-				yield(entry{}, err)
-				return
-			}
-			id, segment, _ := strings.Cut(info.Key.Name, "/")
-			e := entry{id: id, info: info}
-			if e.attribute, err = keying.Unescape(segment); err != nil {
-				e.attribute = segment // stored by other means than a Store
-			}
-			if e.desc, e.known, err = descs.of(id); err != nil {
-				yield(entry{}, err)
-				return
-			}
-			if flt.lets(e) && !yield(e, nil) {
-				return
-			}
-		}
-	}
-}
-
-func (f filter) lets(e entry) bool {
-	return f.query.Match(backend.Description{
-		Type:       e.desc.Type,
-		Version:    e.desc.Version,
-		Parameters: e.desc.Parameters,
-		Stored:     e.info.ModTime,
-	})
-}
-
-// descriptions finds descriptions for keys that come in ascending order.
-type descriptions struct {
-	next  func() (backend.Entry, error, bool)
-	name  string // of the present one
-	desc  keying.Description
-	sound bool
-	ended bool
-}
-
-func (d *descriptions) of(id string) (keying.Description, bool, error) {
-	for !d.ended && d.name < id {
-		e, err, ok := d.next()
-		if err != nil {
-			return keying.Description{}, false, err
-		}
-		if d.ended = !ok; d.ended {
-			break
-		}
-		d.name, d.sound = e.Key.Name, false
-		if d.name != id {
-			continue // of an input that was never stored itself
-		}
-		d.desc, d.sound = readDescription(e)
-	}
-	if d.ended || d.name != id || !d.sound {
-		return keying.Description{}, false, nil
-	}
-	return d.desc, true, nil
-}
-
 func shortVersion(v string) string {
 	if kind, digest, ok := strings.Cut(v, ":"); ok && len(digest) > shortID {
 		return kind + ":" + digest[:7]
@@ -285,51 +219,4 @@ func printable(s string) string {
 		return fmt.Sprintf("%q", s)
 	}
 	return s
-}
-
-// parseSince reads an age, such as 90m, 12h or 30d, or a date.
-func parseSince(text string, now time.Time) (time.Time, error) {
-	if d, err := parseAge(text); err == nil {
-		return now.Add(-d), nil
-	}
-	for _, layout := range []string{time.RFC3339, "2006-01-02 15:04", time.DateOnly} {
-		if t, err := time.ParseInLocation(layout, text, time.Local); err == nil {
-			return t, nil
-		}
-	}
-	return time.Time{}, fmt.Errorf("%q is neither an age, such as 90m, 12h or 30d, nor a date, such as 2026-03-01", text)
-}
-
-// parseAge reads a length of time: Go's units, or days or weeks.
-func parseAge(text string) (time.Duration, error) {
-	bad := fmt.Errorf("%q is no age, such as 90m, 12h or 30d", text)
-	for unit, d := range map[string]time.Duration{"d": 24 * time.Hour, "w": 7 * 24 * time.Hour} {
-		digits, ok := strings.CutSuffix(text, unit)
-		if !ok {
-			continue
-		}
-		v, err := strconv.ParseFloat(digits, 64)
-		if err != nil || strings.Trim(digits, "0123456789.") != "" || v > maxDays {
-			return 0, bad
-		}
-		return time.Duration(v * float64(d)), nil
-	}
-	d, err := time.ParseDuration(text)
-	if err != nil || d < 0 {
-		return 0, bad
-	}
-	return d, nil
-}
-
-// maxDays keeps an age within a time.Duration, weeks too.
-const maxDays = 15_000
-
-// readDescription decodes a description; one that is corrupt is unknown.
-func readDescription(e backend.Entry) (keying.Description, bool) {
-	preimage, err := io.ReadAll(e.Body)
-	if err != nil || verify.Bytes(preimage, e.Info) != nil {
-		return keying.Description{}, false
-	}
-	d, err := keying.Decode(preimage)
-	return d, err == nil
 }

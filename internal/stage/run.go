@@ -99,7 +99,7 @@ func (r *runner) run(ctx context.Context) error {
 		return err
 	}
 	defer claim.Release()
-	if claim.Waited && !r.Refresh && !r.Check {
+	if claim.LookAgain && !r.Refresh && !r.Check {
 		if hit, err := r.giveBack(ctx); hit || err != nil {
 			return err
 		}
