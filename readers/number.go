@@ -2,7 +2,6 @@ package readers
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"math"
 	"math/bits"
@@ -46,23 +45,34 @@ func scanDecimal(b []byte, i int, point byte) (v float64, end int, ok bool) {
 		negative = 1
 	}
 	i += int(negative)
-	word := binary.LittleEndian.Uint64(b[i:])
+	word := eightBytes(b, i)
 	n := leadingDigits(word)
 	if n == 8 {
 		return scanLast(b, i-int(negative), point)
 	}
-	mantissa := eightDigits(word, n)
 	c := byte(word >> (n * 8))
+	if c == point {
+		// Up to six digits around a point fit in the word, with the byte behind them. That
+		// is what %g prints, so it is worth a way of its own: a quarter of the time.
+		before := uint64(1)<<(n*8) - 1
+		closed := word&before | word>>8&^before // the word without its point
+		all := leadingDigits(closed)
+		if behind := byte(word >> (all*8 + 8)); all > 0 && all < 7 && behind|0x20 != 'e' {
+			v = float64(int64(eightDigits(closed, all))) / pow10[(all-n)&15]
+			return math.Float64frombits(math.Float64bits(v) | negative<<63), i + all + 1, true
+		}
+	}
+	mantissa := eightDigits(word, n)
 	i += n
 	digits, exp := n, 0
 	if c == point {
 		i++
-		word = binary.LittleEndian.Uint64(b[i:])
+		word = eightBytes(b, i)
 		n = leadingDigits(word)
 		mantissa = mantissa*pow10int[n] + eightDigits(word, n)
 		i += n
 		if n == 8 {
-			word = binary.LittleEndian.Uint64(b[i:])
+			word = eightBytes(b, i)
 			n = leadingDigits(word)
 			if digits+n > 11 { // 8 more make 19; 20 may overflow the mantissa
 				return 0, i, false
@@ -88,6 +98,14 @@ func scanDecimal(b []byte, i int, point byte) (v float64, end int, ok bool) {
 	}
 	v, ok = exact(mantissa, exp)
 	return math.Float64frombits(math.Float64bits(v) | negative<<63), i, ok
+}
+
+// eightBytes loads the word at b[i]. binary.LittleEndian would slice b first, which makes
+// the address, on which everything waits, three steps longer: a tenth of the time.
+func eightBytes(b []byte, i int) uint64 {
+	_ = b[i+7]
+	return uint64(b[i]) | uint64(b[i+1])<<8 | uint64(b[i+2])<<16 | uint64(b[i+3])<<24 |
+		uint64(b[i+4])<<32 | uint64(b[i+5])<<40 | uint64(b[i+6])<<48 | uint64(b[i+7])<<56
 }
 
 // leadingDigits counts the digits at the start of a word, 0 to 8.

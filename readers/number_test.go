@@ -49,16 +49,18 @@ func checkNumber(t *testing.T, s string) {
 	scanners := map[string]func([]byte, int, byte) (float64, int, bool){"words": readers.ScanDecimal, "digits": readers.ScanLast}
 	for name, scan := range scanners {
 		for _, behind := range []string{"\n", "\t", " ", "\r\n"} {
-			b := []byte(s + behind + strings.Repeat("7", readers.LongestPlain))
-			if name == "digits" {
-				b = []byte(s + behind)
-			}
-			got, end, ok := scan(b, 0, '.')
-			if !ok || end != len(s) {
-				continue // not taken: parseNumber decides
-			}
-			if wantErr != nil || math.Float64bits(got) != math.Float64bits(want) {
-				t.Errorf("%s: %q before %q = %v, want %v, %v", name, s, behind, got, want, wantErr)
+			for _, point := range []string{".", ","} {
+				text := strings.ReplaceAll(s, ".", point) + behind
+				if name == "words" {
+					text += strings.Repeat("7", readers.LongestPlain)
+				}
+				got, end, ok := scan([]byte(text), 0, point[0])
+				if !ok || end != len(s) || strings.Contains(s, ",") {
+					continue // not taken: parseNumber decides
+				}
+				if wantErr != nil || math.Float64bits(got) != math.Float64bits(want) {
+					t.Errorf("%s: %q = %v, want %v, %v", name, text, got, want, wantErr)
+				}
 			}
 		}
 	}
