@@ -3,7 +3,9 @@
 package shelve_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -21,6 +23,7 @@ import (
 
 func init() {
 	roles["stand"] = stand
+	roles["getter"] = getter
 }
 
 // stand puts a value and, before it commits, stands: still ("stop"), or for args[1], alive
@@ -196,4 +199,107 @@ func TestStoppedBeforeDoor(t *testing.T) {
 		t.Errorf("the waiter: %v", err)
 	}
 	mustPut(t, b, cache("k"), []byte("new"))
+}
+
+// TestBusyOthers: those who never cease to write, or to read, let others in.
+func TestBusyOthers(t *testing.T) {
+	for _, role := range []string{"putter", "getter"} {
+		dir := t.TempDir()
+		b := open(t, dir, nil)
+		mustPut(t, b, cache("k"), []byte("v"))
+		for i := range 3 {
+			cmd := another(t, role, dir, fmt.Sprint("p", i), "1h")
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			defer cmd.Wait()
+			defer cmd.Process.Kill()
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		for i := range 40 {
+			v := fmt.Appendf(nil, "v-%d", i)
+			if _, err := b.Put(ctx, cache("k"), bytes.NewReader(v), options(v)); err != nil {
+				t.Fatalf("%s: put: %v", role, err)
+			}
+			time.Sleep(time.Millisecond * time.Duration(i)) // until our files are closed
+			if got, _, err := get(b, cache("k")); err != nil || !bytes.Equal(got, v) {
+				t.Fatalf("%s: get = %q, %v, want %q", role, got, err, v)
+			}
+		}
+	}
+}
+
+// getter gets a value over and over for the time args[1].
+func getter(dir string, args []string) error {
+	b, err := shelve.Open(dir, nil)
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	d, err := time.ParseDuration(args[1])
+	for end := time.Now().Add(d); err == nil && time.Now().Before(end); {
+		_, _, err = get(b, cache("k"))
+	}
+	return err
+}
+
+// TestRemadeStore: who waited at the door of a store that was removed and made anew waits at
+// the new one's door then.
+func TestRemadeStore(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "store")
+	b := open(t, dir, nil)
+	first := standing(t, dir, "sleep", "1s")
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	waiting := make(chan error)
+	go func() {
+		_, err := b.Put(ctx, cache("k"), strings.NewReader("v"), options([]byte("v")))
+		waiting <- err
+	}()
+	time.Sleep(200 * time.Millisecond)
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	second := standing(t, dir, "stop")
+	first.Wait()
+	if err := <-waiting; !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("put beside a stopped holder: %v, want %v", err, context.DeadlineExceeded)
+	}
+	if err := second.Process.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	if err := second.Wait(); err != nil {
+		t.Errorf("the holder: %v", err)
+	}
+}
+
+// TestCorruptIsNotLocked: a process that met a corrupt file does not keep it locked.
+func TestCorruptIsNotLocked(t *testing.T) {
+	dir, keys := filled(t, 100)
+	path := filepath.Join(dir, "main.db")
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	// The free list, at whose sight bbolt panics while it opens. Where it is says each of
+	// the two meta pages: a page header of 16 bytes, four numbers of 4, two of 8, this one.
+	for meta := range int64(2) {
+		var at [8]byte
+		if _, err := f.ReadAt(at[:], meta*4096+16+4*4+2*8); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.WriteAt(bytes.Repeat([]byte{0xff}, 4096), int64(binary.LittleEndian.Uint64(at[:]))*4096); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := put(open(t, dir, nil), keys[0], nil); !errors.Is(err, backend.ErrCorrupt) {
+		t.Errorf("put: %v, want %v", err, backend.ErrCorrupt)
+	}
+	for begin := time.Now(); syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) != nil; time.Sleep(10 * time.Millisecond) {
+		if time.Since(begin) > time.Minute {
+			t.Fatal("it is still locked")
+		}
+	}
 }
