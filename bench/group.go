@@ -17,6 +17,7 @@ type group struct {
 	contenders []*contender
 	goals      []goal
 	notes      []string
+	most       int // rounds at the most, for what takes long; 0 is no bound
 	cleanup    []func()
 }
 
@@ -65,6 +66,9 @@ func (g *group) close() {
 }
 
 func (g *group) run(rounds int) error {
+	if g.most > 0 {
+		rounds = min(rounds, g.most)
+	}
 	for round := range rounds + 1 { // the first one warms up
 		for i := range g.contenders {
 			c := g.contenders[(i+round)%len(g.contenders)]
