@@ -44,7 +44,6 @@ func decOptions(bignum cbor.BignumTagMode) cbor.DecOptions {
 		IndefLength:       cbor.IndefLengthForbidden,
 		ExtraReturnErrors: cbor.ExtraDecErrorUnknownField,
 		FieldNameMatching: cbor.FieldNameMatchingCaseSensitive,
-		TimeTag:           cbor.DecTagRequired,
 		TextUnmarshaler:   cbor.TextUnmarshalerTextString,
 		BignumTag:         bignum,
 		MaxNestedLevels:   maxNesting,

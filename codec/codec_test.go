@@ -39,7 +39,11 @@ type (
 		Note string `json:"note,omitempty"`
 		Skip func() `cbor:"-"`
 	}
-	Extra    struct{ Depth float32 }
+	Extra struct{ Depth float32 }
+	apart struct {
+		Extra `cbor:"extra"`
+		Depth float32
+	}
 	numbered struct {
 		A int `cbor:"1,keyasint"`
 		B int `cbor:"-2,keyasint"`
@@ -147,6 +151,7 @@ func TestValuesComeBack(t *testing.T) {
 		{codec.CBOR, full{}},
 		{codec.CBOR, row{X: 1, Y: "y"}},
 		{codec.CBOR, numbered{1, 2}},
+		{codec.CBOR, apart{Extra{1}, 2}},
 		{codec.CBOR, struct{ time.Time }{time.Unix(1, 2).UTC()}},
 		{codec.CBOR, node{1, &node{2, &node{3, nil}}}},
 		{codec.CBOR, struct{ M map[string][]*base }{map[string][]*base{"a": {{1, 2}, nil}}}},

@@ -90,6 +90,7 @@ func (a array) decodeMatrix(src *source, rv reflect.Value) error {
 	}
 	rv.Field(0).SetInt(0)
 	rv.Field(1).SetInt(0)
+	data.SetLen(0)
 	if err := a.flat(src, data); err != nil {
 		return err
 	}
@@ -114,7 +115,6 @@ func (a array) decodeRows(src *source, rv reflect.Value) error {
 			ErrType, a.shape)
 	}
 	flat := reflect.New(t.Elem()).Elem()
-	rv.SetZero()
 	if err := a.flat(src, flat); err != nil {
 		return err
 	}

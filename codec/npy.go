@@ -184,7 +184,6 @@ func (a array) decodeAny(src *source, rv reflect.Value) error {
 		return a.mismatch(rv.Type(), nil)
 	}
 	p := reflect.New(t)
-	rv.SetZero()
 	if err := a.decode(src, p.Interface()); err != nil {
 		return err
 	}

@@ -365,6 +365,11 @@ func TestMemoryIsReused(t *testing.T) {
 		if err := decode(codec.NPY, fixture(t, name), &m); err != nil || &m.Data[0] != first || len(m.Data) != 6 {
 			t.Errorf("Decode(%s) into a Matrix with room: %d elements, error %v, want 6 in the same memory", name, len(m.Data), err)
 		}
+		file := fixture(t, name)
+		r := io.MultiReader(bytes.NewReader(file[:150]), errReader{})
+		if err := codec.Decode(codec.NPY, r, int64(len(file)), &m); err != errBad || m.Rows*m.Cols != len(m.Data) {
+			t.Errorf("Decode(%s) from a reader that fails: error %v, and a Matrix of %d x %d with %d elements", name, err, m.Rows, m.Cols, len(m.Data))
+		}
 	}
 }
 

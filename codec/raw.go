@@ -61,7 +61,6 @@ func isAny(t reflect.Type) bool {
 // throughPointer decodes into a new value, to which rv then points.
 func throughPointer(rv reflect.Value, decode func(dst any) error) error {
 	p := reflect.New(rv.Type().Elem())
-	rv.SetZero()
 	if err := decode(p.Interface()); err != nil {
 		return err
 	}

@@ -122,7 +122,7 @@ func (s *source) whole(f func([]byte) error) error {
 func (s *source) slice(rv reflect.Value, n int64, from layout) error {
 	got := reflect.New(rv.Type()).Elem()
 	got.Set(rv)
-	rv.Set(rv.Slice(0, 0))
+	rv.SetLen(0)
 	if err := s.elements(got, n, from); err != nil {
 		return err
 	}
