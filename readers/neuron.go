@@ -72,7 +72,9 @@ func openNeuron(src *source, o Options) (*neuronEngine, error) {
 			return n, err
 		}
 	case t.Format == NeuronStep:
-		n.step()
+		if err := n.step(); err != nil {
+			return n, err
+		}
 	case t.Format == NeuronTable:
 		return n, n.names()
 	case t.Format == NeuronPrint, t.Format == Numbers && o.Headerless:
@@ -101,9 +103,9 @@ func (n *neuronEngine) fail(err error, hint string, args ...any) error {
 func (n *neuronEngine) header() error {
 	t := n.table
 	if bytes.HasPrefix(n.src.peekLine(), []byte(labelMark)) {
-		line, err := n.src.nextLine()
+		line, err := n.line()
 		if err != nil {
-			return sourceError(n.src, NeuronDat, n.opts.Name, err)
+			return err
 		}
 		t.Label = decode(line[len(labelMark):])
 		if len(n.src.peekLine()) == 0 && len(n.src.rest()) == 0 {
@@ -123,31 +125,47 @@ func (n *neuronEngine) header() error {
 	default:
 		return nil
 	}
-	_, err := n.src.nextLine()
+	_, err := n.line()
+	return err
+}
+
+// line takes a header line that Sniff has seen. It may still be longer than allowed.
+func (n *neuronEngine) line() ([]byte, error) {
+	line, err := n.src.nextLine()
 	if err != nil {
-		return sourceError(n.src, NeuronDat, n.opts.Name, err)
+		return nil, sourceError(n.src, n.table.Format, n.opts.Name, err)
 	}
-	return nil
+	return line, nil
 }
 
 // step reads the line "4096 0.01": a count and a sampling interval.
-func (n *neuronEngine) step() {
-	line, _ := n.src.nextLine() // Sniff saw it
+func (n *neuronEngine) step() error {
+	line, err := n.line()
+	if err != nil {
+		return err
+	}
 	words := bytes.Fields(line)
 	n.table.DeclaredRows = integers(words[0])[0]
-	n.table.Step, _ = parseNumber(words[1], '.')
+	n.table.Step, err = parseNumber(words[1], '.')
+	return err
 }
 
 // names reads the two lines "5 2" and "time ica ...": the columns beside the first, the
 // rows, and all the names.
 func (n *neuronEngine) names() error {
-	counts, _ := n.src.nextLine() // Sniff saw both lines
+	counts, err := n.line()
+	if err != nil {
+		return err
+	}
 	ints := integers(counts)
 	n.table.DeclaredColumns, n.table.DeclaredRows = ints[0]+1, ints[1]
 	if n.table.DeclaredColumns > n.opts.MaxColumns {
 		return n.fail(ErrLimit, "at most %d columns: Options.MaxColumns", n.opts.MaxColumns)
 	}
-	names, _ := n.src.nextLine()
+	names, err := n.line()
+	if err != nil {
+		return err
+	}
 	for _, name := range bytes.Fields(names) {
 		n.table.Columns = append(n.table.Columns, Column{Title: decode(name), Raw: decode(name)})
 	}

@@ -227,6 +227,24 @@ func TestVWrite(t *testing.T) {
 	}
 }
 
+// What Sniff saw may still be longer than a line may be.
+func TestLongLinesOfNeuron(t *testing.T) {
+	pad := strings.Repeat(" ", 200)
+	for _, file := range []string{
+		"label:" + pad + "\n1\n0 1\n", "label:v\n1" + pad + "\n0 1\n", "label:v\n1\n0" + pad + "1\n",
+		"3" + pad + "0.01\n1\n2\n3\n", "3 0.01\n1\n2" + pad + "\n3\n",
+		"1" + pad + "2\ntime a\n0 1\n1 2\n", "1 2\ntime" + pad + "a\n0 1\n1 2\n", "1 2\ntime a\n0 1\n1" + pad + "2\n",
+		"Graph addvar/addexpr lines" + pad + "\n1 1\nx v\n", "Graph addvar/addexpr lines\n1 1\nx" + pad + "v\n", "PolyLines\n" + pad + "\n",
+	} {
+		for _, block := range []int{16, 1 << 16} {
+			_, err := readers.ReadNeuronDat(strings.NewReader(file), readers.WithBlocks(readers.Options{MaxLine: 100}, block, 8))
+			if !errors.Is(err, readers.ErrLineTooLong) {
+				t.Errorf("%.40q in blocks of %d: error = %v, want ErrLineTooLong", file, block, err)
+			}
+		}
+	}
+}
+
 // What a damaged or hostile header declares allocates nothing.
 func TestCountsAllocateNothing(t *testing.T) {
 	for _, file := range []string{
