@@ -10,6 +10,7 @@ import (
 )
 
 func TestGCS(t *testing.T) {
+	quick(t)
 	conformance.Run(t, conformance.Config{
 		New: func(t testing.TB) string {
 			return "gs://" + servers.GCSBucket(t) + "/some/prefix?anonymous=true&endpoint=" + servers.FakeGCS(t).URL + "/storage/v1/"
@@ -19,6 +20,7 @@ func TestGCS(t *testing.T) {
 }
 
 func TestAzure(t *testing.T) {
+	quick(t)
 	conformance.Run(t, conformance.Config{
 		New: func(t testing.TB) string {
 			return "azblob://" + servers.AzureContainer(t) + "/some/prefix?endpoint=" + servers.Azurite(t).URL + "/" + servers.AzureAccount

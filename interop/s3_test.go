@@ -2,6 +2,7 @@ package interop_test
 
 import (
 	"context"
+	"os"
 	"testing"
 
 	"github.com/larder-store/larder/backend"
@@ -20,6 +21,21 @@ func s3URL(t testing.TB, s *servers.Server, endpoint string) string {
 	return "s3://" + s.Bucket(t) + "/some/prefix?endpoint=" + endpoint
 }
 
+// quick chooses the small tier of the laws, unless the environment says otherwise: the time for
+// all servers together is short in CI.
+func quick(t *testing.T) {
+	if os.Getenv("LARDER_CONFORMANCE") == "" {
+		t.Setenv("LARDER_CONFORMANCE", "quick")
+	}
+}
+
+// What versitygw v1.8.0 does over a file system. The laws that it breaks by this are tried on the
+// other servers.
+const (
+	undone = "it looks at the ETag and then renames: a DELETE in between is undone"
+	torn   = "it reads the ETag by the object's path and then opens that path: an overwrite in between gives the new bytes the old ETag"
+)
+
 func TestVersityGW(t *testing.T) {
 	conformance.Run(t, conformance.Config{
 		New: func(t testing.TB) string { // with parts small enough that large values go in parts
@@ -29,12 +45,17 @@ func TestVersityGW(t *testing.T) {
 		Open:  openURL,
 		Crash: conformance.Self,
 		Skip: map[string]string{
-			"if-match/race-delete": "versitygw v1.8.0 over a file system looks at the ETag and then renames; a DELETE in between is undone",
+			"if-match/race-delete": undone,
+			"history/linear":       undone,
+			"range/one-value":      torn,
+			"storm/one-key":        torn,
+			"process/storm":        torn,
 		},
 	})
 }
 
 func TestGoFakeS3(t *testing.T) {
+	quick(t)
 	conformance.Run(t, conformance.Config{
 		New: func(t testing.TB) string { // not in parts: conditions on them are ignored
 			s := servers.GoFakeS3(t)

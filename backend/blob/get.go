@@ -44,8 +44,8 @@ func (b *Backend) stat(ctx context.Context, key backend.Key) (backend.Info, erro
 	return info, err
 }
 
-// Get implements [backend.Backend]: one request for a small value, and for a large one
-// several at a time that all ask for the same version.
+// Get implements [backend.Backend]: one request for a small value; for a large one two or,
+// where the link is slow, several at a time, that all ask for the same version.
 func (b *Backend) Get(ctx context.Context, key backend.Key) (io.ReadCloser, backend.Info, error) {
 	return b.open(ctx, "get", key, "", 0, -1)
 }
