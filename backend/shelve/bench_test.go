@@ -270,3 +270,44 @@ func BenchmarkGetSize(b *testing.B) {
 		}
 	}
 }
+
+// stream is n bytes that are made while they are read.
+type stream struct{ n, off int64 }
+
+func (s *stream) Read(p []byte) (int, error) {
+	if s.off == s.n {
+		return 0, io.EOF
+	}
+	n := min(int64(len(p)), s.n-s.off)
+	clear(p[:n])
+	s.off += n
+	return int(n), nil
+}
+
+func (s *stream) Seek(off int64, whence int) (int64, error) {
+	s.off = off // which is all that a Put asks
+	return off, nil
+}
+
+// BenchmarkStream256M shows by its B/op what memory a large value takes on its way in and
+// out.
+func BenchmarkStream256M(b *testing.B) {
+	ctx := context.Background()
+	s := openBench(b, nil)
+	o := backend.PutOptions{Size: 256 << 20}
+	b.SetBytes(o.Size)
+	b.ReportAllocs()
+	for range b.N {
+		if _, err := s.Put(ctx, benchKey(0), &stream{n: o.Size}, o); err != nil {
+			b.Fatal(err)
+		}
+		body, _, err := s.Get(ctx, benchKey(0))
+		if err != nil {
+			b.Fatal(err)
+		}
+		if n, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, struct{ io.Reader }{body}, make([]byte, 256<<10)); n != o.Size || err != nil {
+			b.Fatal(n, err)
+		}
+		body.Close()
+	}
+}

@@ -11,7 +11,7 @@ import (
 	"github.com/larder-store/larder/backend"
 )
 
-// wrap makes the error of a method. It is the border at which errors of the system are
+// wrap makes the error of a method. Here, at the border, errors of the system are
 // explained.
 func wrap(op string, key backend.Key, err error) error {
 	if err == nil {
@@ -67,15 +67,12 @@ func unwritable(err error) bool {
 // the system's own error nor a lock is a file that is not as bbolt left it.
 func explainBolt(path string, err error) error {
 	var errno syscall.Errno
-	var known *backend.Error
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, bolterrors.ErrTimeout):
 		return fmt.Errorf("%w: %s is held by a program that does not take turns, such as the bbolt command; end it", backend.ErrLocked, path)
-	case errors.As(err, &errno), errors.As(err, &known), errors.Is(err, fs.ErrNotExist):
-		return explain(err)
-	case errors.Is(err, backend.ErrCorrupt):
+	case errors.As(err, &errno), errors.Is(err, fs.ErrNotExist), errors.Is(err, backend.ErrCorrupt):
 		return err
 	}
 	return corrupt(path, err)

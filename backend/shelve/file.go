@@ -222,6 +222,18 @@ func (f *file) current() *session {
 func (f *file) end(s *session) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.endLocked(s)
+}
+
+// endIdle ends a session in which no transaction runs.
+func (f *file) endIdle(s *session) {
+	if f.mu.TryLock() {
+		defer f.mu.Unlock()
+		f.endLocked(s)
+	}
+}
+
+func (f *file) endLocked(s *session) {
 	if s == nil || f.cur != s {
 		return
 	}
@@ -241,8 +253,11 @@ func (f *file) watch(s *session) {
 		case <-s.yield:
 			f.end(s)
 		case <-tick.C:
-			if !s.used.Swap(false) || s.hold.knocked() || f.place.crowded() {
+			switch {
+			case s.hold.knocked(), f.place.crowded():
 				f.end(s)
+			case !s.used.Swap(false):
+				f.endIdle(s)
 			}
 		}
 	}

@@ -57,14 +57,14 @@ func inspect(path string) (state, error) {
 		if fi, statErr := os.Stat(path); statErr == nil && !fi.IsDir() {
 			return foreign, fmt.Errorf("%s is a file: a store is a directory; give another path", path)
 		}
-		return foreign, explain(err)
+		return foreign, err
 	}
 	entries, err := os.ReadDir(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return absent, nil
 	}
 	if err != nil {
-		return foreign, explain(err)
+		return foreign, err
 	}
 	for _, e := range entries {
 		// Another process may be making the store at this moment.
@@ -94,14 +94,14 @@ func checkFormat(path string, line []byte) error {
 // build makes a store at path. Several processes may do so at once.
 func build(path string, d disk) error {
 	if err := d.mkdirAll(path); err != nil {
-		return explain(err)
+		return err
 	}
 	// The format comes first, and whole: what follows is made again if it is missing.
 	line := fmt.Appendf(nil, "%s%d\n", formatText, format)
 	if err := writeWhole(path, formatFile, line, d); err != nil {
-		return explain(err)
+		return err
 	}
-	return explain(complete(path, d))
+	return complete(path, d)
 }
 
 // complete makes what else belongs to a store.

@@ -3,7 +3,6 @@ package shelve
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"runtime/debug"
@@ -25,7 +24,7 @@ const (
 	groupBytes   = 16 << 20
 )
 
-// A bbolt file grows by an eighth of its size, within these bounds: each time costs an fsync,
+// A bbolt file grows by a quarter of its size, within these bounds: each time costs an fsync,
 // but a file should not be mostly air. (bbolt's own step is 16 MiB.)
 const (
 	minGrowth = 1 << 20
@@ -129,13 +128,13 @@ func (f *file) commitQueue() {
 func (f *file) nextGroup() (group []*request, last bool) {
 	f.sem.Lock()
 	defer f.sem.Unlock()
-	changes, bytes, n := 0, 0, 0
+	changes, size, n := 0, 0, 0
 	for _, r := range f.queue {
 		changes += len(r.changes)
 		for _, c := range r.changes {
-			bytes += len(c.Inline)
+			size += len(c.Inline)
 		}
-		if n > 0 && (changes > groupChanges || bytes > groupBytes) {
+		if n > 0 && (changes > groupChanges || size > groupBytes) {
 			break
 		}
 		n++
@@ -173,13 +172,13 @@ func (f *file) commitGroup(s *session, group []*request) {
 		return cmp.Or(cmp.Compare(a.change.Key.Shelf, b.change.Key.Shelf), cmp.Compare(a.change.Key.Name, b.change.Key.Name))
 	})
 	committing, err := f.update(s, steps)
+	s.touch() // it may have taken longer than a slice
 	if err == nil {
 		for _, r := range group {
 			r.end()
 		}
 		return
 	}
-	err = explain(err)
 	s.spoil() // what a failed write or fsync left in memory is not what is on the disk
 	if !committing {
 		for _, r := range group {
@@ -227,7 +226,7 @@ func (f *file) update(s *session, steps []step) (committing bool, err error) {
 // error is one of the whole transaction.
 func (st step) apply(tx *bbolt.Tx, now time.Time) (bool, error) {
 	c, o := st.change, st.outcome
-	b := tx.Bucket([]byte(c.Key.Shelf))
+	b := tx.Bucket(bucket(c.Key.Shelf))
 	var old []byte
 	if b != nil {
 		old = b.Get([]byte(c.Key.Name))
@@ -247,7 +246,7 @@ func (st step) apply(tx *bbolt.Tx, now time.Time) (bool, error) {
 		return false, nil
 	}
 	if b == nil {
-		if b, err = tx.CreateBucket([]byte(c.Key.Shelf)); err != nil {
+		if b, err = tx.CreateBucket(bucket(c.Key.Shelf)); err != nil {
 			return false, err
 		}
 	}
@@ -271,6 +270,3 @@ func parsePresent(key backend.Key, old []byte) (indexed.Entry, error) {
 	}
 	return parseRecord(key, old)
 }
-
-// errReadOnly is what writers get of a store that was opened to be read.
-var errReadOnly = fmt.Errorf("%w: the store was opened read-only", errors.ErrUnsupported)

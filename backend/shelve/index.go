@@ -26,6 +26,9 @@ type index struct {
 	readOnly bool
 }
 
+// errReadOnly is what writers get of a store that was opened to be read.
+var errReadOnly = fmt.Errorf("%w: the store was opened read-only", errors.ErrUnsupported)
+
 // Lookup implements [indexed.Index].
 func (x *index) Lookup(ctx context.Context, key backend.Key, bodies bool) (e indexed.Entry, err error) {
 	f := x.place.file(key.Shelf)
@@ -40,7 +43,7 @@ func (x *index) Lookup(ctx context.Context, key backend.Key, bodies bool) (e ind
 		return e, explainBolt(f.path, err)
 	}
 	defer tx.Rollback()
-	b := tx.Bucket([]byte(key.Shelf))
+	b := tx.Bucket(bucket(key.Shelf))
 	if b == nil {
 		return e, backend.ErrNotFound
 	}
@@ -49,16 +52,32 @@ func (x *index) Lookup(ctx context.Context, key backend.Key, bodies bool) (e ind
 		return e, backend.ErrNotFound
 	}
 	e, err = parseRecord(key, record)
-	e.Inline = own(e.Inline, bodies)
+	e.Inline = take(e.Inline, bodies)
 	return e, err
 }
 
-// own returns a copy of bytes that belong to a transaction.
-func own(b []byte, wanted bool) []byte {
+// bucket returns the name of a shelf's bucket.
+func bucket(shelf string) []byte {
+	switch shelf {
+	case backend.ShelfCache:
+		return cacheBucket
+	case backend.ShelfComponents:
+		return componentsBucket
+	}
+	return []byte(shelf)
+}
+
+var (
+	cacheBucket      = []byte(backend.ShelfCache)
+	componentsBucket = []byte(backend.ShelfComponents)
+)
+
+// take returns a copy of bytes that belong to a transaction, if they are wanted.
+func take(b []byte, wanted bool) []byte {
 	if !wanted {
 		return nil
 	}
-	return append(make([]byte, 0, len(b)), b...)
+	return bytes.Clone(b)
 }
 
 // absentIsNotFound translates the absence of a shelf's file.
@@ -97,7 +116,7 @@ func (x *index) Page(ctx context.Context, shelf string, opts backend.ListOptions
 		return p, explainBolt(f.path, err)
 	}
 	defer tx.Rollback()
-	if b := tx.Bucket([]byte(shelf)); b != nil {
+	if b := tx.Bucket(bucket(shelf)); b != nil {
 		p = readPage(b.Cursor(), shelf, opts, bodies)
 	}
 	return p, nil
@@ -124,9 +143,8 @@ func readPage(c *bbolt.Cursor, shelf string, opts backend.ListOptions, bodies bo
 			p.Corrupt = append(p.Corrupt, err)
 			continue
 		}
-		if e.Inline = own(e.Inline, bodies); bodies {
-			taken += len(e.Inline)
-		}
+		e.Inline = take(e.Inline, bodies)
+		taken += len(e.Inline)
 		p.Entries = append(p.Entries, e)
 	}
 	p.Next = ""
@@ -229,7 +247,7 @@ func (x *index) unnamed(ctx context.Context) (map[string]found, error) {
 	unnamed := map[string]found{}
 	for f, err := range x.data.files() {
 		if err != nil {
-			return nil, explain(err)
+			return nil, err
 		}
 		unnamed[f.name] = f
 	}

@@ -90,7 +90,7 @@ func open(dir string, o Options) (*Backend, error) {
 	}
 	p, err := openPlace(dir, o.disk)
 	if err != nil {
-		return nil, explain(err)
+		return nil, err
 	}
 	return newBackend(p, o), nil
 }
@@ -118,7 +118,7 @@ func prepare(dir string, o Options) error {
 	// A process may have died while it made the store. One that may only be read is
 	// good for reading.
 	if err := complete(dir, o.disk); !unwritable(err) {
-		return explain(err)
+		return err
 	}
 	return nil
 }

@@ -212,9 +212,9 @@ func (p *place) replace(path string, fill func(*bbolt.DB) error) error {
 	}
 	if err != nil {
 		os.Remove(temp)
-		return explain(err)
+		return err
 	}
-	return explain(p.disk.syncDir(filepath.Dir(path)))
+	return p.disk.syncDir(filepath.Dir(path))
 }
 
 // rewritten is the end of the name of a file that is to replace another.

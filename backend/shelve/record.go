@@ -55,7 +55,11 @@ func newID() (v id) {
 	return v
 }
 
-func (v id) String() string { return hex.EncodeToString(v[:]) }
+func (v id) String() string {
+	var text [2 * len(v)]byte
+	hex.Encode(text[:], v[:])
+	return string(text[:])
+}
 
 // parseID reads what id.String wrote.
 func parseID(s string) (v id, ok bool) {

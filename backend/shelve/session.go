@@ -48,7 +48,7 @@ const (
 	roomToGrow = 64 << 20
 )
 
-// openSession opens the bbolt file at path, whose door is held.
+// openSession opens the bbolt file at path, whose door is held by h.
 func openSession(path string, h *hold, alone bool) (*session, error) {
 	s := &session{
 		path:  path,
@@ -58,15 +58,23 @@ func openSession(path string, h *hold, alone bool) (*session, error) {
 		ended: make(chan struct{}),
 	}
 	begin := time.Now()
-	if err := s.open(); err != nil {
-		_ = s.closeFile()
-		return nil, explainBolt(path, err)
+	if err := s.open(false); err != nil {
+		return nil, err
 	}
 	s.slice = min(max(minSlice, 20*time.Since(begin)), maxSlice)
 	return s, nil
 }
 
-func (s *session) open() (err error) {
+// open opens the file, which closeFile closes.
+func (s *session) open(statistics bool) error {
+	err := s.tryOpen(statistics)
+	if err != nil {
+		_ = s.closeFile()
+	}
+	return explainBolt(s.path, err)
+}
+
+func (s *session) tryOpen(statistics bool) (err error) {
 	defer s.rescue(debug.SetPanicOnFault(true), &err)
 	fi, err := os.Stat(s.path)
 	if err != nil {
@@ -79,7 +87,7 @@ func (s *session) open() (err error) {
 		Timeout:         boltTimeout,
 		ReadOnly:        !s.alone,
 		InitialMmapSize: mapSize(fi.Size()),
-		NoStatistics:    true,
+		NoStatistics:    !statistics, // each transaction would wait for their lock
 		OpenFile: func(name string, flag int, perm os.FileMode) (*os.File, error) {
 			s.file, err = os.OpenFile(name, flag&^os.O_CREATE, perm)
 			return s.file, err

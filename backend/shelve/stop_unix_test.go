@@ -294,8 +294,15 @@ func TestCorruptIsNotLocked(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := put(open(t, dir, nil), keys[0], nil); !errors.Is(err, backend.ErrCorrupt) {
+	b := open(t, dir, nil)
+	if err := put(b, keys[0], nil); !errors.Is(err, backend.ErrCorrupt) {
 		t.Errorf("put: %v, want %v", err, backend.ErrCorrupt)
+	}
+	if _, _, err := get(b, keys[0]); err != nil {
+		t.Errorf("get, which needs no free list: %v", err)
+	}
+	if _, err := b.Sweep(context.Background(), backend.SweepOptions{Compact: true}); !errors.Is(err, backend.ErrCorrupt) {
+		t.Errorf("sweep: %v, want %v", err, backend.ErrCorrupt)
 	}
 	for begin := time.Now(); syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) != nil; time.Sleep(10 * time.Millisecond) {
 		if time.Since(begin) > time.Minute {

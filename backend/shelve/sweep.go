@@ -3,12 +3,7 @@ package shelve
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io/fs"
 	"os"
-	"runtime/debug"
-
-	"go.etcd.io/bbolt"
 
 	"github.com/larder-store/larder/backend"
 )
@@ -40,7 +35,7 @@ func (b *Backend) sweep(ctx context.Context, opts backend.SweepOptions) (backend
 			return report, err
 		}
 	}
-	if opts.Compact {
+	if opts.Compact && !b.opts.ReadOnly {
 		report.Compacted, err = b.compact(ctx, opts.DryRun)
 	}
 	return report, err
@@ -77,91 +72,4 @@ func (b *Backend) dangling(ctx context.Context) (n int, err error) {
 		}
 	}
 	return n, nil
-}
-
-// compact rewrites the bbolt files that are mostly free space, and returns the bytes that
-// this gives back.
-func (b *Backend) compact(ctx context.Context, dryRun bool) (total int64, err error) {
-	files, err := b.place.bboltFiles()
-	for _, f := range files {
-		var freed int64
-		err := f.do(ctx, b.index.patience, func(context.Context) (err error) {
-			freed, err = f.compact(dryRun)
-			return err
-		})
-		if err != nil {
-			return total, err
-		}
-		total += freed
-	}
-	return total, err
-}
-
-// minCompact is the size below which a file is left alone: bbolt's own growth makes small
-// files half empty.
-const minCompact = 1 << 20
-
-// compactStep bounds a transaction of a compaction, and so its memory.
-const compactStep = 16 << 20
-
-// compact rewrites the file if it is mostly free, or removes it if it holds nothing. Its
-// door is held alone.
-func (f *file) compact(dryRun bool) (freed int64, err error) {
-	before, err := os.Stat(f.path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return 0, nil
-	}
-	if err != nil {
-		return 0, err
-	}
-	db, err := bbolt.Open(f.path, 0o600, &bbolt.Options{Timeout: boltTimeout})
-	if err != nil {
-		return 0, explainBolt(f.path, err)
-	}
-	defer db.Close()
-	defer func(old bool) {
-		debug.SetPanicOnFault(old)
-		if why := recover(); why != nil {
-			err = corrupt(f.path, why)
-		}
-	}(debug.SetPanicOnFault(true))
-	free := int64(db.Stats().FreePageN) * int64(db.Info().PageSize)
-	empty := isEmpty(db)
-	switch {
-	case empty && f != f.place.main && dryRun:
-		return before.Size(), nil
-	case empty && f != f.place.main:
-		db.Close() // Windows removes and replaces nothing that is open
-		return before.Size(), os.Remove(f.path)
-	case before.Size() < minCompact || free < before.Size()/2:
-		return 0, nil
-	case dryRun:
-		return free, nil
-	}
-	err = f.place.replace(f.path, func(dst *bbolt.DB) error {
-		defer db.Close()
-		return bbolt.Compact(dst, db, compactStep)
-	})
-	if err != nil {
-		return 0, fmt.Errorf("compact %s: %w", f.path, err)
-	}
-	after, err := os.Stat(f.path)
-	if err != nil {
-		return 0, err
-	}
-	return before.Size() - after.Size(), nil
-}
-
-// isEmpty reports whether no bucket holds anything.
-func isEmpty(db *bbolt.DB) bool {
-	empty := true
-	_ = db.View(func(tx *bbolt.Tx) error {
-		return tx.ForEach(func(_ []byte, b *bbolt.Bucket) error {
-			if k, _ := b.Cursor().First(); k != nil {
-				empty = false
-			}
-			return nil
-		})
-	})
-	return empty
 }
