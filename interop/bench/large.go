@@ -40,9 +40,9 @@ func peaks(where string, all []contender) error {
 	for _, what := range []string{"put", "get"} {
 		fmt.Printf("| peak memory, %s %d MiB |", what, *mib)
 		for _, c := range all {
-			out, err := exec.Command(os.Args[0], "-mib", fmt.Sprint(*mib), "-child", what+" "+c.name, "-where", where).CombinedOutput()
+			out, err := exec.Command(os.Args[0], "-mib", fmt.Sprint(*mib), "-child", what+" "+c.name, "-where", where).Output()
 			if err != nil {
-				return fmt.Errorf("%s %s: %w: %s", c.name, what, err, out)
+				return fmt.Errorf("%s %s: %w", c.name, what, err)
 			}
 			fmt.Printf(" %s |", strings.TrimSpace(string(out)))
 		}
