@@ -122,8 +122,8 @@ var stormMutants = []mutant{
 				return info{}, err
 			}
 			i, err := r.Backend.Put(ctx, k, b, o)
-			if r.place.flag.Store(!r.place.flag.Load()); r.place.flag.Load() {
-				time.AfterFunc(moment/4, func() { r.honest(context.WithoutCancel(ctx), k, text, o) })
+			if r.place.puts.Add(1)%3 == 0 {
+				time.AfterFunc(2*moment, func() { r.honest(context.WithoutCancel(ctx), k, text, o) })
 			}
 			return i, err
 		}
@@ -256,20 +256,19 @@ var leaseMutants = []mutant{
 	{law: "lease/race", did: "looks whether a lease is free and takes it later", breaks: func(r *ref) {
 		r.doAcquire = func(ctx context.Context, name string, ttl time.Duration) (backend.Lease, error) {
 			k := key{Shelf: name}
-			taken := func(set bool) bool {
+			look := func(take bool) (taken bool, epoch uint64) {
 				r.place.mu.Lock()
 				defer r.place.mu.Unlock()
-				old := r.place.marked[k]
-				r.place.marked[k] = old || set
+				taken = r.place.marked[k]
+				r.place.marked[k] = taken || take
 				r.place.count++
-				return old
+				return taken, uint64(r.place.count)
 			}
-			if taken(false) {
+			if taken, _ := look(false); taken {
 				return nil, &backend.Error{Op: "acquire", Backend: "ref", Err: backend.ErrLocked}
 			}
 			time.Sleep(moment)
-			taken(true)
-			epoch := uint64(r.place.count)
+			_, epoch := look(true)
 			return lease{epoch: func() uint64 { return epoch }, release: func(context.Context) error {
 				r.place.mu.Lock()
 				defer r.place.mu.Unlock()

@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/larder-store/larder/backend"
@@ -22,8 +23,28 @@ func filled(text string, opts backend.PutOptions) backend.PutOptions {
 	return opts
 }
 
+// heard keeps the noise that many experiments ask for.
+var heard sync.Map // of noiseKey to string
+
+type noiseKey struct {
+	n    int
+	salt uint64
+}
+
 // noise returns n bytes that compress badly and are the same for the same salt.
 func noise(n int, salt uint64) string {
+	if salt > 2 || n > 300_000 {
+		return makeNoise(n, salt)
+	}
+	if text, ok := heard.Load(noiseKey{n, salt}); ok {
+		return text.(string)
+	}
+	text := makeNoise(n, salt)
+	heard.Store(noiseKey{n, salt}, text)
+	return text
+}
+
+func makeNoise(n int, salt uint64) string {
 	b := make([]byte, n)
 	rnd := rand.NewChaCha8([32]byte{byte(salt), byte(salt >> 8), byte(salt >> 16), byte(salt >> 24)})
 	rnd.Read(b) // never fails

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"github.com/larder-store/larder/backend"
 )
@@ -164,23 +165,16 @@ func (e *Env) raceToCreate(ctx context.Context, handles []*probe) error {
 func ifAbsentRaceDelete(ctx context.Context, e *Env) error {
 	const creators = 4
 	p, key := e.handle(ctx), e.key("s", "a")
-	var created, busy atomic.Int32
-	busy.Store(creators)
-	deleted := 0
+	var created atomic.Int32
+	var done atomic.Bool
+	deletes := e.rounds()
 	if err := crowd(creators+1, func(i int) error {
 		q := p.with(ctx)
 		if i == creators {
-			// Only what is seen is deleted: so every creation but the last needs a Delete.
-			for busy.Load() > 0 && q.err == nil {
-				if _, err := q.b.Stat(ctx, key); err == nil {
-					q.remove(key)
-					deleted++
-				}
-			}
-			return q.err
+			defer done.Store(true)
+			return q.removeSeen(key, deletes)
 		}
-		defer busy.Add(-1)
-		for step := range 5 * e.rounds() {
+		for step := 0; !done.Load() && q.err == nil; step++ {
 			_, err := q.try(key, fmt.Sprintf("%d %d", i, step), onlyNew)
 			switch {
 			case err == nil:
@@ -193,10 +187,24 @@ func ifAbsentRaceDelete(ctx context.Context, e *Env) error {
 	}); err != nil {
 		return err
 	}
-	if int(created.Load()) > deleted+1 {
-		p.failf("%q was created %d times beside %d Deletes", key, created.Load(), deleted)
+	if n := int(created.Load()); n < deletes || n > deletes+1 {
+		p.failf("%q was created %d times beside %d Deletes of what was seen there", key, n, deletes)
 	}
 	return p.err
+}
+
+// removeSeen deletes key so many times, each time after it saw a value there and gave
+// others a moment to store a second one.
+func (p *probe) removeSeen(key backend.Key, times int) error {
+	for n := 0; n < times && p.err == nil && p.ctx.Err() == nil; {
+		if _, err := p.b.Stat(p.ctx, key); err != nil {
+			continue
+		}
+		time.Sleep(2 * time.Millisecond)
+		p.remove(key)
+		n++
+	}
+	return errors.Join(p.err, p.ctx.Err())
 }
 
 func ifAbsentRefused(ctx context.Context, e *Env) error {

@@ -82,7 +82,7 @@ func callsLeak(ctx context.Context, e *Env) error {
 	keys := e.keys("s", 12)
 	p.fill(keys)
 	big := e.key("s", "big")
-	text := noise(1<<20, 1)
+	text := noise(300_000, 1)
 	p.put(big, text)
 	return e.leaks(ctx, func() error {
 		p.holds(big, text)
@@ -105,10 +105,10 @@ func callsLeak(ctx context.Context, e *Env) error {
 		for range backend.Scan(ctx, p.b, big.Shelf, backend.ListOptions{}) {
 			break
 		}
-		if part, _, err := backend.GetRange(ctx, p.b, big, "", 5, 1<<19); err == nil {
+		if part, _, err := backend.GetRange(ctx, p.b, big, "", 5, 200_000); err == nil {
 			part.Close()
 		}
-		p.b.Put(ctx, e.key("s", "broken"), failing(text, 1<<19), filled(text, backend.PutOptions{}))
+		p.b.Put(ctx, e.key("s", "broken"), failing(text, 200_000), filled(text, backend.PutOptions{}))
 		for steps := range 4 {
 			c := newCountdown(ctx, steps)
 			load(c, p.b, big)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/backend/mem"
@@ -18,12 +19,19 @@ var modelLaws = []Law{
 	},
 }
 
+// scriptPatience is for one script, of which the slowest service plays many a second.
+const scriptPatience = 30 * time.Second
+
 // Differ plays s on a stage and on the reference, and tells where their answers part:
-// "" where they agree.
+// "" where they agree. A stage that hangs is left behind, with an error.
 func (st Stage) Differ(ctx context.Context, s Script) (string, error) {
-	got, err := st.Play(ctx, s)
+	var got []string
+	err := within(ctx, scriptPatience, func(ctx context.Context) (err error) {
+		got, err = st.Play(ctx, s)
+		return err
+	})
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("play a script of %d calls: %w", len(s), err)
 	}
 	want, err := reference(st.Limits).Play(ctx, s)
 	if err != nil {

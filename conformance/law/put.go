@@ -122,10 +122,11 @@ func sizes(ctx context.Context, e *Env) error {
 
 // bulk is a size larger than what a connection or the reader of a file buffers.
 func (e *Env) bulk() int {
-	if e.tooLarge(3 << 20) {
+	n := e.pick(1<<20, 3<<20, 3<<20)
+	if e.tooLarge(n) {
 		return int(e.Limits.MaxValue)
 	}
-	return 3 << 20
+	return n
 }
 
 // tooLarge tells whether the backend promises no values of n bytes.

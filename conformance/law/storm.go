@@ -139,7 +139,7 @@ func lastWrite(ctx context.Context, e *Env) error {
 		crew[(i+1)%3].put(key, second)
 		crew[(i+2)%3].holds(key, second)
 		// What comes late has a moment to come.
-		time.Sleep(time.Millisecond)
+		time.Sleep(5 * time.Millisecond)
 		crew[i%3].holds(key, second)
 		for _, p := range crew {
 			if p.err != nil {
