@@ -68,16 +68,9 @@ func (r *reader) Read(p []byte) (int, error) {
 	if left == 0 {
 		return 0, io.EOF
 	}
-	p = p[:min(int64(len(p)), left)]
-	var n int
-	var err error
-	if len(p) < wide {
-		p = p[:min(len(p), step)]
-		n, err = r.body.Read(p)
-		r.sum = crc32.Update(r.sum, Castagnoli, p[:n])
-	} else {
-		n, err = r.readWide(p)
-	}
+	p = p[:min(int64(len(p)), left, step)]
+	n, err := r.body.Read(p)
+	r.sum = crc32.Update(r.sum, Castagnoli, p[:n])
 	r.n += int64(n)
 	switch {
 	case r.n == r.info.Size && r.sum != r.info.Sum:
@@ -91,34 +84,6 @@ func (r *reader) Read(p []byte) (int, error) {
 		r.err = err
 	}
 	return n, r.err
-}
-
-// wide is from how many bytes on a read is summed beside the reading: well above the some
-// 10 µs that a second goroutine costs.
-const wide = 1 << 20
-
-// readWide fills p in steps while another goroutine sums those that are there.
-func (r *reader) readWide(p []byte) (n int, err error) {
-	steps := make(chan []byte, len(p)/step+1) // a send never waits
-	summed := make(chan struct{})
-	go func() {
-		defer close(summed)
-		for part := range steps {
-			r.sum = crc32.Update(r.sum, Castagnoli, part)
-		}
-	}()
-	for n < len(p) && err == nil {
-		var m int
-		m, err = io.ReadFull(r.body, p[n:min(n+step, len(p))])
-		steps <- p[n : n+m]
-		n += m
-	}
-	close(steps)
-	<-summed
-	if err == io.ErrUnexpectedEOF {
-		err = io.EOF
-	}
-	return n, err
 }
 
 func (r *reader) Close() error { return r.body.Close() }
