@@ -37,7 +37,7 @@ func (e *Env) histories() int {
 	if e.Limits.DearRequests {
 		return e.pick(3, 20, 500)
 	}
-	return e.pick(10, 100, 5000)
+	return e.pick(6, 100, 5000)
 }
 
 func linear(ctx context.Context, e *Env) error {

@@ -163,7 +163,7 @@ func churn(ctx context.Context, e *Env) error {
 	p := e.handle(ctx)
 	shelf := e.Shelf("s")
 	var stay, move []backend.Key
-	for i := range e.pick(300, 1500, 6000) {
+	for i := range e.pick(200, 1500, 6000) {
 		key := backend.Key{Shelf: shelf, Name: fmt.Sprintf("%06d", i)}
 		if i%3 == 0 {
 			move = append(move, key)
@@ -176,7 +176,7 @@ func churn(ctx context.Context, e *Env) error {
 	if p.err != nil {
 		return p.err
 	}
-	lists := e.pick(4, 15, 100)
+	lists := e.pick(3, 15, 100)
 	var done atomic.Bool
 	const movers = 2
 	return crowd(movers+1, func(w int) error {

@@ -214,10 +214,20 @@ func (p *probe) remove(key backend.Key) {
 	}
 }
 
-// fill puts a text under each key; the text is the key's name. On backends whose
-// requests are dear, many are under way at once.
+// fill puts a text under each key: the key's name. It is for what an experiment needs
+// before it begins, and so takes batches where the backend has them.
 func (p *probe) fill(keys []backend.Key) {
 	if p.err != nil {
+		return
+	}
+	if _, ok := backend.As[backend.BatchPutter](p.b); ok {
+		for chunk := range slices.Chunk(keys, 500) {
+			var items []backend.Item
+			for _, key := range chunk {
+				items = append(items, item(key, key.Name, backend.PutOptions{}))
+			}
+			p.putAll(items)
+		}
 		return
 	}
 	const workers = 8
