@@ -241,24 +241,37 @@ func (f *file) endLocked(s *session) {
 	_ = s.close() // what was committed is on the disk
 }
 
-// watch ends the session when it was idle for a slice, or when someone else wants the file
-// or one of the seats. It returns when the session has ended.
+// watch ends the session when others wait and its slice is over or nobody uses it, and
+// when it was idle for a whole slice. It returns when the session has ended.
 func (f *file) watch(s *session) {
-	tick := time.NewTicker(s.slice)
+	tick := time.NewTicker(s.slice / ticksInSlice)
 	defer tick.Stop()
-	for {
+	for ticks, idle := 0, 0; ; {
 		select {
 		case <-s.ended:
 			return
 		case <-s.yield:
 			f.end(s)
+			continue
 		case <-tick.C:
-			switch {
-			case s.hold.knocked(), f.place.crowded():
-				f.end(s)
-			case !s.used.Swap(false):
-				f.endIdle(s)
-			}
+		}
+		ticks, idle = ticks+1, idle+1
+		if s.used.Swap(false) {
+			idle = 0
+		}
+		switch {
+		case idle >= ticksInSlice:
+			f.endIdle(s)
+		case ticks >= ticksInSlice && f.wanted(s):
+			f.end(s)
+		case idle > 0 && f.wanted(s):
+			f.endIdle(s)
 		}
 	}
 }
+
+// ticksInSlice is how often in a slice the watcher looks.
+const ticksInSlice = 5
+
+// wanted reports whether another process waits for the file, or another file for its seat.
+func (f *file) wanted(s *session) bool { return s.hold.knocked() || f.place.crowded() }

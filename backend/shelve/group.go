@@ -109,9 +109,6 @@ func (f *file) commitQueue() {
 			if len(group) > 0 {
 				f.commitGroup(s, group)
 			}
-			if last && s.hold.knocked() {
-				s.endSoon()
-			}
 			f.mu.RUnlock()
 		} else {
 			for _, r := range group {

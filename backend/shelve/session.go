@@ -24,7 +24,7 @@ type session struct {
 
 	used    atomic.Bool   // since the watcher looked last
 	spoiled atomic.Bool   // db may be stuck or wrong
-	yield   chan struct{} // a word to the watcher that now is a good moment to end
+	yield   chan struct{} // a word to the watcher that it must end
 	ended   chan struct{}
 }
 
@@ -137,10 +137,6 @@ func (s *session) rescue(panicOnFault bool, err *error) {
 // spoil ends the session soon, because what bbolt has in memory is not to be trusted.
 func (s *session) spoil() {
 	s.spoiled.Store(true)
-	s.endSoon()
-}
-
-func (s *session) endSoon() {
 	select {
 	case s.yield <- struct{}{}:
 	default:
