@@ -48,7 +48,7 @@ func (a *app) conformance(ctx context.Context, f *conformanceFlags, url string) 
 	if err != nil {
 		return err
 	}
-	b, err := backend.Open(ctx, url) // a wrong URL is no broken law
+	b, err := openBackend(ctx, url) // a wrong URL is no broken law
 	if err != nil {
 		return err
 	}

@@ -23,7 +23,7 @@ func TestDocs(t *testing.T) {
 	want.WriteString("# The command larder\n\nThis is its help; `go test ./cmd/larder -run TestDocs -update` writes this file. " +
 		"How to use it for stages of a pipeline is in [run.md](run.md).\n")
 	a := &app{stdout: io.Discard, stderr: io.Discard}
-	root := newRoot(a)
+	root := newRoot(a, "")
 	describeAll(t, &want, root)
 
 	path := filepath.Join("..", "..", "docs", "cli.md")
@@ -59,7 +59,7 @@ func describeAll(t *testing.T, w io.Writer, cmd *cobra.Command) {
 // Every command has help that says more than its name, fits a terminal, and tells how it is used.
 func TestHelp(t *testing.T) {
 	const width = 100
-	for _, cmd := range newRoot(&app{}).Commands() {
+	for _, cmd := range newRoot(&app{}, "").Commands() {
 		if cmd.Short == "" || cmd.Long == "" || strings.HasSuffix(cmd.Short, ".") {
 			t.Errorf("%s: short help %q, long help %q", cmd.Name(), cmd.Short, cmd.Long)
 		}

@@ -77,7 +77,7 @@ func (a *app) get(ctx context.Context, f *getFlags, text string) error {
 		return err
 	}
 	defer store.Close()
-	defer a.tally(store)
+	defer func() { a.tally(countsOf(store.Stats())) }()
 	at, err := f.address.resolve(ctx, store, text)
 	if err != nil {
 		return err

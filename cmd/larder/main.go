@@ -40,7 +40,7 @@ func main() {
 // run is the whole command but for the process around it.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	a := &app{stdin: stdin, stdout: stdout, stderr: stderr}
-	root := newRoot(a)
+	root := newRoot(a, plainly(args))
 	root.SetArgs(doubleDashes(root, args))
 	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
@@ -100,7 +100,39 @@ func (a *app) note(format string, args ...any) {
 	}
 }
 
-func newRoot(a *app) *cobra.Command {
+// commands are the subcommands.
+var commands = []struct {
+	name  string
+	build func(*app) *cobra.Command
+}{
+	{"run", newRun},
+	{"get", newGet},
+	{"put", newPut},
+	{"ls", newList},
+	{"show", newShow},
+	{"rm", newRemove},
+	{"stats", newStats},
+	{"check", newCheck},
+	{"sweep", newSweep},
+	{"info", newInfo},
+	{"read", newRead},
+	{"conformance", newConformance},
+	{"version", newVersion},
+}
+
+// plainly returns the subcommand that args begin with, or "" if they begin otherwise. It is all
+// that has to be built then, which spares half a millisecond at each start.
+func plainly(args []string) string {
+	for _, c := range commands {
+		if len(args) > 0 && args[0] == c.name {
+			return c.name
+		}
+	}
+	return ""
+}
+
+// newRoot returns the command with its subcommands; or with one, if only is not empty.
+func newRoot(a *app, only string) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "larder",
 		Short: "Keep what commands have made, so that nobody computes it twice",
@@ -135,27 +167,17 @@ with one dash or two.
 	root.SetErr(a.stderr)
 	root.PersistentFlags().StringVarP(&a.storeURL, "store", "s", "", "URL or path of the store (default $LARDER_STORE, else the user's cache)")
 	root.PersistentFlags().BoolVarP(&a.quiet, "quiet", "q", false, "say only what went wrong")
-	root.AddCommand(
-		newRun(a),
-		newGet(a),
-		newPut(a),
-		newList(a),
-		newShow(a),
-		newRemove(a),
-		newStats(a),
-		newCheck(a),
-		newSweep(a),
-		newInfo(a),
-		newRead(a),
-		newConformance(a),
-		newVersion(a),
-	)
-	for _, cmd := range root.Commands() {
-		run := cmd.RunE
+	for _, c := range commands {
+		if only != "" && c.name != only {
+			continue
+		}
+		cmd := c.build(a)
+		work := cmd.RunE
 		cmd.RunE = func(cmd *cobra.Command, args []string) error {
 			a.started = true
-			return run(cmd, args)
+			return work(cmd, args)
 		}
+		root.AddCommand(cmd)
 	}
 	return root
 }

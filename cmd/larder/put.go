@@ -69,7 +69,7 @@ func (a *app) put(ctx context.Context, f *putFlags, args []string) error {
 		return err
 	}
 	defer store.Close()
-	defer a.tally(store)
+	defer func() { a.tally(countsOf(store.Stats())) }()
 	at, err := f.address.resolve(ctx, store, args[0])
 	if err != nil {
 		return err

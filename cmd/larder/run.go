@@ -151,7 +151,15 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 		Check:        f.check,
 		KeepFailures: f.failures,
 	})
-	a.tally(store)
+	c := countsOf(store.Stats())
+	c.Misses, c.Waited = 1, 0 // however often it looked
+	if o.Hit {
+		c.Misses = 0
+	}
+	if o.Waited {
+		c.Waited = 1
+	}
+	a.tally(c)
 	if err != nil {
 		return runError(err)
 	}

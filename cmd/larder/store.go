@@ -8,11 +8,13 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/larder-store/larder"
 	"github.com/larder-store/larder/backend"
+	_ "github.com/larder-store/larder/backend/blob/file"
 	"github.com/larder-store/larder/backend/mem"
 	"github.com/larder-store/larder/backend/shelve"
 )
@@ -42,7 +44,23 @@ func (a *app) open(ctx context.Context, wait time.Duration) (*larder.Store, erro
 	if err != nil {
 		return nil, err
 	}
-	return larder.Open(ctx, url, a.options(wait))
+	b, err := openBackend(ctx, url)
+	if err != nil {
+		return nil, err
+	}
+	return larder.New(b, a.options(wait)), nil
+}
+
+// openBackend opens what url names, and knows what to do about a bucket that this build
+// cannot open.
+func openBackend(ctx context.Context, url string) (larder.Backend, error) {
+	scheme, _, ok := strings.Cut(url, "://")
+	buckets := []string{"s3", "gs", "azblob"}
+	if ok && slices.Contains(buckets, scheme) && !slices.Contains(backend.Schemes(), scheme) {
+		return nil, fmt.Errorf("this larder was built for local stores; for %s:// install one that opens buckets: "+
+			"go install -tags cloud github.com/larder-store/larder/cmd/larder@latest", scheme)
+	}
+	return backend.Open(ctx, url)
 }
 
 func (a *app) options(wait time.Duration) *larder.Options {
@@ -60,7 +78,7 @@ func (a *app) openToRead(ctx context.Context) (*larder.Store, error) {
 	if dir, ok := plainPath(url); ok {
 		b, err = shelve.Open(dir, &shelve.Options{ReadOnly: true})
 	} else {
-		b, err = backend.Open(ctx, url)
+		b, err = openBackend(ctx, url)
 	}
 	if errors.Is(err, fs.ErrNotExist) && a.storeURL == "" && os.Getenv(storeVariable) == "" {
 		b, err = mem.New(nil), nil
@@ -72,13 +90,13 @@ func (a *app) openToRead(ctx context.Context) (*larder.Store, error) {
 }
 
 // tally counts what a store was asked for, for "larder stats".
-func (a *app) tally(store *larder.Store) {
+func (a *app) tally(c counts) {
 	url, err := a.url()
 	if err != nil {
 		return
 	}
 	if t, err := tallyOf(url); err == nil {
-		t.count(countsOf(store.Stats()))
+		t.count(c)
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 )
 
 func TestDoubleDashes(t *testing.T) {
-	root := newRoot(&app{})
+	root := newRoot(&app{}, "")
 	for in, want := range map[string]string{
 		"run -name x -- cmd -version 1":      "run --name x -- cmd -version 1",
 		"run -name=x cmd -name y":            "run --name=x cmd -name y",

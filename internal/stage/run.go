@@ -29,6 +29,7 @@ type Options struct {
 type Outcome struct {
 	ID      string        // the key of the stage's component
 	Hit     bool          // given back instead of run
+	Waited  bool          // for another process, which made it
 	Exit    int           // the command's exit status, as a shell tells it
 	Took    time.Duration // by the command, now or when it was kept
 	Size    int64         // of what is kept, in bytes
@@ -101,6 +102,7 @@ func (r *runner) run(ctx context.Context) error {
 	defer claim.Release()
 	if claim.LookAgain && !r.Refresh && !r.Check {
 		if hit, err := r.giveBack(ctx); hit || err != nil {
+			r.outcome.Waited = hit
 			return err
 		}
 	}

@@ -494,6 +494,9 @@ func TestOneRunForMany(t *testing.T) {
 		if r.Hit {
 			hits++
 		}
+		if r.Waited != r.Hit {
+			t.Errorf("hit %v, waited %v; want the same", r.Hit, r.Waited)
+		}
 		if r.stdout != "made\n" {
 			t.Errorf("stdout %q", r.stdout)
 		}
