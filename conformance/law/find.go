@@ -280,7 +280,7 @@ func findCallback(ctx context.Context, e *Env) error {
 	for range e.pick(50, 200, 2000) {
 		for _, err := range finder.Find(ctx, backend.Query{}) {
 			if err != nil {
-				return fmt.Errorf("Find: %w", err)
+				return fmt.Errorf("a Find that is left early: %w", err)
 			}
 			break
 		}
