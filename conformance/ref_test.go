@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/backend/mem"
+	"github.com/larder-store/larder/conformance/fault"
 	"github.com/larder-store/larder/conformance/law"
 	"github.com/larder-store/larder/keying"
 )
@@ -306,5 +308,48 @@ func TestHonest(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestUnknownOutcomes lets a third of all calls fail, before their effect or after it: a
+// history must find an order all the same, because nobody lied.
+func TestUnknownOutcomes(t *testing.T) {
+	cfg := inMemory
+	var wrapped []*fault.Backend
+	open := func(ctx context.Context, loc string) (backend.Backend, error) {
+		b, err := cfg.Open(ctx, loc)
+		if err != nil {
+			return nil, err
+		}
+		f := fault.New(b, fault.Plan{
+			Seed: 3,
+			Rate: map[fault.Kind]float64{fault.Before: 0.15, fault.After: 0.15, fault.Slow: 0.05},
+			Only: func(_ string, k key) bool { return strings.HasPrefix(k.Shelf, "history-") },
+		})
+		placesMu.Lock()
+		defer placesMu.Unlock()
+		wrapped = append(wrapped, f)
+		return f, nil
+	}
+	for _, l := range law.Laws() {
+		if l.Name != "history/linear" {
+			continue
+		}
+		r := law.Try(t.Context(), law.Config{
+			New:  func(context.Context) (string, error) { return fresh(), nil },
+			Open: open, Fresh: true, Seed: 1,
+		}, l, law.Full)
+		if r.Status != law.Passed {
+			t.Errorf("%v", r)
+		}
+	}
+	kinds := map[fault.Kind]int{}
+	for _, f := range wrapped {
+		for _, fault := range f.Faults() {
+			kinds[fault.Kind]++
+		}
+	}
+	if kinds[fault.Before] < 500 || kinds[fault.After] < 500 {
+		t.Errorf("the calls failed %v, want hundreds of each kind", kinds)
 	}
 }

@@ -46,6 +46,8 @@ type Plan struct {
 	Seed uint64
 	// Rate is the part of all calls, from 0 to 1, that fail in each way.
 	Rate map[Kind]float64
+	// Only, unless nil, chooses the calls that may fail.
+	Only func(op string, key backend.Key) bool
 	// Times bounds how often one method fails under one key, after which it works, so
 	// that who tries again gets through; 0 is no bound.
 	Times int
@@ -111,7 +113,7 @@ func (b *Backend) choose(op string, key backend.Key, can ...Kind) Kind {
 	c := call{op, key}
 	n := b.calls[c]
 	b.calls[c]++
-	if b.plan.Times > 0 && b.failed[c] >= b.plan.Times {
+	if b.plan.Times > 0 && b.failed[c] >= b.plan.Times || b.plan.Only != nil && !b.plan.Only(op, key) {
 		return None
 	}
 	h := fnv.New64a()

@@ -149,6 +149,23 @@ func TestSameSeedSameFaults(t *testing.T) {
 	}
 }
 
+func TestOnlyChooses(t *testing.T) {
+	ctx := context.Background()
+	plan := always(fault.Before)
+	plan.Only = func(op string, k backend.Key) bool { return op == "get" && k == key }
+	b := fault.New(mem.New(nil), plan)
+	other := backend.Key{Shelf: "s", Name: "b"}
+	if err := errors.Join(put(ctx, b, key, "x"), put(ctx, b, other, "x")); err != nil {
+		t.Errorf("Put = %v, want success", err)
+	}
+	if _, err := get(ctx, b, other); err != nil {
+		t.Errorf("Get of the other key = %v, want success", err)
+	}
+	if _, err := get(ctx, b, key); !errors.Is(err, backend.ErrUnavailable) {
+		t.Errorf("Get of the key = %v, want %v", err, backend.ErrUnavailable)
+	}
+}
+
 func TestTimesLetsRetriesThrough(t *testing.T) {
 	ctx := context.Background()
 	plan := always(fault.Before)

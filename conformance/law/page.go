@@ -176,7 +176,7 @@ func churn(ctx context.Context, e *Env) error {
 	if p.err != nil {
 		return p.err
 	}
-	lists := e.pick(3, 15, 100)
+	lists := e.pick(3, 6, 100)
 	var done atomic.Bool
 	const movers = 2
 	return crowd(movers+1, func(w int) error {
