@@ -2,7 +2,6 @@ package backend
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 )
 
@@ -15,15 +14,24 @@ type Meta map[string]string
 // MaxMeta bounds the bytes of all keys and values of a [Meta].
 const MaxMeta = 1500
 
-var metaKey = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
+// isMetaKey reports whether k matches [a-z][a-z0-9_]*.
+func isMetaKey(k string) bool {
+	for i := range len(k) {
+		c := k[i]
+		if ('a' > c || c > 'z') && (i == 0 || (c != '_' && ('0' > c || c > '9'))) {
+			return false
+		}
+	}
+	return k != ""
+}
 
 // Validate reports what is wrong with m, naming the key.
 func (m Meta) Validate() error {
 	total := 0
 	for k, v := range m {
 		total += len(k) + len(v)
-		if !metaKey.MatchString(k) {
-			return fmt.Errorf("%w: metadata key %q does not match %s", ErrInvalidKey, k, metaKey)
+		if !isMetaKey(k) {
+			return fmt.Errorf("%w: metadata key %q does not match [a-z][a-z0-9_]*", ErrInvalidKey, k)
 		}
 		if strings.TrimSpace(v) != v {
 			return fmt.Errorf("%w: metadata %s=%q has blanks at its ends", ErrInvalidKey, k, v)

@@ -112,13 +112,22 @@ func known() string {
 // schemeOf splits off a scheme. One letter is a Windows drive, not a scheme.
 func schemeOf(s string) (string, bool) {
 	scheme, _, ok := strings.Cut(s, ":")
-	if !ok || len(scheme) < 2 || !schemeText.MatchString(scheme) {
+	if !ok || len(scheme) < 2 || !isScheme(scheme) {
 		return "", false
 	}
 	return strings.ToLower(scheme), true
 }
 
-var schemeText = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*$`)
+// isScheme is RFC 3986's rule for schemes.
+func isScheme(s string) bool {
+	for i := range len(s) {
+		c := s[i] | 0x20 // lower case, where it is a letter
+		if ('a' > c || c > 'z') && (i == 0 || !strings.ContainsRune("0123456789+.-", rune(s[i]))) {
+			return false
+		}
+	}
+	return s != ""
+}
 
 // Params are the query parameters of a URL, each at most once and each a known
 // name. The methods return def where the parameter is absent; the first bad
@@ -163,7 +172,7 @@ func (p *Params) Fail(name, want string) {
 		return
 	}
 	value := strconv.Quote(Redact(p.values[name]))
-	if secretName.MatchString(name) {
+	if secretName().MatchString(name) {
 		value = "its value"
 	}
 	p.err = fmt.Errorf("URL parameter %s: %s is not %s", name, value, want)
@@ -248,8 +257,11 @@ func ParseSize(s string) (int64, error) {
 	return n * unit, nil
 }
 
-// secretName matches parameters whose values are never shown.
-var secretName = regexp.MustCompile(`(?i)pass|pwd|secret|token|key|sig|sas|cred|auth`)
+// secretName matches parameters whose values are never shown. It is compiled when it is first
+// needed: a command that does one thing in 2 ms would pay for it at every start.
+var secretName = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?i)pass|pwd|secret|token|key|sig|sas|cred|auth`)
+})
 
 // torn tells whether a password with one of / ? # in it, not written as %XX, has torn
 // a URL apart: then part of the password passes for a port, the rest for a path, a
@@ -277,7 +289,7 @@ func Redact(rawURL string) string {
 	q := u.Query()
 	for name, values := range q {
 		for i := range values {
-			if values[i] = Redact(values[i]); secretName.MatchString(name) {
+			if values[i] = Redact(values[i]); secretName().MatchString(name) {
 				values[i] = "redacted"
 			}
 		}
