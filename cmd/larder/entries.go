@@ -18,6 +18,7 @@ type entry struct {
 	info          larder.Info
 	known         bool // desc tells what the component is
 	desc          keying.Description
+	command       []string // of a stage, where somebody asked for it
 }
 
 // filter chooses entries. The zero value takes all.

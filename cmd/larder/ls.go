@@ -12,7 +12,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/larder-store/larder"
+	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/component"
+	"github.com/larder-store/larder/internal/stage"
 	"github.com/larder-store/larder/keying"
 )
 
@@ -77,7 +80,7 @@ func newList(a *app) *cobra.Command {
 		Use:   "ls [flags] [ID]",
 		Short: "List what is stored, the newest last",
 		Long: `List what is stored, the newest last: key, attribute, type, version, size, age and
-parameters. ID is the beginning of a key.
+parameters, and of stages the command. ID is the beginning of a key.
 
 With --json there is one JSON object a line.`,
 		Example: `  larder ls --type detect --since 7d
@@ -98,7 +101,7 @@ With --json there is one JSON object a line.`,
 	}
 	f.add(cmd)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line")
-	cmd.Flags().BoolVarP(&long, "long", "l", false, "keys and versions in full")
+	cmd.Flags().BoolVarP(&long, "long", "l", false, "keys, versions and commands in full")
 	return cmd
 }
 
@@ -119,7 +122,37 @@ func (a *app) list(ctx context.Context, flt filter, asJSON, long bool) error {
 	if asJSON {
 		return a.listJSON(all)
 	}
+	if err := addCommands(ctx, store.Backend(), all); err != nil {
+		return err
+	}
 	return a.listTable(all, long, time.Now())
+}
+
+// maxCommands bounds how many command lines a list looks up, the newest: each takes
+// a request.
+const maxCommands = 500
+
+// addCommands adds the command lines of stages.
+func addCommands(ctx context.Context, b larder.Backend, all []entry) error {
+	left := maxCommands
+	if backend.LimitsOf(b).DearRequests {
+		left = 0
+	}
+	for i := len(all) - 1; i >= 0 && left > 0; i-- {
+		e := &all[i]
+		if e.attribute != stage.Attribute || len(e.desc.Inputs) == 0 {
+			continue
+		}
+		left--
+		d, known, err := describe(ctx, b, e.desc.Inputs[0])
+		if err != nil {
+			return err
+		}
+		if known {
+			e.command = stage.CommandLine(d)
+		}
+	}
+	return nil
 }
 
 func (a *app) listTable(all []entry, long bool, now time.Time) error {
@@ -138,8 +171,15 @@ func (a *app) listTable(all []entry, long bool, now time.Time) error {
 		if !e.known {
 			typ = "?"
 		}
+		what := parameterText(e.desc.Parameters)
+		if command := commandText(e.command); command != "" {
+			what = strings.TrimSpace(what + "  $ " + command)
+		}
+		if !long {
+			what = cutText(what)
+		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", id, printable(e.attribute), printable(typ), printable(version),
-			size(e.info.Size), age(now.Sub(e.info.ModTime)), parameterText(e.desc.Parameters))
+			size(e.info.Size), age(now.Sub(e.info.ModTime)), what)
 	}
 	return w.Flush()
 }
@@ -203,6 +243,22 @@ func parameterText(v any) string {
 		parts = append(parts, printable(k)+"="+text)
 	}
 	return strings.Join(parts, " ")
+}
+
+// commandText tells a command line as one would type it.
+func commandText(args []string) string {
+	quoted := make([]string, len(args))
+	for i, arg := range args {
+		if quoted[i] = arg; arg == "" || strings.ContainsFunc(arg, notBare) {
+			quoted[i] = "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
+		}
+	}
+	return printable(strings.Join(quoted, " "))
+}
+
+// notBare reports whether a shell would not take r as it is.
+func notBare(r rune) bool {
+	return r <= ' ' || strings.ContainsRune("|&;<>()$`\\\"'*?[]#~{}!", r)
 }
 
 func jsonText(v any) string {

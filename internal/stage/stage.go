@@ -18,6 +18,7 @@ import (
 	"strings"
 
 	"github.com/larder-store/larder/component"
+	"github.com/larder-store/larder/keying"
 )
 
 // Attribute is the attribute of a stage's component that its runs are kept under.
@@ -53,6 +54,22 @@ type command struct {
 	Inputs  []string           `larder:"inputs"`       // labels, in the order of the inputs
 	Outputs []string           `larder:"outputs"`
 	Stdin   bool               `larder:"stdin,omitzero"`
+}
+
+// CommandLine returns the command and its arguments, if d describes the first input of a
+// stage's component; else nil.
+func CommandLine(d keying.Description) []string {
+	params, _ := d.Parameters.(map[any]any)
+	list, _ := params["args"].([]any)
+	if d.Type != commandType {
+		return nil
+	}
+	var args []string
+	for _, arg := range list {
+		text, _ := arg.(string)
+		args = append(args, text)
+	}
+	return args
 }
 
 // identity is a stage as it was found at one moment.
