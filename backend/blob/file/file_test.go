@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -318,13 +319,13 @@ func TestSweep(t *testing.T) {
 type slowBody struct {
 	*strings.Reader
 	reading, goOn chan bool
+	once          sync.Once
 }
 
 func (s *slowBody) Read(p []byte) (int, error) {
-	if s.reading != nil {
+	s.once.Do(func() {
 		close(s.reading)
-		s.reading = nil
 		<-s.goOn
-	}
+	})
 	return s.Reader.Read(p)
 }
