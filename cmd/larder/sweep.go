@@ -10,6 +10,7 @@ import (
 	"github.com/larder-store/larder"
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/internal/audit"
+	"github.com/larder-store/larder/internal/lease"
 )
 
 type sweepFlags struct {
@@ -66,6 +67,13 @@ func (a *app) sweep(ctx context.Context, f *sweepFlags) error {
 	if err != nil {
 		return err
 	}
+	leases, err := lease.Sweep(ctx, store.Backend(), opts)
+	if err != nil {
+		return err
+	}
+	r.Orphans += leases.Orphans
+	r.OrphanBytes += leases.OrphanBytes
+	r.Kept += leases.Kept
 	if f.json {
 		return writeJSON(a.stdout, sweepText{r.Orphans, r.OrphanBytes, r.Kept, r.Dangling, r.Compacted, quarantined})
 	}
