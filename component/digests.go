@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -24,6 +25,8 @@ type digestCache struct {
 	now   func() time.Time
 	limit int
 
+	notes atomic.Pointer[string] // a directory, see RememberDigests; nil for none
+
 	mu    sync.Mutex // guards files; not held while a file is read
 	files map[string]knownFile
 }
@@ -35,12 +38,20 @@ type knownFile struct {
 
 // of returns digest and size of the file at path.
 func (c *digestCache) of(path string) ([sha256.Size]byte, int64, error) {
+	notes := c.notes.Load()
 	c.mu.Lock()
 	known, ok := c.files[path]
 	c.mu.Unlock()
-	if ok {
-		if info, err := os.Stat(path); err == nil && same(known.info, info) {
+	if ok || notes != nil {
+		info, err := os.Stat(path)
+		if err == nil && ok && same(known.info, info) {
 			return known.digest, info.Size(), nil
+		}
+		if err == nil && notes != nil {
+			if digest, ok := noted(*notes, path, info); ok {
+				c.remember(path, knownFile{info, digest})
+				return digest, info.Size(), nil
+			}
 		}
 	}
 	digest, info, began, err := read(path, c.now)
@@ -50,6 +61,9 @@ func (c *digestCache) of(path string) ([sha256.Size]byte, int64, error) {
 	}
 	if latest(info).Add(settled).Before(began) {
 		c.remember(path, knownFile{info, digest})
+		if notes != nil {
+			takeNote(*notes, path, info, digest)
+		}
 	} else {
 		c.forget(path)
 	}

@@ -37,3 +37,9 @@ func (d Digests) Read(path string) (digest [32]byte, known bool, err error) {
 }
 
 func (d Digests) Len() int { return len(d.c.files) }
+
+// RememberIn is RememberDigests.
+func (d Digests) RememberIn(dir string) { d.c.notes.Store(&dir) }
+
+// SweepNotes is sweepNotes.
+func SweepNotes(dir string, before time.Time) { sweepNotes(dir, before) }

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/larder-store/larder"
+	"github.com/larder-store/larder/component"
 	"github.com/larder-store/larder/internal/stage"
 	"github.com/larder-store/larder/keying"
 )
@@ -107,6 +108,9 @@ func newRun(a *app) *cobra.Command {
 
 func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 	ctx := cmd.Context()
+	if dir, err := os.UserCacheDir(); err == nil {
+		component.RememberDigests(filepath.Join(dir, "larder", "digests"))
+	}
 	s, err := f.stage(args)
 	if err != nil {
 		return err
