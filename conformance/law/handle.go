@@ -258,24 +258,30 @@ func closeOthers(ctx context.Context, e *Env) error {
 }
 
 func closeBusy(ctx context.Context, e *Env) error {
-	const workers = 4
+	const workers, most = 4, 300
 	for round := range e.pick(3, 20, 200) {
 		q := e.open(ctx)
 		if q.err != nil {
 			return q.err
 		}
-		keys := e.keys(fmt.Sprintf("round-%d", round), workers*64)
+		keys := e.keys(fmt.Sprintf("round-%d", round), workers*most)
 		acked := make([]atomic.Bool, len(keys))
+		atWork := make(chan struct{})
 		var begun atomic.Int32
 		err := crowd(workers+1, func(w int) error {
-			if w == workers { // the one that closes, when all are at work
-				eventually(ctx, func() bool { return begun.Load() >= workers })
+			if w == workers { // the one that closes, when the others are at work
+				select {
+				case <-atWork:
+				case <-ctx.Done():
+				}
 				return q.b.Close()
 			}
 			for i := w; i < len(keys); i += workers {
-				begun.Add(1)
+				if begun.Add(1) == 3*workers {
+					close(atWork)
+				}
 				if _, err := q.with(ctx).try(keys[i], noise(5000, uint64(i)), backend.PutOptions{}); err != nil {
-					return nil // it may fail, now that the handle is closed
+					break // as it may, now that the handle is closed
 				}
 				acked[i].Store(true)
 			}
@@ -285,10 +291,13 @@ func closeBusy(ctx context.Context, e *Env) error {
 			return fmt.Errorf("Close beside Puts: %w", err)
 		}
 		p := e.open(ctx)
-		there := names(p.list(keys[0].Shelf, backend.ListOptions{}))
+		there := map[string]bool{}
+		for _, info := range p.list(keys[0].Shelf, backend.ListOptions{}) {
+			there[info.Key.Name] = true
+		}
 		for i, key := range keys {
 			switch {
-			case slices.Contains(there, key.Name):
+			case there[key.Name]:
 				p.holds(key, noise(5000, uint64(i)))
 			case acked[i].Load():
 				p.failf("the Put of %q succeeded while its handle was being closed, and another handle does not list it", key)
