@@ -49,7 +49,7 @@ func TestValuesComeBack(t *testing.T) {
 	same(t, s, 42)
 	same(t, s, -0.5)
 	same(t, s, true)
-	same(t, s, math.MaxInt64)
+	same(t, s, int64(math.MaxInt64))
 	same(t, s, []float64{1, math.Inf(1), -0.25})
 	same(t, s, []int16{-1, 2})
 	same(t, s, [][]float32{{1, 2}, {3, 4}})
