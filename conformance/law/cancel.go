@@ -93,42 +93,47 @@ func (c *countdown) Done() <-chan struct{} {
 }
 
 func cancelSteps(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
 	for _, size := range someSizes {
-		p := e.handle(ctx)
-		key, other := e.key("s", fmt.Sprint(size)), e.key("s", fmt.Sprintf("%d-other", size))
 		old, text := noise(size, 1), noise(size+1, 2)
-		n := len(calls(p.b, key, other))
-		for i := range n {
-			for steps := range e.pick(15, 100, 1000) {
+		for i, c := range calls(p.b, e.key("s", "a"), e.key("s", "b")) {
+			// Keys of its own: what was cancelled may take effect later.
+			key, other := e.key("s", fmt.Sprintf("%d-%d", size, i)), e.key("s", fmt.Sprintf("%d-%d-other", size, i))
+			e.cutAtEachStep(p, c.name, func(cut *probe) error {
 				p.put(key, old)
 				p.remove(other)
-				if p.err != nil {
-					return p.err
-				}
-				c := newCountdown(ctx, steps)
-				call := calls(p.b, key, other)[i]
-				err := call.do(c)
-				p.settled(fmt.Sprintf("%s cancelled at step %d", call.name, steps), err, key, old, "")
-				p.settled(fmt.Sprintf("%s cancelled at step %d", call.name, steps), err, other, "", "2")
-				uncut := c.left.Load() >= 0
-				c.cancel()
-				if uncut {
-					break // it asked less often than that
-				}
-			}
+				return calls(p.b, key, other)[i].do(cut.ctx)
+			}, func(what string, err error) {
+				p.settled(what, err, key, old, "")
+				p.settled(what, err, other, "", "2")
+			})
 		}
-		for steps := range e.pick(15, 100, 1000) {
+		key := e.key("s", fmt.Sprintf("%d-overwritten", size))
+		e.cutAtEachStep(p, "an overwrite", func(cut *probe) error {
 			p.put(key, old)
-			c := newCountdown(ctx, steps)
-			_, err := p.with(c).try(key, text, backend.PutOptions{})
-			p.settled(fmt.Sprintf("an overwrite cancelled at step %d", steps), err, key, old, text)
-			c.cancel()
-		}
+			_, err := cut.try(key, text, backend.PutOptions{})
+			return err
+		}, func(what string, err error) { p.settled(what, err, key, old, text) })
+	}
+	return p.err
+}
+
+// cutAtEachStep does something again and again, cancelled at its first step, its second,
+// and so on until it is through without being cut, and looks what came of it.
+func (e *Env) cutAtEachStep(p *probe, what string, do func(cut *probe) error, look func(what string, err error)) {
+	for steps := range e.pick(15, 100, 1000) {
 		if p.err != nil {
-			return p.err
+			return
+		}
+		c := newCountdown(p.ctx, steps)
+		err := do(p.with(c))
+		uncut := c.left.Load() >= 0
+		look(fmt.Sprintf("%s cancelled at step %d", what, steps), err)
+		c.cancel()
+		if uncut {
+			return
 		}
 	}
-	return nil
 }
 
 // settled wants err to be nil or the context's, and key to hold either of two texts;
@@ -160,7 +165,7 @@ func (p *probe) settled(what string, err error, key backend.Key, old, text strin
 func cancelAnyTime(ctx context.Context, e *Env) error {
 	p := e.handle(ctx)
 	for round := range e.pick(40, 300, 5000) {
-		key := e.key("s", fmt.Sprint(round%2))
+		key := e.key("s", fmt.Sprint(round)) // another one: what was cancelled may take effect later
 		old, text := noise(someSizes[round%2], uint64(round)), noise(someSizes[(round+1)%2], uint64(round+1))
 		p.put(key, old)
 		if p.err != nil {

@@ -34,7 +34,7 @@ type Law struct {
 // explains what fails late.
 func Laws() []Law {
 	return slices.Concat(
-		handleLaws, urlLaws, putLaws, bodyLaws, getLaws, infoLaws, keyLaws,
+		handleLaws, errorLaws, urlLaws, putLaws, bodyLaws, getLaws, infoLaws, keyLaws,
 		ifAbsentLaws, ifMatchLaws, deleteLaws, listLaws, pageLaws, shelvesLaws,
 		scanLaws, rangeLaws, batchLaws, cancelLaws, stormLaws, historyLaws, modelLaws, leaseLaws, sweepLaws, findLaws, leakLaws, processLaws,
 	)
