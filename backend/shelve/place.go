@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -111,9 +112,9 @@ func (p *place) release() {
 	}
 	p.work.close()
 	p.mu.RLock()
-	defer p.mu.RUnlock()
-	p.main.end(p.main.current())
-	for _, f := range p.files {
+	files := slices.Collect(maps.Values(p.files))
+	p.mu.RUnlock() // a transaction that is waited for may need it
+	for _, f := range append(files, p.main) {
 		f.end(f.current())
 	}
 	p.root.Close()
