@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"iter"
+	"slices"
 	"strings"
 
 	"github.com/larder-store/larder"
@@ -54,6 +55,19 @@ func entries(ctx context.Context, b larder.Backend, flt filter) iter.Seq2[entry,
 			}
 		}
 	}
+}
+
+// newestLast returns what a filter lets through, in the order of time.
+func newestLast(ctx context.Context, b larder.Backend, flt filter) ([]entry, error) {
+	var all []entry
+	for e, err := range entries(ctx, b, flt) {
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, e)
+	}
+	slices.SortStableFunc(all, func(a, b entry) int { return a.info.ModTime.Compare(b.info.ModTime) })
+	return all, nil
 }
 
 func (f filter) lets(e entry) bool {

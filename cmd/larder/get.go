@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -108,6 +109,9 @@ func (f *getFlags) write(w io.Writer, body io.Reader, info larder.Info) error {
 			return err
 		}
 		if b, ok := v.([]byte); ok {
+			if !utf8.Valid(b) {
+				return errors.New("the value is bytes that are no text, which JSON cannot hold; leave out --json")
+			}
 			v = string(b)
 		}
 		return writeJSON(w, plain(v))

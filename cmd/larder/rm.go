@@ -58,7 +58,7 @@ func (a *app) remove(ctx context.Context, f *removeFlags, args []string) error {
 		return err
 	}
 	if f.dryRun {
-		return a.listTable(found, false, time.Now())
+		return a.listTable(found, columns, time.Now())
 	}
 	keys := make([]backend.Key, len(found))
 	var bytes int64

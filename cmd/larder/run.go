@@ -101,7 +101,7 @@ func newRun(a *app) *cobra.Command {
 	fl.BoolVar(&f.refresh, "refresh", false, "run the command in any case, and keep what it makes now")
 	fl.BoolVar(&f.check, "check", false, "run the command in any case, and compare (exit code 3 if it differs)")
 	fl.BoolVar(&f.failures, "keep-failures", false, "keep the run, and give it back, also if the command fails")
-	fl.DurationVar(&f.wait, "wait", time.Hour, "how long to wait for another process that runs the same")
+	fl.DurationVar(&f.wait, "wait", time.Hour, "how long to wait for another process that runs the same, then run it too")
 	cmd.MarkFlagsMutuallyExclusive("dry-run", "refresh", "check")
 	return cmd
 }
@@ -123,7 +123,8 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 		defer os.Remove(spooled)
 		s.Stdin = spooled
 	}
-	open := func() (*larder.Store, error) { return a.open(ctx, f.wait) }
+	wait := max(f.wait, time.Nanosecond) // 0 would be the library's default
+	open := func() (*larder.Store, error) { return a.open(ctx, wait) }
 	if f.dryRun {
 		open = func() (*larder.Store, error) { return a.openToRead(ctx) }
 	}
@@ -136,7 +137,7 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 		a.note("%s names a file that is not declared; if its contents matter, add -i %s", path, path)
 	}
 	if f.dryRun {
-		o, err := s.Lookup(ctx, store)
+		o, err := s.Lookup(ctx, stage.Options{Store: store, KeepFailures: f.failures})
 		if err != nil {
 			return runError(err)
 		}

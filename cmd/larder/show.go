@@ -19,24 +19,22 @@ import (
 )
 
 func newShow(a *app) *cobra.Command {
+	var f filterFlags
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "show [flags] ID",
-		Short: "Tell what a component is, and what is kept of it",
-		Long: `Tell what a component is, what it was computed from, and which of its attributes are
-kept. ID is the beginning of its key. Also the inputs of what is kept can be shown, whether or
+		Use:   "show [flags] [ID...]",
+		Short: "Tell what components are, and what is kept of them",
+		Long: `Tell what components are, what they were computed from, and which of their attributes
+are kept: of those that are named, or of all that are chosen by type, parameters and time.
+
+ID is the beginning of a key. Also the inputs of what is kept can be shown, whether or
 not anything is kept of them.`,
 		Example: `  larder show 3f2a9c
-  larder show --json 3f2a9c | jq .parameters`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) != 1 {
-				return misused("show: write: larder show ID")
-			}
-			return nil
-		},
-		RunE: func(cmd *cobra.Command, args []string) error { return a.show(cmd.Context(), args[0], asJSON) },
+  larder show --type lab/fit -p tau=0.02 --json | jq .inputs`,
+		RunE: func(cmd *cobra.Command, args []string) error { return a.show(cmd.Context(), &f, args, asJSON) },
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "as a JSON object")
+	f.add(cmd)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "as JSON objects, one a line")
 	return cmd
 }
 
@@ -66,31 +64,76 @@ type shownValue struct {
 	Codec  string    `json:"codec,omitempty"`
 }
 
-func (a *app) show(ctx context.Context, prefix string, asJSON bool) error {
-	prefix, _, _ = strings.Cut(prefix, "/")
-	if err := checkID(prefix); err != nil {
-		return err
+func (a *app) show(ctx context.Context, f *filterFlags, args []string, asJSON bool) error {
+	if (len(args) > 0) == f.used() {
+		return misused("show: name components, or choose them by --type, -p and --since; either, not both")
+	}
+	for _, prefix := range args {
+		if err := checkID(prefix); err != nil {
+			return err
+		}
 	}
 	store, err := a.openToRead(ctx)
 	if err != nil {
 		return err
 	}
 	defer store.Close()
-	id, err := findComponent(ctx, store.Backend(), prefix)
+	ids, err := f.components(ctx, store.Backend(), args)
 	if err != nil {
 		return err
 	}
-	s, err := look(ctx, store, id)
+	for i, id := range ids {
+		s, err := look(ctx, store, id)
+		if err != nil {
+			return err
+		}
+		if s.Type == "" && len(s.Attributes) == 0 {
+			return &exitError{exitMiss, fmt.Errorf("nothing is known of %s", short(id))}
+		}
+		if asJSON {
+			err = writeJSON(a.stdout, s)
+		} else {
+			err = a.tellShown(s, i > 0)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// components returns the keys of the components that are named, or chosen.
+func (f *filterFlags) components(ctx context.Context, b larder.Backend, args []string) ([]string, error) {
+	var ids []string
+	for _, prefix := range args {
+		id, err := findComponent(ctx, b, prefix)
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	if len(args) > 0 {
+		return ids, nil
+	}
+	flt, err := f.filter(ctx, "", time.Now())
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if s.Type == "" && len(s.Attributes) == 0 {
-		return &exitError{exitMiss, fmt.Errorf("nothing is known of %s", short(id))}
+	chosen, err := newestLast(ctx, b, flt)
+	if err != nil {
+		return nil, err
 	}
-	if asJSON {
-		return writeJSON(a.stdout, s)
+	seen := map[string]bool{}
+	for _, e := range chosen {
+		if !seen[e.id] {
+			seen[e.id] = true
+			ids = append(ids, e.id)
+		}
 	}
-	return a.tellShown(s)
+	if len(ids) == 0 {
+		return nil, &exitError{exitMiss, errors.New("nothing found")}
+	}
+	return ids, nil
 }
 
 // look gathers what is known of a component.
@@ -134,8 +177,12 @@ func look(ctx context.Context, store *larder.Store, id string) (shown, error) {
 	return s, nil
 }
 
-func (a *app) tellShown(s shown) error {
+// tellShown tells of a component, after others with an empty line between.
+func (a *app) tellShown(s shown, after bool) error {
 	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	if after {
+		fmt.Fprintln(w)
+	}
 	fmt.Fprintf(w, "id\t%s\n", s.ID)
 	if s.Type != "" {
 		fmt.Fprintf(w, "type\t%s\nversion\t%s\n", printable(s.Type), printable(s.Version))
@@ -157,23 +204,6 @@ func (a *app) tellShown(s shown) error {
 		fmt.Fprintf(w, "kept\t%s  %s, %s ago%s\n", printable(v.Name), size(v.Size), age(time.Since(v.Stored)), took)
 	}
 	return w.Flush()
-}
-
-func orUnknown(typ string) string {
-	if typ == "" {
-		return "?"
-	}
-	return typ
-}
-
-// shownText is how much of an input's parameters is shown in its line.
-const shownText = 100
-
-func cutText(s string) string {
-	if r := []rune(s); len(r) > shownText {
-		return string(r[:shownText-1]) + "…"
-	}
-	return s
 }
 
 // lookValue gathers what is known of a value, whose entry a list may tell in part.

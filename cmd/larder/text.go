@@ -1,7 +1,11 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -62,4 +66,80 @@ func size(n int64) string {
 		return fmt.Sprintf("%.1f %ciB", v, " KMGT"[unit])
 	}
 	return fmt.Sprintf("%.0f %ciB", v, " KMGT"[unit])
+}
+
+func shortVersion(v string) string {
+	if kind, digest, ok := strings.Cut(v, ":"); ok && len(digest) > shortID {
+		return kind + ":" + digest[:7]
+	}
+	return v
+}
+
+// parameterText tells parameters in the form of the flag -p.
+func parameterText(v any) string {
+	if v == nil {
+		return ""
+	}
+	m, ok := plain(v).(map[string]any)
+	if !ok {
+		return jsonText(plain(v))
+	}
+	var parts []string
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		text, ok := m[k].(string)
+		if !ok || json.Valid([]byte(text)) || text != printable(text) {
+			text = jsonText(m[k])
+		}
+		parts = append(parts, printable(k)+"="+text)
+	}
+	return strings.Join(parts, " ")
+}
+
+// commandText tells a command line as one would type it.
+func commandText(args []string) string {
+	quoted := make([]string, len(args))
+	for i, arg := range args {
+		if quoted[i] = arg; arg == "" || strings.ContainsFunc(arg, notBare) {
+			quoted[i] = "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
+		}
+	}
+	return printable(strings.Join(quoted, " "))
+}
+
+// notBare reports whether a shell would not take r as it is.
+func notBare(r rune) bool {
+	return r <= ' ' || strings.ContainsRune("|&;<>()$`\\\"'*?[]#~{}!", r)
+}
+
+func jsonText(v any) string {
+	var b strings.Builder
+	if err := writeJSON(&b, v); err != nil {
+		return "?"
+	}
+	return strings.TrimSpace(b.String())
+}
+
+// printable returns a text that leaves a terminal and a table as they are.
+func printable(s string) string {
+	if strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f || r == '\u202e' }) {
+		return fmt.Sprintf("%q", s)
+	}
+	return s
+}
+
+func orUnknown(typ string) string {
+	if typ == "" {
+		return "?"
+	}
+	return typ
+}
+
+// shownText is how much of an input's parameters is shown in its line.
+const shownText = 100
+
+func cutText(s string) string {
+	if r := []rune(s); len(r) > shownText {
+		return string(r[:shownText-1]) + "…"
+	}
+	return s
 }

@@ -24,9 +24,9 @@ type ending struct {
 // gone: processes that it started may hold it open for ever.
 const lastWords = 500 * time.Millisecond
 
-// execute runs the command to its end. What it says goes to o.Stdout and o.Stderr at once,
+// execute runs the command to its end. What it says goes to r.Stdout and r.Stderr at once,
 // and into the captures.
-func (s *Stage) execute(ctx context.Context, o *Options, stdout, stderr *capture) (ending, error) {
+func (s *Stage) execute(ctx context.Context, r *runner, stdout, stderr *capture) (ending, error) {
 	exe, err := s.executable()
 	if err != nil {
 		return ending{}, err
@@ -35,6 +35,7 @@ func (s *Stage) execute(ctx context.Context, o *Options, stdout, stderr *capture
 		return ending{}, err
 	}
 	cmd := &exec.Cmd{Path: exe, Args: s.Args, Dir: s.Dir}
+	cmd.Env = append(os.Environ(), runningVariable+"="+r.running)
 	if s.Stdin != "" {
 		in, err := os.Open(s.Stdin)
 		if err != nil {
@@ -45,10 +46,10 @@ func (s *Stage) execute(ctx context.Context, o *Options, stdout, stderr *capture
 	}
 	var out pipes
 	defer out.close()
-	if cmd.Stdout, err = out.add(o.Stdout, stdout); err != nil {
+	if cmd.Stdout, err = out.add(r.Stdout, stdout); err != nil {
 		return ending{}, err
 	}
-	if cmd.Stderr, err = out.add(o.Stderr, stderr); err != nil {
+	if cmd.Stderr, err = out.add(r.Stderr, stderr); err != nil {
 		return ending{}, err
 	}
 
@@ -60,7 +61,7 @@ func (s *Stage) execute(ctx context.Context, o *Options, stdout, stderr *capture
 		}
 		return ending{}, &CommandError{s.Args[0], err}
 	}
-	w := watch(ctx, cmd.Process, o.Signals)
+	w := watch(ctx, cmd.Process, r.Signals)
 	copied := out.copy()
 	err = cmd.Wait()
 	var copyErr error

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/larder-store/larder"
@@ -38,8 +40,8 @@ type Outcome struct {
 	Differs []string      // in what
 }
 
-// Lookup tells whether the stage's run is kept, and changes nothing.
-func (s *Stage) Lookup(ctx context.Context, store *larder.Store) (Outcome, error) {
+// Lookup tells whether Run would give back a run that is kept, and changes nothing.
+func (s *Stage) Lookup(ctx context.Context, o Options) (Outcome, error) {
 	if _, err := s.targets(); err != nil {
 		return Outcome{}, err
 	}
@@ -47,17 +49,25 @@ func (s *Stage) Lookup(ctx context.Context, store *larder.Store) (Outcome, error
 	if err != nil {
 		return Outcome{}, err
 	}
-	var o Outcome
-	if o.ID, err = store.Key(ctx, c); err != nil {
+	var out Outcome
+	if out.ID, err = o.Store.Key(ctx, c); err != nil {
 		return Outcome{}, err
 	}
-	info, err := store.Stat(ctx, c, Attribute)
-	if err != nil && !errors.Is(err, larder.ErrNotFound) && !errors.Is(err, larder.ErrCorrupt) {
+	body, info, err := o.Store.Reader(ctx, c, Attribute)
+	if errors.Is(err, larder.ErrNotFound) {
+		return out, nil
+	}
+	if err != nil {
 		return Outcome{}, err
 	}
-	o.Hit, o.Size = err == nil, info.Size
-	o.Took, _ = larder.Cost(info)
-	return o, nil
+	defer body.Close()
+	m, err := readManifest(tar.NewReader(body))
+	if err != nil || m.Exit != 0 && !o.KeepFailures {
+		return out, nil // Run would not take it either
+	}
+	out.Hit, out.Exit, out.Size = true, m.Exit, info.Size
+	out.Took, _ = larder.Cost(info)
+	return out, nil
 }
 
 // Run gives back what a run of the stage left or, where nothing is kept, runs it and keeps
@@ -86,7 +96,8 @@ type runner struct {
 	targets []target
 	id      *identity
 	outcome Outcome
-	replace bool // what is kept, if anything, is to be replaced
+	replace bool   // what is kept, if anything, is to be replaced
+	running string // for runningVariable
 }
 
 func (r *runner) run(ctx context.Context) error {
@@ -94,6 +105,9 @@ func (r *runner) run(ctx context.Context) error {
 		if hit, err := r.giveBack(ctx); hit || err != nil {
 			return err
 		}
+	}
+	if err := r.refuseLoop(); err != nil {
+		return err
 	}
 	claim, err := r.Store.Claim(ctx, r.id.component, Attribute)
 	if err != nil {
@@ -107,6 +121,19 @@ func (r *runner) run(ctx context.Context) error {
 		}
 	}
 	return r.execute(ctx, claim)
+}
+
+// runningVariable tells a command which stages it is part of, by their keys.
+const runningVariable = "LARDER_RUNNING"
+
+// refuseLoop keeps a stage whose command runs the same stage from waiting for itself.
+func (r *runner) refuseLoop() error {
+	outer := strings.Fields(os.Getenv(runningVariable))
+	if slices.Contains(outer, r.outcome.ID) {
+		return misused("stage %q is run by itself: %s", r.stage.Title(), strings.Join(append(outer, r.outcome.ID), " runs "))
+	}
+	r.running = strings.Join(append(outer, r.outcome.ID), " ")
+	return nil
 }
 
 // giveBack delivers what is kept, if it is there and sound.
@@ -158,7 +185,7 @@ func (r *runner) execute(ctx context.Context, claim *larder.Claim) error {
 	var stdout, stderr capture
 	defer stdout.Close()
 	defer stderr.Close()
-	e, err := r.stage.execute(ctx, &r.Options, &stdout, &stderr)
+	e, err := r.stage.execute(ctx, r, &stdout, &stderr)
 	if err != nil {
 		return err
 	}

@@ -298,8 +298,33 @@ func TestFailureIsNotKept(t *testing.T) {
 	if got := p.run(s, keep); !got.Hit || got.Exit != 7 || got.stdout != "sorry\n" {
 		t.Errorf("kept failure: %+v, want a hit with exit 7", got)
 	}
+	for _, keeps := range []bool{true, false} {
+		o := stage.Options{Store: p.store, KeepFailures: keeps}
+		if got, err := s.Lookup(context.Background(), o); err != nil || got.Hit != keeps {
+			t.Errorf("Lookup with KeepFailures %v: %+v, %v; want hit %v", keeps, got, err, keeps)
+		}
+	}
 	if got := p.run(s); got.Hit {
 		t.Error("a kept failure was given back to who did not ask for it")
+	}
+}
+
+// A stage whose command runs the same stage does not wait for itself.
+func TestStageWithinItself(t *testing.T) {
+	p := newPlace(t)
+	s := p.shell("echo $LARDER_RUNNING")
+	got := p.run(s)
+	if strings.TrimSpace(got.stdout) != got.ID {
+		t.Errorf("the command is told that it is part of %q, want %q", got.stdout, got.ID)
+	}
+	t.Setenv("LARDER_RUNNING", "outer "+got.ID)
+	_, err := p.try(s, func(o *stage.Options) { o.Refresh = true })
+	if !errors.Is(err, stage.ErrMisused) || !strings.Contains(err.Error(), "outer runs "+got.ID+" runs "+got.ID) {
+		t.Errorf("within itself: %v, want the loop", err)
+	}
+	other := p.run(p.shell("echo $LARDER_RUNNING; : other"))
+	if want := "outer " + got.ID + " " + other.ID; strings.TrimSpace(other.stdout) != want {
+		t.Errorf("another one within: %q, want %q", other.stdout, want)
 	}
 }
 
@@ -333,7 +358,7 @@ func TestChangedInputIsNotKept(t *testing.T) {
 		if got.NotKept == "" || p.read("o") != "done\n" {
 			t.Errorf("%s: %+v, o = %q; want the result, not kept", name, got.Outcome, p.read("o"))
 		}
-		if o, err := s.Lookup(context.Background(), p.store); err == nil && o.Hit {
+		if o, err := s.Lookup(context.Background(), stage.Options{Store: p.store}); err == nil && o.Hit {
 			t.Errorf("%s: it was kept", name)
 		}
 	}
@@ -555,7 +580,7 @@ func TestInterrupt(t *testing.T) {
 		if got.Exit != tc.exit || got.NotKept == "" {
 			t.Errorf("%s: %+v, want exit %d and not kept", name, got.Outcome, tc.exit)
 		}
-		if o, err := s.Lookup(context.Background(), p.store); err != nil || o.Hit {
+		if o, err := s.Lookup(context.Background(), stage.Options{Store: p.store}); err != nil || o.Hit {
 			t.Errorf("%s: Lookup = %+v, %v; want a miss", name, o, err)
 		}
 	}
