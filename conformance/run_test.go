@@ -38,11 +38,20 @@ func TestBroken(t *testing.T) {
 	case "no open":
 		c.Open = nil
 	case "model":
-		c.Open = func(ctx context.Context, loc string) (backend.Backend, error) {
-			return refConfig(deletesAllBelow).Open(ctx, loc)
-		}
+		c.Open = hasty
+	case "compared":
+		conformance.Compare(t, map[string]conformance.Config{"good": inMemory, "bad": {New: c.New, Open: hasty}})
+		return
+	case "alone":
+		conformance.Compare(t, map[string]conformance.Config{"good": inMemory})
+		return
 	}
 	conformance.Run(t, c)
+}
+
+// hasty opens a backend that deletes all below a name.
+func hasty(ctx context.Context, loc string) (backend.Backend, error) {
+	return refConfig(deletesAllBelow).Open(ctx, loc)
 }
 
 func TestRunSaysWhatIsBroken(t *testing.T) {
@@ -70,6 +79,10 @@ func TestRunSaysWhatIsBroken(t *testing.T) {
 		{"model", "^TestBroken$/^model$/^shrunk$", []string{"LARDER_CONFORMANCE=full"}, true, []string{
 			"by the reference", "law:    Any sequence of calls", "-rapid.failfile",
 		}, nil},
+		{"compared", "^TestBroken$", []string{"LARDER_CONFORMANCE=full", "LARDER_CONFORMANCE_SEED=7"}, true, []string{
+			"bad answers\n", "and good\n", "replay: LARDER_CONFORMANCE_SEED=7 go test -run '^TestBroken$'",
+		}, nil},
+		{"alone", "^TestBroken$", nil, true, []string{"Compare needs two backends"}, nil},
 	} {
 		exe, err := os.Executable()
 		if err != nil {

@@ -64,11 +64,7 @@ func walk(ctx context.Context, e *Env) error {
 			Open:   func(ctx context.Context) (backend.Backend, error) { return e.cfg.Open(ctx, e.loc) },
 			Limits: e.Limits,
 		}
-		script := make(Script, 40)
-		for k := range script {
-			n := e.Rand.Uint32()
-			script[k] = Step{byte(n), byte(n >> 8), byte(n >> 16), byte(n >> 24)}
-		}
+		script := RandomScript(e.Rand, 40)
 		tries := 0
 		play := func(s Script) (string, error) {
 			tries++

@@ -1,7 +1,6 @@
 package law
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -310,5 +309,5 @@ func (p *probe) readAll(body io.ReadCloser) string {
 	if err := errors.Join(err, body.Close()); err != nil {
 		p.failf("read the body: %w", err)
 	}
-	return string(bytes.Clone(text))
+	return string(text)
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"slices"
 	"strings"
 
@@ -36,6 +37,16 @@ func ParseScript(data []byte) Script {
 	var s Script
 	for ; len(data) >= 4; data = data[4:] {
 		s = append(s, Step{data[0], data[1], data[2], data[3]})
+	}
+	return s
+}
+
+// RandomScript returns n steps.
+func RandomScript(rnd *rand.Rand, n int) Script {
+	s := make(Script, n)
+	for i := range s {
+		x := rnd.Uint32()
+		s[i] = Step{byte(x), byte(x >> 8), byte(x >> 16), byte(x >> 24)}
 	}
 	return s
 }
