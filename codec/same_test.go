@@ -32,6 +32,9 @@ func sameValue(a, b reflect.Value) bool {
 		return math.Float32bits(a.Interface().(float32)) == math.Float32bits(b.Interface().(float32))
 	case reflect.Float64:
 		return math.Float64bits(a.Float()) == math.Float64bits(b.Float())
+	case reflect.Complex64, reflect.Complex128: // NaN is in them too
+		x, y := a.Complex(), b.Complex()
+		return math.Float64bits(real(x)) == math.Float64bits(real(y)) && math.Float64bits(imag(x)) == math.Float64bits(imag(y))
 	case reflect.Pointer, reflect.Interface:
 		return a.IsNil() == b.IsNil() && (a.IsNil() || sameValue(a.Elem(), b.Elem()))
 	case reflect.Slice:

@@ -29,7 +29,7 @@ var ways = map[string]func([]byte) io.ReadCloser{
 	"half reads":     func(b []byte) io.ReadCloser { return io.NopCloser(iotest.HalfReader(bytes.NewReader(b))) },
 }
 
-var sizes = []int{0, 1, 2, 1000, 256<<10 - 1, 256 << 10, 256<<10 + 1, 1 << 20}
+var sizes = []int{0, 1, 2, 1000, 256<<10 - 1, 256 << 10, 256<<10 + 1}
 
 func value(n int) []byte {
 	b := make([]byte, n)
