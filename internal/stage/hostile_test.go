@@ -4,11 +4,14 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/larder-store/larder"
+	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/internal/stage"
 )
 
@@ -67,6 +70,7 @@ func TestForgedRuns(t *testing.T) {
 		"too few outputs":        run(),
 		"another output":         manifest(`{"format":1,"outputs":["../victim"]}`),
 		"an absolute output":     manifest(`{"format":1,"outputs":["/tmp/victim"]}`),
+		"an undeclared output":   append(manifest(`{"format":1,"outputs":["victim"]}`)[:3], member{"outputs/0/victim", tar.TypeReg, "x"}),
 		"two outputs":            manifest(`{"format":1,"outputs":["d","d"]}`),
 		"a link as output":       run(member{"outputs/0/d", tar.TypeSymlink, "../victim"}),
 		"unknown member":         run(member{"outputs/0/d/", tar.TypeDir, ""}, member{"more", tar.TypeReg, "x"}),
@@ -116,4 +120,42 @@ func TestForgedRuns(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A value that is corrupt behind the end of its archive is corrupt.
+func TestCorruptEnd(t *testing.T) {
+	p := newPlace(t)
+	s := p.shell("mkdir d; echo true >d/x", "d")
+	value := archive(t, run(member{"outputs/0/d/", tar.TypeDir, ""}, member{"outputs/0/d/x", tar.TypeReg, "forged"})...)
+	value = append(value, make([]byte, 300_000)...)
+	c, err := s.Component(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := p.store.Key(context.Background(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := larder.Place(id, stage.Attribute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := struct{ io.ReadSeeker }{bytes.NewReader(value)}
+	opts := backend.PutOptions{Size: int64(len(value)), Sum: 1}
+	b := streaming{p.store.Backend()} // or the whole value would be verified before it is read
+	if _, err := b.Put(context.Background(), key, body, opts); err != nil {
+		t.Fatal(err)
+	}
+	p.store = larder.New(b, silent)
+	if got := p.run(s); got.Hit || p.read("d/x") != "true\n" {
+		t.Errorf("hit %v, d/x = %q; want it run", got.Hit, p.read("d/x"))
+	}
+}
+
+// streaming is a backend whose bodies are not in memory.
+type streaming struct{ backend.Backend }
+
+func (b streaming) Get(ctx context.Context, key backend.Key) (io.ReadCloser, backend.Info, error) {
+	body, info, err := b.Backend.Get(ctx, key)
+	return struct{ io.ReadCloser }{body}, info, err
 }

@@ -202,7 +202,6 @@ func (r *runner) execute(ctx context.Context, claim *larder.Claim) error {
 		return nil
 	}
 	defer packed.Close()
-	old.discard()
 	if r.Check {
 		if done, err := r.compare(ctx, packed); done || err != nil {
 			return err

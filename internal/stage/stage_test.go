@@ -235,6 +235,10 @@ func TestWhatCounts(t *testing.T) {
 		}
 		seen[got] = what
 	}
+	t.Setenv("COUNTS", "2")
+	if got := id(func(s *stage.Stage) { s.Env = []string{"COUNTS"} }); seen[got] != "" {
+		t.Errorf("another value of a variable and %s give the same key", seen[got])
+	}
 	inDir := func(dir string) string {
 		return id(func(s *stage.Stage) { s.Inputs[0] = stage.Input{Label: "a", Path: dir} })
 	}
@@ -306,6 +310,20 @@ func TestFailureIsNotKept(t *testing.T) {
 	}
 	if got := p.run(s); got.Hit {
 		t.Error("a kept failure was given back to who did not ask for it")
+	}
+
+	// Once it succeeds, the success takes the failure's place.
+	moody := p.shell("[ -e fixed ] || exit 3; echo done")
+	p.run(moody, keep)
+	p.write("fixed", "")
+	p.run(moody)
+	if got := p.run(moody); !got.Hit || got.Exit != 0 || got.stdout != "done\n" {
+		t.Errorf("after a success in place of a kept failure: %+v, want it given back", got)
+	}
+
+	// A signal says nothing about the stage.
+	if got := p.run(p.shell("kill $$"), keep); got.NotKept == "" {
+		t.Errorf("a run that was killed is kept: %+v", got.Outcome)
 	}
 }
 
@@ -441,6 +459,14 @@ func TestRefreshAndCheck(t *testing.T) {
 	if want := "[d/n o stdout]"; fmt.Sprint(got.Differs) != want {
 		t.Errorf("check of an unsteady stage: differs in %v, want %s", got.Differs, want)
 	}
+	if got := p.run(p.shell("echo x >m; chmod 60$(wc -l <runs | tr -d ' ') m", "m")); got.NotKept != "" {
+		t.Fatalf("%+v", got.Outcome)
+	}
+	got = p.run(p.shell("echo x >m; chmod 60$(wc -l <runs | tr -d ' ') m", "m"), check)
+	if want := "[m]"; fmt.Sprint(got.Differs) != want {
+		t.Errorf("check of an output with another mode: differs in %v, want %s", got.Differs, want)
+	}
+
 	if p.run(moody); p.read("o") != kept {
 		t.Error("a check replaced what is kept")
 	}
@@ -454,7 +480,7 @@ func TestRefreshAndCheck(t *testing.T) {
 func TestLongOutput(t *testing.T) {
 	p := newPlace(t)
 	const mb = 48
-	s := p.shell(fmt.Sprintf("head -c %d /dev/zero >o; head -c %d /dev/zero; head -c 3000000 /dev/zero >&2", mb<<20, 2<<20), "o")
+	s := p.shell(fmt.Sprintf("head -c %d /dev/zero >o; head -c %d /dev/zero; head -c 3000000 /dev/zero >&2", mb<<20, mb<<20), "o")
 	b, err := shelve.Open(filepath.Join(p.dir, "store"), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -474,7 +500,7 @@ func TestLongOutput(t *testing.T) {
 		if n := (after.TotalAlloc - before.TotalAlloc) >> 20; n > 16 {
 			t.Errorf("hit %v: %d MiB allocated for an output of %d MiB, want at most 16", hit, n, mb)
 		}
-		if out != 2<<20+3000000 || len(p.read("o")) != mb<<20 {
+		if out != mb<<20+3000000 || len(p.read("o")) != mb<<20 {
 			t.Errorf("hit %v: %d bytes written and %d in the file", hit, out, len(p.read("o")))
 		}
 	}

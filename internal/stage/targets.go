@@ -144,21 +144,13 @@ func setAside(targets []target) (aside, error) {
 	return a, nil
 }
 
-// back moves what was moved away back to where nothing new is.
+// back moves what was moved away back to where nothing new is, and removes the rest.
 func (a aside) back() {
 	for path, away := range a {
 		if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) && os.Rename(away, path) == nil {
-			delete(a, path)
+			continue
 		}
-	}
-	a.discard()
-}
-
-// discard removes what was moved away.
-func (a aside) discard() {
-	for path, away := range a {
 		removeAll(away)
-		delete(a, path)
 	}
 }
 
