@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,7 +17,7 @@ import (
 	"github.com/larder-store/larder/backend"
 	_ "github.com/larder-store/larder/backend/blob/file"
 	"github.com/larder-store/larder/backend/mem"
-	"github.com/larder-store/larder/backend/shelve"
+	_ "github.com/larder-store/larder/backend/shelve"
 )
 
 // storeVariable names the store where no flag does.
@@ -40,27 +41,27 @@ func (a *app) url() (string, error) {
 // open opens the store to write. wait bounds how long it waits for another process's
 // computation; 0 is the library's default.
 func (a *app) open(ctx context.Context, wait time.Duration) (*larder.Store, error) {
-	url, err := a.url()
+	rawURL, err := a.url()
 	if err != nil {
 		return nil, err
 	}
-	b, err := openBackend(ctx, url)
+	b, err := openBackend(ctx, rawURL)
 	if err != nil {
 		return nil, err
 	}
 	return larder.New(b, a.options(wait)), nil
 }
 
-// openBackend opens what url names, and knows what to do about a bucket that this build
+// openBackend opens what a URL names, and knows what to do about a bucket that this build
 // cannot open.
-func openBackend(ctx context.Context, url string) (larder.Backend, error) {
-	scheme, _, ok := strings.Cut(url, "://")
+func openBackend(ctx context.Context, rawURL string) (larder.Backend, error) {
+	scheme, _, ok := strings.Cut(rawURL, "://")
 	buckets := []string{"s3", "gs", "azblob"}
 	if ok && slices.Contains(buckets, scheme) && !slices.Contains(backend.Schemes(), scheme) {
 		return nil, fmt.Errorf("this larder was built for local stores; for %s:// install one that opens buckets: "+
 			"go install -tags cloud github.com/larder-store/larder/cmd/larder@latest", scheme)
 	}
-	return backend.Open(ctx, url)
+	return backend.Open(ctx, rawURL)
 }
 
 func (a *app) options(wait time.Duration) *larder.Options {
@@ -70,19 +71,21 @@ func (a *app) options(wait time.Duration) *larder.Options {
 // openToRead opens the store for a command that changes nothing, and so makes no store
 // where there is none. The default store is empty then.
 func (a *app) openToRead(ctx context.Context) (*larder.Store, error) {
-	url, err := a.url()
+	rawURL, err := a.url()
 	if err != nil {
 		return nil, err
 	}
-	var b larder.Backend
-	if dir, ok := plainPath(url); ok {
-		b, err = shelve.Open(dir, &shelve.Options{ReadOnly: true})
-	} else {
-		b, err = openBackend(ctx, url)
+	if dir, ok := localDir(rawURL); ok {
+		_, err := os.Stat(dir)
+		absent := errors.Is(err, fs.ErrNotExist)
+		if absent && a.storeURL == "" && os.Getenv(storeVariable) == "" {
+			return larder.New(mem.New(nil), a.options(0)), nil
+		}
+		if absent {
+			return nil, fmt.Errorf("there is no store at %s yet; check the path, or store something there", dir)
+		}
 	}
-	if errors.Is(err, fs.ErrNotExist) && a.storeURL == "" && os.Getenv(storeVariable) == "" {
-		b, err = mem.New(nil), nil
-	}
+	b, err := openBackend(ctx, readOnly(rawURL))
 	if err != nil {
 		return nil, err
 	}
@@ -91,22 +94,52 @@ func (a *app) openToRead(ctx context.Context) (*larder.Store, error) {
 
 // tally counts what a store was asked for, for "larder stats".
 func (a *app) tally(c counts) {
-	url, err := a.url()
+	rawURL, err := a.url()
 	if err != nil {
 		return
 	}
-	if t, err := tallyOf(url); err == nil {
+	if t, err := tallyOf(rawURL); err == nil {
 		t.count(c)
 	}
 }
 
-// plainPath returns the directory of a shelf that is named without parameters.
-func plainPath(url string) (string, bool) {
-	if scheme, _, ok := strings.Cut(url, ":"); ok && len(scheme) > 1 && !strings.ContainsAny(scheme, `/\`) {
-		rest, ok := strings.CutPrefix(url, "shelve://")
-		return rest, ok && strings.HasPrefix(rest, "/") && !strings.ContainsAny(rest, "?#%")
+// localDir returns the directory of a store on this machine.
+func localDir(rawURL string) (dir string, ok bool) {
+	if isPath(rawURL) {
+		return rawURL, true
 	}
-	return url, true
+	u, err := url.Parse(rawURL)
+	if err != nil || u.Scheme != "shelve" && u.Scheme != "file" || u.Host != "" {
+		return "", false
+	}
+	if dir, err = url.PathUnescape(u.Opaque); err != nil || dir != "" {
+		return dir, err == nil // file:relative/dir
+	}
+	return filepath.FromSlash(u.Path), true
+}
+
+// readOnly returns the URL of a store as one to read only, where there is such a thing.
+func readOnly(rawURL string) string {
+	const parameter = "readonly"
+	if isPath(rawURL) {
+		rawURL = "shelve:" + (&url.URL{Path: filepath.ToSlash(rawURL)}).EscapedPath()
+	}
+	u, err := url.Parse(rawURL)
+	if err != nil || u.Scheme != "shelve" || u.Query().Has(parameter) {
+		return rawURL
+	}
+	if u.RawQuery != "" {
+		u.RawQuery += "&"
+	}
+	u.RawQuery += parameter + "=true"
+	return u.String()
+}
+
+// isPath reports whether a store is named by a plain path. One letter before a colon is
+// a drive of Windows.
+func isPath(rawURL string) bool {
+	scheme, _, ok := strings.Cut(rawURL, ":")
+	return !ok || len(scheme) < 2 || strings.ContainsAny(scheme, `/\`)
 }
 
 // words is a slog.Handler that tells a Store's messages as a line each.

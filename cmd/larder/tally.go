@@ -57,8 +57,8 @@ func tallyOf(url string) (tally, error) {
 	if err != nil {
 		return tally{}, err
 	}
-	if path, ok := plainPath(url); ok {
-		if abs, err := filepath.Abs(path); err == nil {
+	if dir, ok := localDir(url); ok {
+		if abs, err := filepath.Abs(dir); err == nil {
 			url = abs
 		}
 	}

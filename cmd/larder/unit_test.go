@@ -125,17 +125,27 @@ func TestParseValue(t *testing.T) {
 	}
 }
 
-func TestPlainPath(t *testing.T) {
-	for url, want := range map[string]string{
+func TestLocalDir(t *testing.T) {
+	for rawURL, want := range map[string]string{
 		"dir": "dir", "/a/b": "/a/b", "./a:b": "./a:b", `C:\store`: `C:\store`, "shelve:///a/b": "/a/b",
-		"shelve:///a%20b": "", "shelve:///a?sync=full": "", "shelve:a": "", "s3://bucket/x": "", "mem://": "",
+		"shelve:///a%20b?sync=full": "/a b", "shelve:a/b%25": "a/b%", "file:///x": "/x", "file:x": "x",
+		"s3://bucket/x": "", "mem:": "", "mem://x": "", "file://host/x": "", "shelve://%zz": "",
 	} {
-		got, ok := plainPath(url)
-		if !ok {
-			got = ""
+		got, ok := localDir(rawURL)
+		if got != want || ok != (want != "") {
+			t.Errorf("localDir(%q) = %q, %v; want %q", rawURL, got, ok, want)
 		}
-		if got != want {
-			t.Errorf("plainPath(%q) = %q, want %q", url, got, want)
+	}
+}
+
+func TestReadOnly(t *testing.T) {
+	for rawURL, want := range map[string]string{
+		"dir": "shelve:dir?readonly=true", "/a b": "shelve:/a%20b?readonly=true", "./a:b": "shelve:./a:b?readonly=true",
+		"shelve:///a?sync=full": "shelve:///a?sync=full&readonly=true", "shelve:a?readonly=false": "shelve:a?readonly=false",
+		"file:///x": "file:///x", "s3://b/p?region=x": "s3://b/p?region=x", "mem:": "mem:",
+	} {
+		if got := readOnly(rawURL); got != want {
+			t.Errorf("readOnly(%q) = %q, want %q", rawURL, got, want)
 		}
 	}
 }
