@@ -2,7 +2,6 @@ package law
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -151,32 +150,46 @@ func lastWrite(ctx context.Context, e *Env) error {
 }
 
 func manyHandles(ctx context.Context, e *Env) error {
-	const workers = 8
+	const workers, puts = 8, 3
 	rounds := e.pick(3, 15, 300)
-	if err := crowd(workers, func(w int) error {
-		for round := range rounds {
-			b, err := e.cfg.Open(ctx, e.loc)
-			if err != nil {
-				return fmt.Errorf("open the place beside others: %w", err)
-			}
-			p := &probe{ctx: ctx, b: b}
-			for i := range 3 {
-				key := e.key("s", fmt.Sprintf("%d/%03d/%d", w, round, i))
+	for round := range rounds {
+		handles, err := e.several(ctx, workers)
+		if err != nil {
+			return fmt.Errorf("open the place beside others: %w", err)
+		}
+		work := func(w, part int) error {
+			p := handles[w]
+			for i := range puts {
+				key := e.key("s", fmt.Sprintf("%d/%03d/%d", w, round, part*puts+i))
 				p.put(key, key.Name+noise(someSizes[i%2], 1))
 			}
-			p.holds(e.key("s", fmt.Sprintf("%d/000/0", w)), fmt.Sprintf("%d/000/0", w)+noise(someSizes[0], 1))
-			p.close()
-			if err := errors.Join(p.err, b.Close()); err != nil {
-				return err
+			first := e.key("s", fmt.Sprintf("%d/000/0", w))
+			p.holds(first, first.Name+noise(someSizes[0], 1))
+			return p.err
+		}
+		// All are at work, then half of them go while the others work on.
+		if err := crowd(workers, func(w int) error { return work(w, 0) }); err != nil {
+			return err
+		}
+		if err := crowd(workers, func(w int) error {
+			if w%2 == 0 {
+				handles[w].close()
+				return handles[w].err
+			}
+			return work(w, 1)
+		}); err != nil {
+			return err
+		}
+		for w := 1; w < workers; w += 2 {
+			if handles[w].close(); handles[w].err != nil {
+				return handles[w].err
 			}
 		}
-		return nil
-	}); err != nil {
-		return err
 	}
 	p := e.handle(ctx)
-	if got := p.list(e.Shelf("s"), backend.ListOptions{}); p.err == nil && len(got) != workers*rounds*3 {
-		p.failf("List yields %d of %d entries that were put through handles of their own", len(got), workers*rounds*3)
+	want := rounds * workers * puts * 3 / 2
+	if got := p.list(e.Shelf("s"), backend.ListOptions{}); p.err == nil && len(got) != want {
+		p.failf("List yields %d of %d entries that were put through handles of their own", len(got), want)
 	}
 	return p.err
 }
