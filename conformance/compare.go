@@ -40,7 +40,7 @@ func Compare(t *testing.T, configs map[string]Config) {
 		}
 		stages[name] = st
 	}
-	for i := range map[law.Tier]int{law.Quick: 5, law.Full: 30, law.Soak: 1000}[chosenTier(t)] {
+	for i := range map[law.Tier]int{law.Quick: 5, law.Full: 30, law.Soak: 1000}[configs[names[0]].chosenTier(t)] {
 		script := law.RandomScript(rnd, 40)
 		var first []string
 		for k, name := range names {

@@ -46,6 +46,10 @@ type Config struct {
 	// Skip names laws that are not tried, each with the reason. An unknown name and an
 	// empty reason fail the test.
 	Skip map[string]string
+
+	// Tier is how thorough a run is, unless the environment says it. 0 is law.Full, and with
+	// go test -short law.Quick.
+	Tier law.Tier
 }
 
 // The environment chooses how thorough a run is, and replays one.
@@ -54,9 +58,8 @@ const (
 	seedVariable = "LARDER_CONFORMANCE_SEED" // what a failure printed
 )
 
-// Run tries every law on the backend, each as a subtest of its name in a place of its
-// own: those of tier quick with go test -short, else of tier full; the
-// environment variable LARDER_CONFORMANCE=quick, full or soak decides before either.
+// Run tries every law of a tier on the backend, each as a subtest of its name in a place of
+// its own. LARDER_CONFORMANCE=quick, full or soak decides on the tier before [Config.Tier] does.
 //
 // A failure prints the law as a sentence, how it was broken, and a seed that, given as
 // LARDER_CONFORMANCE_SEED, chooses the same values and operations again.
@@ -72,7 +75,7 @@ func Run(t *testing.T, c Config) {
 		}
 		os.Exit(0)
 	}
-	tier, cfg := chosenTier(t), c.law(t, chosenSeed(t))
+	tier, cfg := c.chosenTier(t), c.law(t, chosenSeed(t))
 	if err := validate(cfg); err != nil {
 		t.Fatal(err)
 	}
@@ -138,16 +141,18 @@ func report(t *testing.T, r law.Result) {
 	}
 }
 
-func chosenTier(t testing.TB) law.Tier {
+func (c Config) chosenTier(t testing.TB) law.Tier {
 	t.Helper()
-	text, ok := os.LookupEnv(tierVariable)
+	text := os.Getenv(tierVariable)
 	switch {
-	case ok:
+	case text != "":
 		var tier law.Tier
 		if err := tier.UnmarshalText([]byte(text)); err != nil {
 			t.Fatalf("%s: %v", tierVariable, err)
 		}
 		return tier
+	case c.Tier != 0:
+		return c.Tier
 	case testing.Short():
 		return law.Quick
 	}

@@ -39,6 +39,8 @@ func TestBroken(t *testing.T) {
 		c.Open = nil
 	case "model":
 		c.Open = hasty
+	case "quick":
+		c.Tier = law.Quick
 	case "compared":
 		conformance.Compare(t, map[string]conformance.Config{"good": inMemory, "bad": {New: c.New, Open: hasty}})
 		return
@@ -76,6 +78,8 @@ func TestRunSaysWhatIsBroken(t *testing.T) {
 		{"no open", "^TestBroken$", nil, true, []string{"Config needs New and Open"}, []string{"put/roundtrip"}},
 		{"plain", "^TestBroken$", []string{"LARDER_CONFORMANCE=fast"}, true, []string{`"fast"`, "quick, full, soak"}, nil},
 		{"plain", "^TestBroken$", []string{"LARDER_CONFORMANCE_SEED=x"}, true, []string{`"x" is not a seed`}, nil},
+		{"quick", "^TestBroken$/^put$", []string{"LARDER_CONFORMANCE="}, false, []string{"--- PASS: TestBroken/put/sizes"}, []string{"put/large"}},
+		{"quick", "^TestBroken$/^put$", []string{"LARDER_CONFORMANCE=full"}, false, []string{"--- PASS: TestBroken/put/large"}, nil},
 		{"model", "^TestBroken$/^model$/^shrunk$", []string{"LARDER_CONFORMANCE=full"}, true, []string{
 			"by the reference", "law:    Any sequence of calls", "-rapid.failfile",
 		}, nil},
