@@ -114,7 +114,7 @@ func sweepBeside(ctx context.Context, e *Env) error {
 	}
 	var busy atomic.Int32
 	busy.Store(workers)
-	steps := e.pick(25, 80, 2000)
+	steps := e.pick(30, 80, 2000)
 	return crowd(workers+1, func(w int) error {
 		p := crew[w]
 		if w == workers {
@@ -124,20 +124,17 @@ func sweepBeside(ctx context.Context, e *Env) error {
 			return p.err
 		}
 		defer busy.Add(-1)
-		kept := map[backend.Key]string{}
+		key := func(i int) backend.Key { return e.key("s", fmt.Sprintf("w-%d/%04d", w, i)) }
+		text := func(i int) string { return fmt.Sprintf("%d ", i) + noise(someSizes[i%2], uint64(i%2)) }
+		const alive = 5 // so many live on until they are looked at again
 		for i := range steps {
-			key := e.key("s", fmt.Sprintf("w-%d/%d", w, i%20))
-			kept[key] = fmt.Sprintf("%d ", i) + noise(someSizes[i%2], uint64(i))
-			p.put(key, kept[key])
-			p.holds(key, kept[key])
-			if i%5 == 4 {
-				p.remove(key)
-				p.absent(key)
-				delete(kept, key)
+			p.put(key(i), text(i))
+			p.holds(key(i), text(i))
+			if i >= alive {
+				p.holds(key(i-alive), text(i-alive))
+				p.remove(key(i - alive))
+				p.absent(key(i - alive))
 			}
-		}
-		for key, text := range kept {
-			p.holds(key, text)
 		}
 		return p.err
 	})
