@@ -2,7 +2,7 @@
 # make check   the static part of it
 # make fuzz    every fuzz target for a while
 # make bench   the table of ratios: us, the raw engine, peers where they are installed
-# make install the command larder, into $GOBIN
+# make install the commands larder and larder-plot, into $GOBIN
 
 GO ?= go
 
@@ -17,6 +17,7 @@ check:
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'gofmt would change these'; exit 1; }
 	$(GO) mod verify
 	$(GO) vet ./...
+	$(GO) vet -tags cloud ./cmd/larder
 	$(GO) tool staticcheck ./...
 
 race:
@@ -36,4 +37,4 @@ bench:
 	$(GO) run ./bench
 
 install:
-	$(GO) install ./cmd/larder
+	$(GO) install ./cmd/...
