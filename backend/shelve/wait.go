@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -56,7 +57,7 @@ func (d door) await(ctx context.Context, p patience, done <-chan struct{}) error
 				timer.Reset(p.timeout / 2)
 				continue
 			}
-			return fmt.Errorf("%w: %s is held by %s, which stood still for %v; let it go on or end it, or give a longer timeout",
+			return fmt.Errorf("%w: %s is held by %s; nothing moved for %v: let it go on or end it, or give a longer timeout",
 				backend.ErrLocked, d.path, d.holder(), p.timeout/2)
 		}
 	}
@@ -89,23 +90,38 @@ func signature(path string) string {
 	return line
 }
 
-// holder tells who is in the way: who has the door or, if nobody has, who is stuck before it.
+// holder tells who is in the way: who has the door, and who is next. The second may have
+// the door already, if he was stopped before he could sign.
 func (d door) holder() string {
-	path := d.doorPath()
-	if f, err := os.Open(path); err == nil {
-		if free, err := tryLock(f, false); err == nil && free {
-			path = d.gatePath()
+	var held []string
+	for _, path := range []string{d.doorPath(), d.gatePath()} {
+		if who := signer(signature(path)); isLocked(path) && !slices.Contains(held, who) {
+			held = append(held, who)
 		}
-		f.Close()
 	}
-	return signer(signature(path))
+	if len(held) == 0 {
+		return unknown
+	}
+	return strings.Join(held, ", before ")
+}
+
+const unknown = "a process that is not known"
+
+func isLocked(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close() // and so unlock
+	free, err := tryLock(f, false)
+	return err == nil && !free
 }
 
 // signer tells who a signature is from.
 func signer(signature string) string {
 	fields := strings.Fields(signature)
 	if len(fields) < 2 {
-		return "a process that is not known"
+		return unknown
 	}
 	if pid, err := strconv.Atoi(fields[0]); err == nil && pid == os.Getpid() && fields[1] == hostname() {
 		return "this process"
