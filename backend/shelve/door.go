@@ -3,10 +3,16 @@ package shelve
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"io/fs"
 	"os"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
+
+	"github.com/larder-store/larder/backend"
 )
 
 // A door lets processes take turns at one file. It is two lock files beside it, which are
@@ -16,8 +22,8 @@ import (
 // without it, those inside could keep the others out for ever, readers above all, who
 // share the door.
 //
-// Both files hold a line about who has them: process, host, and a time that goes on while
-// he is alive.
+// Both files hold a line about who has them: process, host, and a count that goes on
+// while he is alive.
 type door struct{ path string }
 
 func (d door) gatePath() string { return d.path + ".gate" }
@@ -34,8 +40,9 @@ const (
 type hold struct {
 	at door
 
-	mu         sync.Mutex  // guards the rest
-	gate, door *os.File    // nil in a directory that cannot be written and has no locks
+	mu         sync.Mutex // guards the rest
+	gate, door *os.File   // nil in a directory that cannot be written and has no locks
+	beats      int
 	timer      *time.Timer // nil once the hold was left
 }
 
@@ -73,11 +80,11 @@ func (h *hold) pass(shared bool) error {
 	if err := lock(h.gate, false); err != nil {
 		return err
 	}
-	sign(h.gate)
+	sign(h.gate, 0)
 	if err := lock(h.door, shared); err != nil {
 		return err
 	}
-	sign(h.door)
+	sign(h.door, 0)
 	return unlock(h.gate)
 }
 
@@ -175,8 +182,108 @@ func (h *hold) beat() {
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		if h.timer != nil && h.door != nil {
-			sign(h.door)
+			h.beats++
+			sign(h.door, h.beats)
 			h.timer.Reset(beatEvery)
 		}
 	})
+}
+
+var hostname = sync.OnceValue(func() string {
+	host, err := os.Hostname()
+	if err != nil || host == "" {
+		return "unknown-host"
+	}
+	return host
+})
+
+// sign writes who we are into a lock file. It is a comfort: that it fails, or is read half
+// written, costs others the name in an error.
+func sign(f *os.File, beats int) {
+	_, _ = f.WriteAt(fmt.Appendf(nil, "%d %s %d\n", os.Getpid(), hostname(), beats), 0)
+}
+
+// signature reads what sign wrote.
+func signature(path string) string {
+	f, err := os.Open(path)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	b, _ := io.ReadAll(io.LimitReader(f, 512))
+	line, _, _ := strings.Cut(string(b), "\n")
+	return line
+}
+
+// holder tells who is in the way: who has the door or, if nobody has, who is stuck before it.
+func (d door) holder() string {
+	path := d.doorPath()
+	if f, err := os.Open(path); err == nil {
+		if free, err := tryLock(f, false); err == nil && free {
+			path = d.gatePath()
+		}
+		f.Close()
+	}
+	return signer(signature(path))
+}
+
+// signer tells who a signature is from.
+func signer(signature string) string {
+	fields := strings.Fields(signature)
+	if len(fields) < 2 {
+		return "a process that is not known"
+	}
+	if pid, err := strconv.Atoi(fields[0]); err == nil && pid == os.Getpid() && fields[1] == hostname() {
+		return "this process"
+	}
+	return fmt.Sprintf("process %s on %s", fields[0], fields[1])
+}
+
+// patience is for how long a caller waits; the zero value for ever.
+type patience struct {
+	timeout time.Duration
+	closing <-chan struct{} // closed with the caller's handle
+}
+
+// half returns a timer that fires, and again after each Reset, at half of the timeout.
+func (p patience) half() *time.Timer {
+	if p.timeout > 0 {
+		return time.NewTimer(p.timeout / 2)
+	}
+	never := time.NewTimer(time.Hour)
+	never.Stop()
+	return never
+}
+
+// await waits for done, as long as ctx allows, and as long as those who hold d show
+// that they are alive or go by in turn. It looks twice in a timeout: ErrLocked means that
+// nothing moved between two looks.
+func (d door) await(ctx context.Context, p patience, done <-chan struct{}) error {
+	select {
+	case <-done:
+		return nil
+	default:
+	}
+	timer := p.half()
+	defer timer.Stop()
+	last, looked := "", false
+	for {
+		select {
+		case <-done:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-p.closing:
+			return backend.ErrClosed
+		case <-timer.C:
+			now := signature(d.doorPath()) + "\n" + signature(d.gatePath())
+			if !looked || now != last {
+				last, looked = now, true
+				timer.Reset(p.timeout / 2)
+				continue
+			}
+			return fmt.Errorf("%w: %s is held by %s, which stood still for %v; let it go on or end it, or give a longer timeout",
+				backend.ErrLocked, d.path, d.holder(), p.timeout/2)
+		}
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"iter"
 	"os"
 	"runtime/debug"
+	"time"
 
 	"go.etcd.io/bbolt"
 
@@ -222,6 +223,51 @@ func (x *index) byFile(changes []indexed.Change) []*part {
 	return parts
 }
 
+// Garbage implements [indexed.Index]. What was there before all writers of that time
+// had finished, and is named by no entry now, will never be: names are not used twice.
+// So the writers need to be kept out for an instant only.
+func (x *index) Garbage(ctx context.Context, grace time.Duration) iter.Seq2[indexed.Garbage, error] {
+	return func(yield func(indexed.Garbage, error) bool) {
+		unnamed, err := x.unnamed(ctx)
+		if err != nil {
+			yield(indexed.Garbage{}, err)
+			return
+		}
+		before := time.Now().Add(-grace)
+		for name, f := range unnamed {
+			kept := grace > 0 && f.mod.After(before)
+			if !yield(indexed.Garbage{Name: name, Size: f.size, Kept: kept}, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (x *index) unnamed(ctx context.Context) (map[string]found, error) {
+	unnamed := map[string]found{}
+	for f, err := range x.data.files() {
+		if err != nil {
+			return nil, err
+		}
+		unnamed[f.name] = f
+	}
+	if len(unnamed) == 0 {
+		return nil, nil
+	}
+	barrier, err := x.place.data.enter(ctx, x.patience, false)
+	if err != nil {
+		return nil, err
+	}
+	barrier.leave()
+	for e, err := range x.entries(ctx) {
+		if err != nil {
+			return nil, fmt.Errorf("nothing was removed: %w", err)
+		}
+		delete(unnamed, e.Name)
+	}
+	return unnamed, nil
+}
+
 // entries yields all entries of all shelves. One that cannot be decoded is an error: what
 // it names is not known.
 func (x *index) entries(ctx context.Context) iter.Seq2[indexed.Entry, error] {
@@ -266,3 +312,6 @@ func (x *index) shelves(ctx context.Context) iter.Seq2[string, error] {
 		}
 	}
 }
+
+// Forget implements [indexed.Index]: there is nothing to forget.
+func (x *index) Forget(context.Context, string) error { return nil }

@@ -76,7 +76,7 @@ func (b *Backend) acquire(ctx context.Context, name string, ttl time.Duration) (
 		removeLocked(f)
 		return nil, err
 	}
-	sign(f)
+	sign(f, 0)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.file = f

@@ -33,7 +33,7 @@ const (
 	// else has left it when the door opens.
 	boltTimeout = 2 * time.Second
 
-	// A slice is what a holder that is busy has before it lets others in. Handing over
+	// slices: a holder that is busy looks after so long whether others wait. Handing over
 	// costs 0.1 ms and the opening of the file, up to 8 ms where it holds many free
 	// pages (measured), which should stay under a tenth.
 	minSlice = 5 * time.Millisecond
