@@ -168,27 +168,24 @@ func TestStoppedWriter(t *testing.T) {
 func TestStoppedBeforeDoor(t *testing.T) {
 	dir := t.TempDir()
 	mustPut(t, open(t, dir, nil), cache("k"), []byte("v"))
-	holder := standing(t, dir, "sleep", "1s")
+	holder := standing(t, dir, "stop")
 	waiter := another(t, "putter", dir, "p", "1ms")
 	if err := waiter.Start(); err != nil {
 		t.Fatal(err)
 	}
-	gate, err := os.Open(filepath.Join(dir, "main.db.gate"))
-	if err != nil {
+	t.Cleanup(func() { waiter.Process.Kill() })
+	awaitSigned(t, filepath.Join(dir, "main.db.gate"), waiter.Process.Pid)
+	if err := waiter.Process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
-	defer gate.Close()
-	for syscall.Flock(int(gate.Fd()), syscall.LOCK_SH|syscall.LOCK_NB) == nil {
-		syscall.Flock(int(gate.Fd()), syscall.LOCK_UN)
-	}
-	if err := waiter.Process.Signal(syscall.SIGSTOP); err != nil {
+	if err := holder.Process.Signal(syscall.SIGCONT); err != nil {
 		t.Fatal(err)
 	}
 	if err := holder.Wait(); err != nil {
 		t.Error(err)
 	}
 	b := open(t, dir, &shelve.Options{Timeout: time.Second})
-	err = put(b, cache("k"), []byte("new"))
+	err := put(b, cache("k"), []byte("new"))
 	if want := "process " + strconv.Itoa(waiter.Process.Pid); !errors.Is(err, backend.ErrLocked) || !strings.Contains(err.Error(), want) {
 		t.Errorf("put: %v, want %v by %s", err, backend.ErrLocked, want)
 	}
@@ -199,6 +196,19 @@ func TestStoppedBeforeDoor(t *testing.T) {
 		t.Errorf("the waiter: %v", err)
 	}
 	mustPut(t, b, cache("k"), []byte("new"))
+}
+
+// awaitSigned waits until the process pid has signed the lock file path: it holds it then,
+// and has the name in it that an error tells.
+func awaitSigned(t *testing.T, path string, pid int) {
+	t.Helper()
+	want := []byte(strconv.Itoa(pid) + " ")
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		if b, err := os.ReadFile(path); err == nil && bytes.HasPrefix(b, want) {
+			return
+		}
+	}
+	t.Fatalf("%s was not signed by process %d in a minute", path, pid)
 }
 
 // TestBusyOthers: those who never cease to write, or to read, let others in.
