@@ -20,6 +20,9 @@ var (
 	ErrCorrupt = errors.New("corrupt")
 	// ErrInvalidKey: a shelf, name or metadata outside the grammar.
 	ErrInvalidKey = errors.New("invalid key")
+	// ErrInvalidURL: what is wrong is in the URL of a place, or in the options that say the
+	// same, so that it never opens; see [InvalidURL].
+	ErrInvalidURL = errors.New("invalid URL")
 	// ErrTooLarge: a key, metadata or value beyond a limit, which the error names.
 	ErrTooLarge = errors.New("too large")
 	// ErrTooLong: the body of a Put holds more bytes than its stated size.

@@ -19,7 +19,8 @@ import (
 // is empty, the parameters are in p.
 //
 // An Opener reads every parameter that it needs, then returns p.Err() if it is not
-// nil, and only then touches the world.
+// nil, and only then touches the world. What is wrong with the rest of the URL it tells by
+// [InvalidURL].
 type Opener func(ctx context.Context, u *url.URL, p *Params) (Backend, error)
 
 type driver struct {
@@ -59,10 +60,11 @@ func Schemes() []string {
 // [DefaultScheme]. The package of a scheme must be linked in; importing
 // github.com/larder-store/larder/backend/all links them all.
 //
-// Errors never show a password, token or signature of the URL.
+// Errors never show a password, token or signature of the URL. They match [ErrInvalidURL]
+// where the URL itself is wrong.
 func Open(ctx context.Context, rawURL string) (Backend, error) {
 	if rawURL == "" {
-		return nil, errors.New("open: the URL is empty; give a path or one of: " + known())
+		return nil, InvalidURL("open: the URL is empty; give a path or one of: %s", known())
 	}
 	scheme, ok := schemeOf(rawURL)
 	if !ok {
@@ -74,10 +76,10 @@ func Open(ctx context.Context, rawURL string) (Backend, error) {
 		if errors.As(err, &e) {
 			err = e.Err
 		}
-		return nil, fmt.Errorf("open %s URL: %v", scheme, redactText(err.Error()))
+		return nil, InvalidURL("open %s URL: %v", scheme, redactText(err.Error()))
 	}
 	if torn(u) {
-		return nil, fmt.Errorf("open %s URL: there is an @ behind its host; in a password write %%2F for /, %%3F for ?, %%23 for # and %%40 for @", scheme)
+		return nil, InvalidURL("open %s URL: there is an @ behind its host; in a password write %%2F for /, %%3F for ?, %%23 for # and %%40 for @", scheme)
 	}
 	query := u.RawQuery
 	u.RawQuery, u.ForceQuery = "", false
@@ -89,18 +91,32 @@ func open(ctx context.Context, scheme string, u *url.URL, query string) (Backend
 	d, ok := drivers[scheme]
 	driversMu.RUnlock()
 	if !ok {
-		return nil, fmt.Errorf("open: unknown scheme %q; known: %s (forgotten import?)", scheme, known())
+		return nil, InvalidURL("open: unknown scheme %q; known: %s (forgotten import?)", scheme, known())
 	}
 	p, err := parseParams(query, d.params)
 	if err != nil {
 		return nil, &Error{Op: "open", Backend: scheme, Err: err}
 	}
 	b, err := d.open(ctx, u, p)
+	if errors.Is(err, ErrInvalidKey) || errors.Is(err, ErrTooLarge) { // a prefix, say
+		err = &invalidURL{err}
+	}
 	if err != nil {
 		return nil, Wrap("open", scheme, Key{}, err)
 	}
 	return b, nil
 }
+
+// InvalidURL makes an error that matches [ErrInvalidURL], and says no more than its own words.
+func InvalidURL(format string, args ...any) error {
+	return &invalidURL{fmt.Errorf(format, args...)}
+}
+
+type invalidURL struct{ err error }
+
+func (e *invalidURL) Error() string        { return e.err.Error() }
+func (e *invalidURL) Unwrap() error        { return e.err }
+func (e *invalidURL) Is(target error) bool { return target == ErrInvalidURL }
 
 func known() string {
 	if s := Schemes(); len(s) > 0 {
@@ -140,15 +156,15 @@ type Params struct {
 func parseParams(query string, names []string) (*Params, error) {
 	values, err := url.ParseQuery(query)
 	if err != nil {
-		return nil, errors.New("the URL's parameters are malformed: write name=value, joined by &, other bytes as %XX")
+		return nil, InvalidURL("the URL's parameters are malformed: write name=value, joined by &, other bytes as %%XX")
 	}
 	p := &Params{values: make(map[string]string, len(values))}
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		if !slices.Contains(names, name) {
-			return nil, fmt.Errorf("unknown URL parameter %q; known: %s", name, orNone(names))
+			return nil, InvalidURL("unknown URL parameter %q; known: %s", name, orNone(names))
 		}
 		if len(values[name]) > 1 {
-			return nil, fmt.Errorf("URL parameter %q is given %d times", name, len(values[name]))
+			return nil, InvalidURL("URL parameter %q is given %d times", name, len(values[name]))
 		}
 		p.values[name] = values[name][0]
 	}
@@ -175,7 +191,7 @@ func (p *Params) Fail(name, want string) {
 	if secretName().MatchString(name) {
 		value = "its value"
 	}
-	p.err = fmt.Errorf("URL parameter %s: %s is not %s", name, value, want)
+	p.err = InvalidURL("URL parameter %s: %s is not %s", name, value, want)
 }
 
 // String returns a parameter as it is.

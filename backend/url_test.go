@@ -3,6 +3,7 @@ package backend_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -110,10 +111,38 @@ func TestOpenErrors(t *testing.T) {
 			t.Errorf("Open(%q) succeeds", c.rawURL)
 			continue
 		}
+		if !errors.Is(err, backend.ErrInvalidURL) {
+			t.Errorf("Open(%q) = %v, which does not match ErrInvalidURL", c.rawURL, err)
+		}
 		for _, words := range c.says {
 			if !strings.Contains(err.Error(), words) {
 				t.Errorf("Open(%q) = %q, want the words %q in it", c.rawURL, err, words)
 			}
+		}
+	}
+}
+
+// What is not the URL's fault is not said to be.
+func TestOpenersErrors(t *testing.T) {
+	var fails error
+	backend.Register("fails", func(context.Context, *url.URL, *backend.Params) (backend.Backend, error) { return nil, fails })
+	for _, c := range []struct {
+		err     error
+		invalid bool
+	}{
+		{errors.New("the disk is on fire"), false},
+		{backend.ErrUnavailable, false},
+		{backend.ErrInvalidKey, true},
+		{fmt.Errorf("the prefix is %w", backend.ErrTooLarge), true},
+		{backend.InvalidURL("no bucket: %w", errors.ErrUnsupported), true},
+	} {
+		fails = c.err
+		_, err := backend.Open(ctx, "fails:")
+		if errors.Is(err, backend.ErrInvalidURL) != c.invalid || !errors.Is(err, c.err) {
+			t.Errorf("an opener's error %q comes as %q, invalid: %v, want %v", c.err, err, !c.invalid, c.invalid)
+		}
+		if want := "fails open: " + c.err.Error(); err.Error() != want {
+			t.Errorf("Open = %q, want %q", err, want)
 		}
 	}
 }

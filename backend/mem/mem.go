@@ -8,7 +8,6 @@ package mem
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -101,7 +100,7 @@ func openURL(_ context.Context, u *url.URL, p *backend.Params) (backend.Backend,
 		return nil, err
 	}
 	if u.Opaque != "" || u.User != nil || u.Path != "" || u.Fragment != "" {
-		return nil, errors.New("a place in memory is written mem: (a fresh one) or mem://name")
+		return nil, backend.InvalidURL("a place in memory is written mem: (a fresh one) or mem://name")
 	}
 	if u.Host == "" {
 		return New(nil), nil

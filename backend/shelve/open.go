@@ -2,7 +2,6 @@ package shelve
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"net/url"
@@ -74,16 +73,16 @@ func open(dir string, o Options) (*Backend, error) {
 		o.Inline = DefaultInline
 	}
 	if o.Inline > MaxInline {
-		return nil, fmt.Errorf("inline size %d is above the limit of %d", o.Inline, MaxInline)
+		return nil, backend.InvalidURL("inline size %d is above the limit of %d", o.Inline, MaxInline)
 	}
 	if o.Timeout == 0 {
 		o.Timeout = DefaultTimeout
 	}
 	if o.Timeout < minTimeout {
-		return nil, fmt.Errorf("timeout %v is below the limit of %v", o.Timeout, minTimeout)
+		return nil, backend.InvalidURL("timeout %v is below the limit of %v", o.Timeout, minTimeout)
 	}
 	if dir == "" {
-		return nil, errors.New("the path of the store is empty")
+		return nil, backend.InvalidURL("the path of the store is empty")
 	}
 	if err := prepare(dir, o); err != nil {
 		return nil, err
@@ -166,20 +165,20 @@ func openURL(_ context.Context, u *url.URL, p *backend.Params) (backend.Backend,
 func pathOf(u *url.URL) (string, error) {
 	const forms = "write shelve:///dir for an absolute path, shelve:dir for a relative one"
 	if u.Host != "" || u.User != nil {
-		return "", errors.New("the URL names a host: " + forms)
+		return "", backend.InvalidURL("the URL names a host: %s", forms)
 	}
 	if u.Fragment != "" {
-		return "", errors.New("the URL holds a #: write it as %23 in a path")
+		return "", backend.InvalidURL("the URL holds a #: write it as %%23 in a path")
 	}
 	path := u.Path
 	if u.Opaque != "" {
 		var err error
 		if path, err = url.PathUnescape(u.Opaque); err != nil {
-			return "", errors.New("the URL's path is malformed: write bytes other than letters as %XX")
+			return "", backend.InvalidURL("the URL's path is malformed: write bytes other than letters as %%XX")
 		}
 	}
 	if path == "" {
-		return "", errors.New("the URL names no directory: " + forms)
+		return "", backend.InvalidURL("the URL names no directory: %s", forms)
 	}
 	if runtime.GOOS == "windows" && strings.HasPrefix(path, "/") && filepath.VolumeName(path[1:]) != "" {
 		path = path[1:] // shelve:///C:/dir
