@@ -53,7 +53,7 @@ func (l *held) acquire(ctx context.Context) error {
 			return err
 		}
 	}
-	found, version, err := l.look(ctx)
+	last, err := l.free(ctx)
 	if errors.Is(err, backend.ErrNotFound) {
 		l.c.forget(l.key.Name)
 		return fmt.Errorf("%w: it was swept away this moment", backend.ErrLocked)
@@ -61,14 +61,29 @@ func (l *held) acquire(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if found.Holder != "" && !l.c.expired(l.key.Name, version, found) {
-		return fmt.Errorf("%w: held by %s", backend.ErrLocked, found.Holder)
-	}
-	err = l.take(ctx, found.Epoch+1, backend.PutOptions{IfMatch: version})
+	err = l.take(ctx, last.epoch+1, backend.PutOptions{IfMatch: last.version})
 	if errors.Is(err, backend.ErrChanged) {
 		return fmt.Errorf("%w: another took it first", backend.ErrLocked)
 	}
 	return err
+}
+
+// ended is the last state of a lease that nobody holds any longer.
+type ended struct {
+	epoch   uint64
+	version string
+}
+
+// free looks whether nobody holds the lease, and says by an error who does.
+func (l *held) free(ctx context.Context) (ended, error) {
+	found, version, err := l.look(ctx)
+	if err != nil {
+		return ended{}, err
+	}
+	if found.Holder != "" && !l.c.expired(l.key.Name, version, found) {
+		return ended{}, fmt.Errorf("%w: held by %s", backend.ErrLocked, found.Holder)
+	}
+	return ended{found.Epoch, version}, nil
 }
 
 // take writes the object for an epoch. A write of unknown outcome is looked for: without that, this

@@ -14,6 +14,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"sync"
@@ -79,16 +80,38 @@ func (c *Client) TTL() time.Duration { return c.ttl }
 // Acquire takes the lease of any name, or says at once who holds it, by an error that
 // matches [backend.ErrLocked].
 func (c *Client) Acquire(ctx context.Context, name string) (backend.Lease, error) {
-	digest := sha256.Sum256([]byte(name))
-	short := hex.EncodeToString(digest[:])
 	if c.native != nil {
-		return c.native.Acquire(ctx, short, c.ttl)
+		return c.native.Acquire(ctx, hashed(name), c.ttl)
 	}
-	l := &held{c: c, key: backend.Key{Shelf: Shelf, Name: short}}
+	l := c.held(name)
 	if err := l.acquire(ctx); err != nil {
 		return nil, backend.Wrap("acquire", backendName, l.key, err)
 	}
 	return l, nil
+}
+
+// Look tells whether the lease of a name is free to be taken, and takes nothing: one read. Who
+// holds it says an error that matches [backend.ErrLocked]. Leases that the backend grants
+// itself cannot be looked at: then it returns false and no error.
+func (c *Client) Look(ctx context.Context, name string) (free bool, err error) {
+	if c.native != nil {
+		return false, nil
+	}
+	l := c.held(name)
+	_, err = l.free(ctx)
+	if err != nil && !errors.Is(err, backend.ErrNotFound) {
+		return false, backend.Wrap("look", backendName, l.key, err)
+	}
+	return true, nil
+}
+
+func (c *Client) held(name string) *held {
+	return &held{c: c, key: backend.Key{Shelf: Shelf, Name: hashed(name)}}
+}
+
+func hashed(name string) string {
+	digest := sha256.Sum256([]byte(name))
+	return hex.EncodeToString(digest[:])
 }
 
 // expired reports whether the version of a lease has been looked at, unchanged, for

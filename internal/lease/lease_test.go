@@ -167,6 +167,27 @@ func TestOneTakesOver(t *testing.T) {
 	}
 }
 
+// A heartbeat that comes between the look of who takes over and its write keeps the lease.
+func TestHeartbeatAtTheLastInstant(t *testing.T) {
+	p, a, b, watch := pair(t)
+	first := acquire(t, a)
+	refused(t, b)
+	watch.t = watch.t.Add(ttl + 1)
+	takeover := p.puts + 1
+	p.fail = func(n int) (before, after error) {
+		if n == takeover {
+			if err := first.Renew(context.Background()); err != nil {
+				t.Errorf("Renew = %v", err)
+			}
+		}
+		return nil, nil
+	}
+	refused(t, b)
+	if err := first.Renew(context.Background()); err != nil {
+		t.Errorf("Renew by the holder = %v, want that it holds on", err)
+	}
+}
+
 // Responses that are lost after the effect do not make a holder lose its lease, nor
 // wait for itself.
 func TestLostResponses(t *testing.T) {
