@@ -38,7 +38,7 @@ func (s *Store) Claim(ctx context.Context, c Component, attribute string) (*Clai
 	if err != nil {
 		return nil, err
 	}
-	l, waited, err := s.lease(ctx, &task{c: c, key: key})
+	l, waited, err := s.lease(ctx, key)
 	if err != nil {
 		return nil, err
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"reflect"
 	"runtime/debug"
 	"strconv"
@@ -134,7 +133,7 @@ func (s *Store) fly(ctx context.Context, f *flight, t *task) {
 
 // settle makes a missing value: found after all, or computed and stored.
 func (s *Store) settle(ctx context.Context, t *task) outcome {
-	l, waited, err := s.lease(ctx, t)
+	l, waited, err := s.lease(ctx, t.key)
 	if err != nil {
 		return outcome{err: err}
 	}
@@ -247,69 +246,4 @@ func assign(dst, value any) error {
 	}
 	d.Set(v)
 	return nil
-}
-
-// The pauses between looks at a lease that another holds: short at first, since many
-// computations are; at the end as rare as a bucket's price asks for.
-const (
-	firstPause = 2 * time.Millisecond
-	lastPause  = time.Second
-)
-
-// lease takes the lease of a key, waiting for its holder for at most MaxWait. Without
-// a lease, and no error, the caller computes all the same.
-func (s *Store) lease(ctx context.Context, t *task) (l backend.Lease, waited bool, err error) {
-	if s.leases == nil {
-		return nil, false, nil
-	}
-	deadline := time.Now().Add(s.maxWait)
-	for pause := firstPause; ; pause = min(pause*3/2, lastPause) {
-		l, err := s.leases.Acquire(ctx, t.key.Name)
-		switch {
-		case err == nil:
-			return l, waited, nil
-		case ctx.Err() != nil:
-			return nil, waited, context.Cause(ctx)
-		case !errors.Is(err, ErrLocked):
-			s.log.Warn("larder: no lease; computing without", "key", t.key.String(), "err", err)
-			return nil, waited, nil
-		case time.Now().After(deadline):
-			s.log.Warn("larder: waited long enough for another process; computing too", "key", t.key.String(), "err", err)
-			return nil, true, nil
-		case !waited:
-			s.log.Info("larder: waiting for another process's computation", "key", t.key.String(), "err", err)
-		}
-		waited = true
-		select {
-		case <-ctx.Done():
-		case <-time.After(pause/2 + rand.N(pause)): // jitter keeps a fleet from asking in step
-		}
-	}
-}
-
-// keepLease prolongs a lease until the returned function releases it.
-func (s *Store) keepLease(ctx context.Context, l backend.Lease, key backend.Key) (release func()) {
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	stopped := make(chan struct{})
-	go func() {
-		defer close(stopped)
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-time.After(s.leases.TTL() / 3):
-			}
-			if err := l.Renew(ctx); errors.Is(err, backend.ErrChanged) {
-				s.log.Warn("larder: lost the lease; another process may compute the same", "key", key.String())
-				return
-			}
-		}
-	}()
-	return func() {
-		cancel()
-		<-stopped
-		if err := l.Release(context.WithoutCancel(ctx)); err != nil {
-			s.log.Warn("larder: lease not released; others wait until it expires", "key", key.String(), "err", err)
-		}
-	}
 }

@@ -98,12 +98,23 @@ type Store struct {
 // Open opens the backend that url names, such as "shelve:///var/cache/lab", a plain
 // path or "s3://bucket/prefix", and a Store over it. The backend's package must be
 // imported for its scheme to be known. A nil opts means defaults.
+//
+// With any backend the URL may say lease=none, which is [Options].NoLease, or lease=20s, which
+// is a LeaseTTL; it goes before what opts say.
 func Open(ctx context.Context, url string, opts *Options) (*Store, error) {
+	var o Options
+	if opts != nil {
+		o = *opts
+	}
+	url, err := takeLease(url, &o)
+	if err != nil {
+		return nil, err
+	}
 	b, err := backend.Open(ctx, url)
 	if err != nil {
 		return nil, err
 	}
-	return New(b, opts), nil
+	return New(b, &o), nil
 }
 
 // New returns a Store over b, which it closes when it is closed. A nil opts means

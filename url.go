@@ -1,0 +1,63 @@
+package larder
+
+import (
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/larder-store/larder/backend"
+)
+
+// leaseParameter is the one parameter of a URL that is the Store's own, whatever the
+// backend: all who share a place should agree on who waits for whom.
+const leaseParameter = "lease"
+
+// minTTL of a URL: with less, one slow request passes for a death.
+const minTTL = 100 * time.Millisecond
+
+// takeLease takes the parameter lease out of a URL, and into o: "none" switches leases off,
+// a duration is their ttl. What is wrong with the rest of the URL, the backend tells.
+func takeLease(rawURL string, o *Options) (string, error) {
+	u, err := url.Parse(rawURL)
+	if err != nil || len(u.Scheme) < 2 { // a plain path, or a drive of Windows
+		return rawURL, nil
+	}
+	head, query, _ := strings.Cut(rawURL, "?")
+	query, fragment, fragmented := strings.Cut(query, "#")
+	var rest, ours []string
+	for _, parameter := range strings.Split(query, "&") {
+		if value, ok := strings.CutPrefix(parameter, leaseParameter+"="); ok {
+			ours = append(ours, value)
+		} else {
+			rest = append(rest, parameter)
+		}
+	}
+	if len(ours) == 0 {
+		return rawURL, nil
+	}
+	if err := o.setLease(ours); err != nil {
+		return "", err
+	}
+	if query = strings.Join(rest, "&"); query != "" {
+		head += "?" + query
+	}
+	if fragmented {
+		head += "#" + fragment
+	}
+	return head, nil
+}
+
+func (o *Options) setLease(values []string) error {
+	if len(values) > 1 {
+		return backend.InvalidURL("URL parameter %q is given %d times", leaseParameter, len(values))
+	}
+	if o.NoLease = values[0] == "none"; o.NoLease {
+		return nil
+	}
+	ttl, err := time.ParseDuration(values[0])
+	if err != nil || ttl < minTTL {
+		return backend.InvalidURL("URL parameter %s: write none, or for how long a process that fell silent is waited for: a duration of at least %v, such as 20s", leaseParameter, minTTL)
+	}
+	o.LeaseTTL = ttl
+	return nil
+}
