@@ -23,7 +23,8 @@ type Body struct {
 
 	mu   sync.Mutex // guards the rest, and the position of src
 	src  io.ReadSeeker
-	off  int64
+	off  int64 // of the next byte to hand out
+	pos  int64 // where src stands
 	sent bool  // the last byte was handed out since the start was
 	err  error // what is wrong with the source
 }
@@ -34,7 +35,7 @@ var errOver = errors.New("the body is read after its Put returned")
 func newBody(src io.ReadSeeker, size int64) (*Body, error) {
 	b := &Body{size: size, src: src}
 	b.at, _ = src.(io.ReaderAt)
-	if _, err := b.Seek(0, io.SeekStart); err != nil {
+	if err := b.stand(0); err != nil {
 		return nil, err
 	}
 	if size == 0 {
@@ -90,8 +91,14 @@ func (b *Body) Read(p []byte) (int, error) {
 	case b.off == b.size:
 		return 0, io.EOF
 	}
+	if b.pos != b.off {
+		if err := b.stand(b.off); err != nil {
+			return 0, err
+		}
+	}
 	n, err := b.src.Read(p[:min(int64(len(p)), b.size-b.off)])
 	b.off += int64(n)
+	b.pos = b.off
 	switch {
 	case b.off == b.size:
 		if err := b.atEnd(); err != nil {
@@ -108,7 +115,18 @@ func (b *Body) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Seek implements [io.Seeker].
+// stand puts the source where the next byte is read. mu is held, or nobody else knows b yet.
+func (b *Body) stand(off int64) error {
+	if _, err := b.src.Seek(off, io.SeekStart); err != nil {
+		b.err = fmt.Errorf("rewind the body: %w", err)
+		return b.err
+	}
+	b.pos = off
+	return nil
+}
+
+// Seek implements [io.Seeker]. The source follows when it is read: SDKs seek to the end and back to
+// learn a length, and all that a source must be able to do is to begin again.
 func (b *Body) Seek(off int64, whence int) (int64, error) {
 	b.life.RLock()
 	defer b.life.RUnlock()
@@ -125,10 +143,6 @@ func (b *Body) Seek(off int64, whence int) (int64, error) {
 		return 0, errOver
 	case off < 0 || off > b.size:
 		return 0, fmt.Errorf("seek to %d in a body of %d bytes", off, b.size)
-	}
-	if _, err := b.src.Seek(off, io.SeekStart); err != nil {
-		b.err = fmt.Errorf("rewind the body: %w", err)
-		return 0, b.err
 	}
 	b.off = off
 	if off == 0 {

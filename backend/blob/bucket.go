@@ -61,6 +61,11 @@ type Object struct {
 	Version string // changes whenever the bytes do: an ETag, a generation
 	ModTime time.Time
 	Meta    map[string]string // keys in lower case
+
+	// SHA256 and CRC32C, of all bytes and big-endian, are what the service itself holds for the
+	// object's checksums, where Head learns them; else nil. They tell what was sent to it, not
+	// what its disk gives back.
+	SHA256, CRC32C []byte
 }
 
 // PutOptions go with an object.

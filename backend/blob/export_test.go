@@ -1,10 +1,14 @@
 package blob
 
-import "github.com/larder-store/larder/backend"
+import (
+	"math"
+
+	"github.com/larder-store/larder/backend"
+)
 
 // RoundTrip encodes a Meta as it is kept with an object and decodes it again.
 func RoundTrip(key backend.Key, meta backend.Meta) (backend.Info, int, error) {
-	m, err := encodeMeta(stamp{digest: [32]byte{1}, sum: 2, key: keyCheck(key), nonce: "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}, meta)
+	m, err := encodeMeta(stamp{size: math.MaxInt64, digest: [32]byte{1}, sum: 2, key: keyCheck(key), nonce: "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}, meta)
 	if err != nil {
 		return backend.Info{}, 0, err
 	}
@@ -12,7 +16,7 @@ func RoundTrip(key backend.Key, meta backend.Meta) (backend.Info, int, error) {
 	for k, v := range m {
 		total += len(k) + len(v)
 	}
-	info, _, err := describe(key, Object{Meta: m})
+	info, _, err := describe(key, Object{Meta: m, Size: math.MaxInt64})
 	return info, total, err
 }
 

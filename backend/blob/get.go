@@ -44,8 +44,8 @@ func (b *Backend) stat(ctx context.Context, key backend.Key) (backend.Info, erro
 	return info, err
 }
 
-// Get implements [backend.Backend]: one request for a small value; for a large one two or,
-// where the link is slow, several at a time, that all ask for the same version.
+// Get implements [backend.Backend]: one request; for a large value, where the link is slow, several
+// at a time, that all ask for the same version.
 func (b *Backend) Get(ctx context.Context, key backend.Key) (io.ReadCloser, backend.Info, error) {
 	return b.open(ctx, "get", key, "", 0, -1)
 }
@@ -105,20 +105,11 @@ func (b *Backend) read(ctx context.Context, key backend.Key, version string, off
 	case n > math.MaxInt64-off:
 		n = -1
 	}
-	// How large the value is only the answer tells. Asking for no more than a part leaves
-	// the rest to be fetched by several requests, and costs nothing where there is no rest.
-	ask := n
-	if !b.oneStream && (n < 0 || n > readPart) {
-		ask = readPart
-	}
-	stream, o, err := b.bucket.Get(ctx, b.object(key), version, off, ask)
+	// Everything is asked for at once, since how large the value is only the answer tells, and an empty
+	// one has no first byte to ask for. A large one may be cut off and fetched in parts after all.
+	stream, o, err := b.bucket.Get(ctx, b.object(key), version, off, n)
 	if errors.Is(err, ErrRange) {
-		if off > 0 {
-			return b.nothing(ctx, key, version)
-		}
-		// An empty value has no first byte to ask for.
-		ask = -1
-		stream, o, err = b.bucket.Get(ctx, b.object(key), version, 0, -1)
+		return b.nothing(ctx, key, version)
 	}
 	if err != nil {
 		return nil, backend.Info{}, err
@@ -135,11 +126,7 @@ func (b *Backend) read(ctx context.Context, key backend.Key, version string, off
 	if n >= 0 {
 		end = min(end, off+n)
 	}
-	first := end
-	if ask >= 0 {
-		first = min(end, off+ask)
-	}
-	r := &resumed{ctx: ctx, bucket: b.bucket, object: o, body: stream, off: off, end: first}
+	r := &resumed{ctx: ctx, bucket: b.bucket, object: o, body: stream, off: off, end: end}
 	switch {
 	case end-off <= wholeSize:
 		defer r.Close()
@@ -148,10 +135,10 @@ func (b *Backend) read(ctx context.Context, key backend.Key, version string, off
 			return nil, backend.Info{}, err
 		}
 		return backend.NewBody(all), info, nil
-	case first == end:
+	case b.oneStream || end-off <= readPart:
 		return r, info, nil
 	}
-	return newParallel(ctx, b, r, end), info, nil
+	return newParallel(ctx, b, r), info, nil
 }
 
 // nothing is the answer to a range of no bytes.

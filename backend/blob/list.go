@@ -20,6 +20,9 @@ func (b *Backend) List(ctx context.Context, shelf string, opts backend.ListOptio
 			fail(err)
 			return
 		}
+		if !beginsName(opts.Prefix) {
+			return
+		}
 		base := b.prefix + shelf + "/"
 		query := ListOptions{Prefix: base + opts.Prefix, Limit: opts.Limit}
 		if opts.After != "" {
@@ -43,6 +46,16 @@ func (b *Backend) List(ctx context.Context, shelf string, opts backend.ListOptio
 			}
 		}
 	}
+}
+
+// beginsName reports whether a name can begin with prefix. Some servers refuse to look for what
+// cannot be the name of a file: "/", "..".
+func beginsName(prefix string) bool {
+	i := strings.LastIndexByte(prefix, '/')
+	if i >= 0 && (backend.Key{Shelf: "s", Name: prefix[:i]}).Validate() != nil {
+		return false
+	}
+	return !strings.HasPrefix(prefix[i+1:], ".")
 }
 
 // listed makes the Info of an object in a list, as far as the bucket told.

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"compress/flate"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"maps"
 	"net/url"
@@ -19,7 +21,7 @@ import (
 
 // An object carries two metadata entries:
 //
-//	larder      1;sha256=<hex>;crc32c=<hex>;key=<hex>;nonce=<text>
+//	larder      1;size=<bytes>;sha256=<hex>;crc32c=<hex>;key=<hex>;nonce=<text>
 //	lardermeta  the caller's Meta, as in a URL's query; absent if there is none
 //
 // "1" is the number of this format. The names have neither "-", which Azure refuses, nor
@@ -35,6 +37,7 @@ const maxObjectMeta = 2048
 
 // stamp is what Larder itself keeps with an object.
 type stamp struct {
+	size   int64 // negative: not recorded
 	digest [32]byte
 	sum    uint32
 	key    string // keyCheck of the key
@@ -42,7 +45,7 @@ type stamp struct {
 }
 
 func (s stamp) String() string {
-	return fmt.Sprintf("%s;sha256=%x;crc32c=%08x;key=%s;nonce=%s", format, s.digest, s.sum, s.key, s.nonce)
+	return fmt.Sprintf("%s;size=%d;sha256=%x;crc32c=%08x;key=%s;nonce=%s", format, s.size, s.digest, s.sum, s.key, s.nonce)
 }
 
 // encodeMeta returns the metadata of an object.
@@ -122,6 +125,9 @@ func describe(key backend.Key, o Object) (backend.Info, stamp, error) {
 	if s.key != keyCheck(key) {
 		return backend.Info{}, s, fmt.Errorf("object %q holds the value of another key: it was renamed, or belongs to a store whose prefix begins with this one's; open it under its own prefix", o.Name)
 	}
+	if err := s.holds(o); err != nil {
+		return backend.Info{}, s, fmt.Errorf("%w: object %q: %w", backend.ErrCorrupt, o.Name, err)
+	}
 	meta, err := parseMeta(o.Meta[metaMeta])
 	if err != nil {
 		return backend.Info{}, s, fmt.Errorf("%w: metadata of object %q: %w", backend.ErrCorrupt, o.Name, err)
@@ -131,7 +137,21 @@ func describe(key backend.Key, o Object) (backend.Info, stamp, error) {
 	}, s, nil
 }
 
+// holds compares what was recorded with what the service tells of the object, as far as it does.
+func (s stamp) holds(o Object) error {
+	switch {
+	case s.size >= 0 && s.size != o.Size:
+		return fmt.Errorf("it has %d bytes, stored were %d", o.Size, s.size)
+	case len(o.SHA256) == len(s.digest) && !bytes.Equal(o.SHA256, s.digest[:]):
+		return fmt.Errorf("the service says that its SHA-256 is %x, stored was %x", o.SHA256, s.digest)
+	case len(o.CRC32C) == crc32.Size && binary.BigEndian.Uint32(o.CRC32C) != s.sum:
+		return fmt.Errorf("the service says that its CRC-32C is %x, stored was %08x", o.CRC32C, s.sum)
+	}
+	return nil
+}
+
 func parseStamp(text string) (s stamp, err error) {
+	s.size = -1
 	if text == "" {
 		return s, errStranger
 	}
@@ -142,6 +162,8 @@ func parseStamp(text string) (s stamp, err error) {
 	for field := range strings.SplitSeq(rest, ";") {
 		name, value, _ := strings.Cut(field, "=")
 		switch name {
+		case "size":
+			s.size, err = strconv.ParseInt(value, 10, 64)
 		case "sha256":
 			var b []byte
 			if b, err = hex.DecodeString(value); err == nil && len(b) != len(s.digest) {

@@ -30,6 +30,9 @@ func checkPrefix(prefix string) (string, error) {
 		return "", fmt.Errorf("%w: the prefix %.20q… has %d bytes, %d are allowed", backend.ErrTooLarge, prefix, len(prefix), maxPrefix)
 	}
 	for segment := range strings.SplitSeq(prefix, "/") {
+		if len(segment) > backend.MaxShelf {
+			return "", fmt.Errorf("%w: the part %.20q… of the prefix has %d bytes, %d are allowed", backend.ErrTooLarge, segment, len(segment), backend.MaxShelf)
+		}
 		// Upper case is no part of the grammar of keys, but many have it in their prefixes.
 		if err := backend.ValidateShelf(strings.ToLower(segment)); err != nil {
 			return "", fmt.Errorf("the prefix %q is not one that every service takes as it is: %w", prefix, err)

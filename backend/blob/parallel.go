@@ -8,13 +8,13 @@ import (
 	"time"
 )
 
-// parallel reads a large value. The first part comes from the stream that told its size. If
-// that takes long, the others come by requests of their own ahead of the reader, as many as there
-// are buffers; else the rest is one stream too.
+// parallel reads a large value. It begins with the stream that told its size. If the first part
+// of that takes long, the others come by requests of their own ahead of the reader, as many as there
+// are buffers, and the stream is cut off after its part; else it goes on to the end.
 type parallel struct {
 	ctx    context.Context
 	bucket Bucket
-	first  *resumed // the first part, or all of the value
+	first  *resumed // ends with the first part until oneStream is chosen
 	end    int64
 	cancel context.CancelFunc
 	mode   atomic.Int32
@@ -46,9 +46,11 @@ type part struct {
 	err   error
 }
 
-func newParallel(ctx context.Context, b *Backend, first *resumed, end int64) *parallel {
+func newParallel(ctx context.Context, b *Backend, first *resumed) *parallel {
 	ctx, cancel := context.WithCancel(ctx)
 	buffers := b.concurrency - 1 // the first part needs none
+	end := first.end
+	first.end = first.off + readPart
 	r := &parallel{
 		ctx: ctx, bucket: b.bucket, first: first, end: end, cancel: cancel,
 		queue: make(chan *part, buffers), free: make(chan []byte, buffers),
@@ -127,11 +129,14 @@ func (r *parallel) Read(b []byte) (int, error) {
 func (r *parallel) next() error {
 	switch {
 	case r.mode.CompareAndSwap(undecided, oneStream):
-		return r.goOn()
+		r.first.end = r.end
+		return nil
 	case r.mode.Load() == oneStream:
 		return io.EOF
 	case r.now != nil:
 		r.free <- r.now.buf[:cap(r.now.buf)]
+	default:
+		r.first.Close() // what it would still bring comes in parts
 	}
 	p, ok := <-r.queue
 	if !ok {
@@ -143,18 +148,6 @@ func (r *parallel) next() error {
 	<-p.ready
 	r.now, r.off = p, 0
 	return p.err
-}
-
-// goOn reads the rest as one stream.
-func (r *parallel) goOn() error {
-	off := r.first.end
-	body, err := fetch(r.ctx, r.bucket, r.first.object, off, r.end-off)
-	if err != nil {
-		return err
-	}
-	r.first.Close()
-	r.first = &resumed{ctx: r.ctx, bucket: r.bucket, object: r.first.object, body: body, off: off, end: r.end}
-	return nil
 }
 
 func (r *parallel) stick(err error) error {

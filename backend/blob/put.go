@@ -34,7 +34,7 @@ func (b *Backend) put(ctx context.Context, key backend.Key, src io.ReadSeeker, o
 	if limit := b.limits.MaxValue; limit > 0 && opts.Size > limit {
 		return backend.Info{}, fmt.Errorf("%w: the value has %d bytes, %d are allowed", backend.ErrTooLarge, opts.Size, limit)
 	}
-	mine := stamp{digest: opts.Digest, sum: opts.Sum, key: keyCheck(key), nonce: rand.Text()}
+	mine := stamp{size: opts.Size, digest: opts.Digest, sum: opts.Sum, key: keyCheck(key), nonce: rand.Text()}
 	meta, err := encodeMeta(mine, opts.Meta)
 	if err != nil {
 		return backend.Info{}, err
@@ -71,6 +71,9 @@ func (b *Backend) put(ctx context.Context, key backend.Key, src io.ReadSeeker, o
 func (b *Backend) lookAgain(ctx context.Context, key backend.Key, mine stamp, opts backend.PutOptions, u *Unclear) (Object, error) {
 	o, err := b.bucket.Head(ctx, b.object(key))
 	absent := errors.Is(err, backend.ErrNotFound)
+	if err != nil && !absent && err.Error() == u.Err.Error() {
+		return Object{}, u.Err
+	}
 	if err != nil && !absent {
 		return Object{}, fmt.Errorf("%w (and then: %v)", u.Err, err)
 	}
