@@ -20,10 +20,17 @@ import (
 type bucket struct {
 	root  string
 	locks locks
+	disk  disk
+}
+
+// disk makes what was written durable. A test looks on.
+type disk struct {
+	syncFile func(*os.File) error
+	syncDir  func(dir string) error
 }
 
 func newBucket(root string, o Options) *bucket {
-	return &bucket{root: root, locks: newLocks(filepath.Join(root, private, lockDir), o.Timeout)}
+	return &bucket{root: root, locks: newLocks(filepath.Join(root, private, lockDir), o.Timeout), disk: disk{(*os.File).Sync, syncDir}}
 }
 
 // Limits implements [blob.Bucket].
@@ -122,7 +129,7 @@ func (b *bucket) Put(ctx context.Context, name string, src *blob.Body, opts blob
 			return blob.Object{}, err
 		}
 		// The directory was never there, or a Delete removed it after it had emptied it.
-		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		if err := makeDir(filepath.Dir(path)); err != nil {
 			return blob.Object{}, err
 		}
 	}
@@ -134,6 +141,18 @@ func (b *bucket) Put(ctx context.Context, name string, src *blob.Body, opts blob
 
 // maxTries bounds how often a Put finds that Deletes of others undid what it had prepared.
 const maxTries = 100
+
+// makeDir is os.MkdirAll beside Deletes that remove empty directories. It reports that one
+// exists which went between its two looks, and a parent that goes is absent.
+func makeDir(path string) error {
+	for try := 0; ; try++ {
+		err := os.MkdirAll(path, 0o700)
+		again := errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist)
+		if !again || try > maxTries {
+			return err
+		}
+	}
+}
 
 // place gives the temporary file its name, if the condition holds.
 func (b *bucket) place(ctx context.Context, temp *tempFile, path string, opts blob.PutOptions) error {
@@ -195,7 +214,7 @@ func (b *bucket) Delete(ctx context.Context, names []string) error {
 		}
 	}
 	for dir := range dirs {
-		if err := syncDir(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := b.disk.syncDir(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
@@ -229,7 +248,7 @@ func (b *bucket) remove(ctx context.Context, path string) (string, error) {
 func (b *bucket) syncUp(dir string) error {
 	for {
 		// A directory that is gone was emptied by a Delete, which came after this Put.
-		if err := syncDir(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := b.disk.syncDir(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 		if dir == b.root || !strings.HasPrefix(dir, b.root) {

@@ -62,11 +62,14 @@ func openURL(_ context.Context, u *url.URL, p *backend.Params) (backend.Backend,
 		return nil, err
 	}
 	dir := u.Path
-	if dir == "" {
-		dir = u.Opaque
+	if u.Opaque != "" {
+		var err error
+		if dir, err = url.PathUnescape(u.Opaque); err != nil {
+			return nil, backend.InvalidURL("the URL's path is malformed: write bytes other than letters as %%XX")
+		}
 	}
 	if dir == "" || u.Host != "" && u.Host != "localhost" || u.User != nil || u.Fragment != "" {
-		return nil, errors.New("a directory is written file:///absolute/path or file:relative/path")
+		return nil, backend.InvalidURL("a directory is written file:///absolute/path or file:relative/path")
 	}
 	return Open(filepath.FromSlash(dir), &opts)
 }
@@ -96,7 +99,7 @@ func prepare(root string) error {
 	if made || err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Join(root, private), 0o700); err != nil {
+	if err := makeDir(filepath.Join(root, private)); err != nil {
 		return err
 	}
 	stranger, err := strangerIn(root)

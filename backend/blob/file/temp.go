@@ -38,7 +38,11 @@ func (b *bucket) writeTemp(ctx context.Context, h header, src *blob.Body) (*temp
 	if err != nil {
 		return nil, err
 	}
-	if err := t.write(ctx, h, src); err != nil {
+	err = t.write(ctx, h, src)
+	if err == nil {
+		err = b.disk.syncFile(t.f)
+	}
+	if err != nil {
 		t.remove()
 		return nil, err
 	}
@@ -49,7 +53,7 @@ func newTemp(dir string) (*tempFile, error) {
 	for range maxTries {
 		f, err := os.CreateTemp(dir, tempPrefix+"*")
 		if errors.Is(err, fs.ErrNotExist) {
-			if err := os.MkdirAll(dir, 0o700); err != nil {
+			if err := makeDir(dir); err != nil {
 				return nil, err
 			}
 			continue
@@ -85,10 +89,8 @@ func (t *tempFile) write(ctx context.Context, h header, src *blob.Body) error {
 	if _, err := t.f.Write(head); err != nil {
 		return err
 	}
-	if _, err := io.CopyBuffer(struct{ io.Writer }{t.f}, cancellable{ctx, src}, make([]byte, min(256<<10, src.Size()+1))); err != nil {
-		return err
-	}
-	return t.f.Sync()
+	_, err = io.CopyBuffer(struct{ io.Writer }{t.f}, cancellable{ctx, src}, make([]byte, min(256<<10, src.Size()+1)))
+	return err
 }
 
 // cancellable ends a long copy with its context.

@@ -1,0 +1,23 @@
+package file
+
+import (
+	"os"
+	"time"
+
+	"github.com/larder-store/larder/backend/blob"
+)
+
+// OpenOn is Open on a disk that a test looks on or breaks.
+func OpenOn(dir string, syncFile func(*os.File) error, syncDirectory func(string) error) (*blob.Backend, error) {
+	if err := prepare(dir); err != nil {
+		return nil, err
+	}
+	b := newBucket(dir, Options{Timeout: time.Minute})
+	if syncFile != nil {
+		b.disk.syncFile = syncFile
+	}
+	if syncDirectory != nil {
+		b.disk.syncDir = syncDirectory
+	}
+	return blob.New(b, blob.Options{Scheme: scheme, OneStream: true})
+}
