@@ -1,12 +1,10 @@
 package s3
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -62,16 +60,21 @@ func (b *bucket) payer() types.RequestPayer {
 
 // Head implements [blob.Bucket].
 func (b *bucket) Head(ctx context.Context, name string) (blob.Object, error) {
-	out, err := b.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &b.name, Key: &name, RequestPayer: b.payer()})
+	in := &s3.HeadObjectInput{Bucket: &b.name, Key: &name, RequestPayer: b.payer(), ChecksumMode: types.ChecksumModeEnabled}
+	out, err := b.client.HeadObject(ctx, in)
 	if err != nil {
 		return blob.Object{}, b.translate(ctx, err, "s3:GetObject")
 	}
 	if out.ETag == nil {
 		return blob.Object{}, b.notS3(200, nil)
 	}
-	return blob.Object{
+	o := blob.Object{
 		Name: name, Size: aws.ToInt64(out.ContentLength), Version: *out.ETag, ModTime: aws.ToTime(out.LastModified), Meta: out.Metadata,
-	}, nil
+	}
+	if out.ChecksumType != types.ChecksumTypeComposite { // which is a sum of the parts' sums
+		o.SHA256, o.CRC32C = sumBytes(out.ChecksumSHA256), sumBytes(out.ChecksumCRC32C)
+	}
+	return o, nil
 }
 
 // Get implements [blob.Bucket].
@@ -133,65 +136,6 @@ func totalSize(contentRange string, off int64) (int64, error) {
 		return 0, fmt.Errorf("%w: asked for bytes from %d on, the service sent %q", backend.ErrUnavailable, off, contentRange)
 	}
 	return size, nil
-}
-
-// pageSize is what S3 lists in one answer.
-const pageSize = 1000
-
-// List implements [blob.Bucket].
-func (b *bucket) List(ctx context.Context, opts blob.ListOptions) iter.Seq2[blob.Object, error] {
-	return func(yield func(blob.Object, error) bool) {
-		in := &s3.ListObjectsV2Input{Bucket: &b.name, RequestPayer: b.payer()}
-		if opts.Prefix != "" {
-			in.Prefix = &opts.Prefix
-		}
-		if opts.After != "" {
-			in.StartAfter = &opts.After
-		}
-		if opts.Folders {
-			in.Delimiter = aws.String("/")
-		}
-		if opts.Limit > 0 && opts.Limit < pageSize {
-			in.MaxKeys = aws.Int32(int32(opts.Limit))
-		}
-		for {
-			out, err := b.client.ListObjectsV2(ctx, in)
-			if err != nil {
-				yield(blob.Object{}, b.translate(ctx, err, "s3:ListBucket"))
-				return
-			}
-			for _, o := range page(out) {
-				if !yield(o, nil) {
-					return
-				}
-			}
-			if !aws.ToBool(out.IsTruncated) {
-				return
-			}
-			if out.NextContinuationToken == nil {
-				yield(blob.Object{}, fmt.Errorf("bucket %q: %s broke off a list without telling how to go on", b.name, b.where()))
-				return
-			}
-			in.ContinuationToken, in.StartAfter, in.MaxKeys = out.NextContinuationToken, nil, nil
-		}
-	}
-}
-
-// page merges the objects and the folders of one answer.
-func page(out *s3.ListObjectsV2Output) []blob.Object {
-	objects := make([]blob.Object, 0, len(out.Contents)+len(out.CommonPrefixes))
-	for _, c := range out.Contents {
-		objects = append(objects, blob.Object{
-			Name: aws.ToString(c.Key), Size: aws.ToInt64(c.Size), Version: aws.ToString(c.ETag), ModTime: aws.ToTime(c.LastModified),
-		})
-	}
-	for _, p := range out.CommonPrefixes {
-		objects = append(objects, blob.Object{Name: aws.ToString(p.Prefix)})
-	}
-	if len(out.CommonPrefixes) > 0 {
-		slices.SortFunc(objects, func(x, y blob.Object) int { return cmp.Compare(x.Name, y.Name) })
-	}
-	return objects
 }
 
 // Delete implements [blob.Bucket]: 1,000 objects a request, where the service can.

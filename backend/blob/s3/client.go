@@ -1,15 +1,19 @@
 package s3
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -145,7 +149,7 @@ func (t tracking) Do(r *http.Request) (*http.Response, error) {
 	resp, err := t.client.Do(r)
 	a, ok := r.Context().Value(attemptKey{}).(*attempt)
 	if !ok {
-		return resp, err
+		return whole(r, resp, err)
 	}
 	a.asked = true
 	if a.body != nil && a.body.Err() != nil {
@@ -155,7 +159,22 @@ func (t tracking) Do(r *http.Request) (*http.Response, error) {
 		return nil, &bodyError{a.body.Err()}
 	}
 	a.unclear = a.unclear || a.mayHaveWorked(resp, err)
-	return resp, err
+	return whole(r, resp, err)
+}
+
+// whole reads the answer to its end, unless it is an object, so that one that is cut off is a failure of
+// the connection, after which the SDK tries again, and not a strange answer.
+func whole(r *http.Request, resp *http.Response, err error) (*http.Response, error) {
+	if err != nil || resp.StatusCode < 300 && awsmiddleware.GetOperationName(r.Context()) == "GetObject" {
+		return resp, err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return nil, &url.Error{Op: r.Method, URL: r.URL.Redacted(), Err: fmt.Errorf("the answer broke off: %w", err)}
+	}
+	resp.Body = io.NopCloser(bytes.NewReader(text))
+	return resp, nil
 }
 
 // mayHaveWorked reports whether a request that seems to have failed may have taken effect.

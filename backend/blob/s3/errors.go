@@ -45,9 +45,9 @@ func (b *bucket) translate(ctx context.Context, err error, need string) error {
 	var sent *url.Error
 	switch {
 	case errors.As(err, &sent):
-		return fmt.Errorf("%w: %s: %w", backend.ErrUnavailable, b.where(), sent.Err)
+		return fmt.Errorf("%w: bucket %q: %s cannot be reached: %w; check the network and the endpoint", backend.ErrUnavailable, b.name, b.where(), sent.Err)
 	case status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests || status >= 500:
-		return fmt.Errorf("%w: %s answered HTTP %d", backend.ErrUnavailable, b.where(), status)
+		return fmt.Errorf("%w: bucket %q: %s answered HTTP %d", backend.ErrUnavailable, b.name, b.where(), status)
 	case status != 0:
 		return b.notS3(status, header)
 	}
@@ -76,8 +76,9 @@ func (b *bucket) answered(ctx context.Context, api smithy.APIError, status int, 
 	case "InvalidRange":
 		return blob.ErrRange
 	case "AccessDenied", "AllAccessDisabled", "Forbidden", "AccountProblem":
-		return fmt.Errorf("bucket %q: %w: the credentials in use lack %s (%s). Without s3:ListBucket even an absent object is forbidden", b.name, fs.ErrPermission, need, code)
-	case "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "TokenRefreshRequired", "UnauthorizedAccess", "NotSignedUp":
+		return fmt.Errorf("bucket %q: %w: the credentials in use lack %s (%s); %s", b.name, fs.ErrPermission, need, code, grant(need))
+	case "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "TokenRefreshRequired", "UnauthorizedAccess", "NotSignedUp",
+		"XAdminUserNotFound": // versitygw's
 		return fmt.Errorf("bucket %q: %w: the service refused the credentials (%s); check them, and that they belong to %s", b.name, fs.ErrPermission, code, b.where())
 	case "ExpiredToken", "ExpiredTokenException":
 		return fmt.Errorf("bucket %q: %w: the credentials have expired; log in again", b.name, fs.ErrPermission)
@@ -89,29 +90,40 @@ func (b *bucket) answered(ctx context.Context, api smithy.APIError, status int, 
 		}
 		return fmt.Errorf("bucket %q is not in the region %s, or not at %s; correct region or endpoint in the URL (%s)", b.name, b.client.Options().Region, b.where(), code)
 	case "NotImplemented":
-		return fmt.Errorf("%w: %s has no such function; for conditional writes add if_absent=none to the URL, for checksums checksum=when_required", errors.ErrUnsupported, b.where())
+		return fmt.Errorf("%w: bucket %q: %s has no such function; for conditional writes add if_absent=none to the URL, for checksums checksum=when_required", errors.ErrUnsupported, b.name, b.where())
 	case "NoSuchUpload":
 		return fmt.Errorf("%w: bucket %q: the upload was aborted by another program or a lifecycle rule, or is finished already", backend.ErrUnavailable, b.name)
 	case "EntityTooLarge", "KeyTooLongError", "MetadataTooLarge":
-		return fmt.Errorf("%w: %s says %s", backend.ErrTooLarge, b.where(), code)
+		return fmt.Errorf("%w: bucket %q: %s says %s", backend.ErrTooLarge, b.name, b.where(), code)
+	case "BadDigest", "InvalidDigest", "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch":
+		return fmt.Errorf("%w: bucket %q: what arrived at %s is not what was summed (%s): it was damaged on the way, or changed while it was sent", backend.ErrUnavailable, b.name, b.where(), code)
 	case "SlowDown", "InternalError", "ServiceUnavailable", "RequestTimeout", "ConditionalRequestConflict", "OperationAborted", "ThrottlingException", "TooManyRequestsException":
-		return fmt.Errorf("%w: %s still says %s after %d attempts", backend.ErrUnavailable, b.where(), code, attempts)
+		return fmt.Errorf("%w: bucket %q: %s still says %s after %d attempts", backend.ErrUnavailable, b.name, b.where(), code, attempts)
 	}
 	switch {
 	case status == http.StatusNotFound && code == "NotFound" && header.Get("Content-Type") != "text/html":
 		return backend.ErrNotFound // HEAD has no body to say more
-	case status == http.StatusNotFound, status < 400, strings.Contains(header.Get("Content-Type"), "text/html"):
+	case status < 400, strings.Contains(header.Get("Content-Type"), "text/html"),
+		status == http.StatusNotFound && (code == "NotFound" || code == "UnknownError"): // the SDK's words for no word
 		return b.notS3(status, header)
 	case status == http.StatusPreconditionFailed:
 		return errPrecondition
 	case status == http.StatusRequestedRangeNotSatisfiable:
 		return blob.ErrRange
 	case status == http.StatusForbidden, status == http.StatusUnauthorized:
-		return fmt.Errorf("bucket %q: %w: the credentials in use lack %s, or were refused (HTTP %d)", b.name, fs.ErrPermission, need, status)
+		return fmt.Errorf("bucket %q: %w: the credentials in use lack %s, or were refused (%s, HTTP %d); %s", b.name, fs.ErrPermission, need, code, status, grant(need))
 	case status >= 500 || status == http.StatusTooManyRequests:
-		return fmt.Errorf("%w: %s says %s (HTTP %d)", backend.ErrUnavailable, b.where(), code, status)
+		return fmt.Errorf("%w: bucket %q: %s says %s (HTTP %d)", backend.ErrUnavailable, b.name, b.where(), code, status)
 	}
 	return fmt.Errorf("bucket %q: %s says %s (HTTP %d): %s", b.name, b.where(), code, status, b.clean(ctx, api.ErrorMessage()))
+}
+
+// grant is the remedy for a permission that is lacking.
+func grant(need string) string {
+	if need == "s3:GetObject" {
+		return "grant it, and s3:ListBucket, without which even an absent object is forbidden"
+	}
+	return "grant it, or use others"
 }
 
 func (b *bucket) notS3(status int, header http.Header) error {

@@ -2,10 +2,14 @@ package s3
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
+	"fmt"
 	"hash/crc32"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -15,6 +19,7 @@ import (
 	"github.com/aws/smithy-go"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/backend/blob"
 )
 
@@ -56,7 +61,9 @@ type upload struct {
 	id    string
 	body  *blob.Body
 	opts  blob.PutOptions
-	whole bool // one CRC-32C over all parts is promised at the start and given at the end
+	whole bool     // one CRC-32C over all parts is promised at the start and given at the end
+	size  int64    // of every part but the last
+	sums  []uint32 // of each part, as it was read
 
 	// Why it may be worth beginning anew.
 	conflict, sumRefused bool
@@ -67,6 +74,9 @@ func (u *upload) run(ctx context.Context) (blob.Object, error) {
 		return blob.Object{}, err
 	}
 	parts, err := u.send(ctx)
+	if err == nil {
+		err = u.checkSum()
+	}
 	if err != nil {
 		u.abort(ctx)
 		return blob.Object{}, err
@@ -123,6 +133,7 @@ func refusesSum(err error) bool {
 func (u *upload) send(ctx context.Context) ([]types.CompletedPart, error) {
 	size := max(u.b.opts.PartSize, (u.body.Size()+maxParts-1)/maxParts)
 	parts := make([]types.CompletedPart, (u.body.Size()+size-1)/size)
+	u.sums, u.size = make([]uint32, len(parts)), size
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(u.b.opts.Concurrency)
 	for i := range parts {
@@ -154,21 +165,66 @@ func (u *upload) sendPart(ctx context.Context, number int32, part *io.SectionRea
 		ContentLength: aws.Int64(part.Size()),
 		RequestPayer:  u.b.payer(),
 	}
+	var per []func(*s3.Options)
 	if !u.b.opts.PlainUpload {
-		sum := crc32.New(castagnoli)
-		if _, err := io.CopyBuffer(struct{ io.Writer }{sum}, struct{ io.Reader }{part}, make([]byte, 256<<10)); err != nil {
+		sum, digest, err := u.b.sumPart(part)
+		if err != nil {
 			return types.CompletedPart{}, err
 		}
-		if _, err := part.Seek(0, io.SeekStart); err != nil {
-			return types.CompletedPart{}, err
+		u.sums[number-1], in.ChecksumCRC32C = sum, crcText(sum)
+		if digest != "" {
+			per = append(per, payloadHash(digest))
 		}
-		in.ChecksumCRC32C = crcText(sum.Sum32())
 	}
-	out, err := u.b.client.UploadPart((&attempt{body: u.body}).context(ctx), in)
+	out, err := u.b.client.UploadPart((&attempt{body: u.body}).context(ctx), in, per...)
 	if err != nil {
 		return types.CompletedPart{}, u.b.translate(ctx, err, "s3:PutObject")
 	}
 	return types.CompletedPart{PartNumber: &number, ETag: out.ETag, ChecksumCRC32C: in.ChecksumCRC32C}, nil
+}
+
+// sumPart returns what a part is sent with: its CRC-32C and, where the signature covers the payload,
+// its SHA-256 in hex. Both in one pass over pieces that stay in the CPU's cache: a pass
+// for each, as the SDK would make, cost a sixth of the client's time for 256 MiB.
+func (b *bucket) sumPart(part *io.SectionReader) (sum uint32, digest string, err error) {
+	crc, sha := crc32.New(castagnoli), sha256.New()
+	w := io.MultiWriter(crc, sha)
+	if !b.signsPayload() {
+		w = crc
+	}
+	// The wrapping keeps io from choosing a buffer of its own.
+	if _, err := io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{part}, make([]byte, 64<<10)); err != nil {
+		return 0, "", err
+	}
+	if _, err := part.Seek(0, io.SeekStart); err != nil {
+		return 0, "", err
+	}
+	if b.signsPayload() {
+		digest = hex.EncodeToString(sha.Sum(nil))
+	}
+	return crc.Sum32(), digest, nil
+}
+
+// signsPayload reports whether the signature covers bodies, which TLS makes needless.
+func (b *bucket) signsPayload() bool {
+	e := b.client.Options().BaseEndpoint
+	return e != nil && strings.HasPrefix(strings.ToLower(*e), "http:")
+}
+
+// checkSum makes sure that what was read for the parts is what the caller summed. Not all services can.
+func (u *upload) checkSum() error {
+	if !u.opts.Known() || u.b.opts.PlainUpload {
+		return nil
+	}
+	all, left := uint32(0), u.body.Size()
+	for _, sum := range u.sums {
+		n := min(u.size, left)
+		all, left = combine(all, sum, n), left-n
+	}
+	if all != u.opts.CRC32C {
+		return fmt.Errorf("%w: bucket %q: what was sent is not what was summed: it changed while it was sent", backend.ErrUnavailable, u.b.name)
+	}
+	return nil
 }
 
 // complete makes the object visible, under the condition.

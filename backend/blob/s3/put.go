@@ -104,6 +104,15 @@ func crcText(sum uint32) *string {
 	return aws.String(base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, sum)))
 }
 
+// sumBytes returns a checksum that S3 told; nil for none, and for one of parts without its type.
+func sumBytes(text *string) []byte {
+	sum, err := base64.StdEncoding.DecodeString(aws.ToString(text))
+	if err != nil || len(sum) == 0 {
+		return nil
+	}
+	return sum
+}
+
 // serverTime is the service's clock at its answer; ours where it does not tell.
 func serverTime(metadata middleware.Metadata) time.Time {
 	if t, ok := awsmiddleware.GetServerTime(metadata); ok {

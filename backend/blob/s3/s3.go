@@ -9,8 +9,6 @@ package s3
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"net/url"
 	"strings"
 
@@ -116,20 +114,20 @@ func (o *Options) complete() error {
 	}
 	switch {
 	case o.PartSize < minPart:
-		return fmt.Errorf("part_size is %d bytes; the smallest that S3 takes is 5 MiB", o.PartSize)
+		return backend.InvalidURL("part_size is %d bytes; the smallest that S3 takes is 5 MiB", o.PartSize)
 	case o.MultipartAbove < 0 || o.MultipartAbove > 5<<30:
-		return fmt.Errorf("multipart_above is %d bytes; S3 takes at most 5 GiB in one request", o.MultipartAbove)
+		return backend.InvalidURL("multipart_above is %d bytes; S3 takes at most 5 GiB in one request", o.MultipartAbove)
 	case o.Concurrency < 0:
-		return fmt.Errorf("concurrency is %d", o.Concurrency)
+		return backend.InvalidURL("concurrency is %d", o.Concurrency)
 	case o.SSEKeyID != "" && !strings.HasPrefix(o.SSE, "aws:kms"):
-		return errors.New("sse_key_id is for sse=aws:kms")
+		return backend.InvalidURL("sse_key_id is for sse=aws:kms")
 	}
 	if o.Endpoint == "" {
 		return nil
 	}
 	u, err := url.Parse(o.Endpoint)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" {
-		return errors.New("endpoint is not a URL like https://s3.example.org or http://127.0.0.1:9000, without user and parameters")
+		return backend.InvalidURL("endpoint is not a URL like https://s3.example.org or http://127.0.0.1:9000, without user and parameters")
 	}
 	return nil
 }
@@ -157,7 +155,7 @@ func openURL(ctx context.Context, u *url.URL, p *backend.Params) (backend.Backen
 		return nil, err
 	}
 	if u.Host == "" || u.User != nil || u.Port() != "" || u.Fragment != "" || u.Opaque != "" {
-		return nil, errors.New("a bucket is written s3://bucket/prefix, and credentials are never part of a URL: they come from the environment, a profile or the machine's role")
+		return nil, backend.InvalidURL("a bucket is written s3://bucket/prefix, and credentials are never part of a URL: they come from the environment, a profile or the machine's role")
 	}
 	b, err := open(ctx, u.Host, &o)
 	if err != nil {
