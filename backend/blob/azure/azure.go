@@ -15,11 +15,14 @@ import (
 	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
+	"gocloud.dev/blob/azureblob"
 
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/backend/blob"
+	"github.com/larder-store/larder/internal/gocloud"
 )
 
 const scheme = "azblob"
@@ -39,12 +42,12 @@ type Options struct {
 }
 
 // Open opens a container. What is wrong with it the first call tells.
-func Open(_ context.Context, name string, opts *Options) (*blob.Backend, error) {
-	b, err := open(name, opts)
+func Open(ctx context.Context, name string, opts *Options) (*blob.Backend, error) {
+	b, err := open(ctx, name, opts)
 	return b, backend.Wrap("open", scheme, backend.Key{}, err)
 }
 
-func open(name string, opts *Options) (*blob.Backend, error) {
+func open(ctx context.Context, name string, opts *Options) (*blob.Backend, error) {
 	var o Options
 	if opts != nil {
 		o = *opts
@@ -55,22 +58,24 @@ func open(name string, opts *Options) (*blob.Backend, error) {
 	if o.Account == "" {
 		o.Account = os.Getenv("AZURE_STORAGE_ACCOUNT")
 	}
-	transport := &http.Client{Transport: connections()}
-	client, err := newClient(name, o, &container.ClientOptions{ClientOptions: azcore.ClientOptions{Transport: transport}})
+	transport := &http.Client{Transport: gocloud.Connections()}
+	client, err := newClient(name, o, &container.ClientOptions{ClientOptions: azcore.ClientOptions{
+		Transport: transport, PerCallPolicies: []policy.Policy{policyFunc(watch), policyFunc(known)},
+	}})
 	if err != nil {
 		return nil, err
 	}
-	return blob.New(&bucket{client: client, http: transport, name: name, opts: o}, blob.Options{
-		Scheme: scheme, Prefix: o.Prefix, Concurrency: o.Concurrency,
-	})
+	bucket := &bucket{http: transport, name: name, opts: o}
+	if bucket.cloud, err = azureblob.OpenBucket(ctx, client, nil); err != nil {
+		return nil, err
+	}
+	return blob.New(bucket, blob.Options{Scheme: scheme, Prefix: o.Prefix, Concurrency: o.Concurrency})
 }
 
-// connections are as many as a program of 64 goroutines needs to find one free.
-func connections() *http.Transport {
-	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.MaxIdleConns, t.MaxIdleConnsPerHost = 0, 256
-	return t
-}
+type policyFunc func(*policy.Request) (*http.Response, error)
+
+// Do implements [policy.Policy].
+func (f policyFunc) Do(req *policy.Request) (*http.Response, error) { return f(req) }
 
 func newClient(name string, o Options, opts *container.ClientOptions) (*container.Client, error) {
 	text := os.Getenv("AZURE_STORAGE_CONNECTION_STRING")
@@ -89,7 +94,7 @@ func newClient(name string, o Options, opts *container.ClientOptions) (*containe
 	}
 	u, err := url.Parse(o.Endpoint)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" {
-		return nil, errors.New("endpoint is not a URL like https://account.blob.core.windows.net, without user and parameters")
+		return nil, backend.InvalidURL("endpoint is not a URL like https://account.blob.core.windows.net, without user and parameters")
 	}
 	where := strings.TrimRight(o.Endpoint, "/") + "/" + name
 	key, token := os.Getenv("AZURE_STORAGE_KEY"), os.Getenv("AZURE_STORAGE_SAS_TOKEN")
@@ -112,7 +117,7 @@ func newClient(name string, o Options, opts *container.ClientOptions) (*containe
 	return container.NewClient(where, credential, opts)
 }
 
-func openURL(_ context.Context, u *url.URL, p *backend.Params) (backend.Backend, error) {
+func openURL(ctx context.Context, u *url.URL, p *backend.Params) (backend.Backend, error) {
 	o := Options{
 		Prefix:      u.Path,
 		Account:     p.String("account", ""),
@@ -124,9 +129,9 @@ func openURL(_ context.Context, u *url.URL, p *backend.Params) (backend.Backend,
 		return nil, err
 	}
 	if u.Host == "" || u.User != nil || u.Port() != "" || u.Fragment != "" || u.Opaque != "" {
-		return nil, errors.New("a container is written azblob://container/prefix?account=name, and credentials are never part of a URL")
+		return nil, backend.InvalidURL("a container is written azblob://container/prefix?account=name, and credentials are never part of a URL")
 	}
-	b, err := open(u.Host, &o)
+	b, err := open(ctx, u.Host, &o)
 	if err != nil {
 		return nil, err
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"iter"
 	"net/http"
 	"regexp"
@@ -15,19 +14,20 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	azblob "github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
-	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
+	cloud "gocloud.dev/blob"
 
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/backend/blob"
+	"github.com/larder-store/larder/internal/gocloud"
 )
 
 // bucket is a [blob.Bucket] of Azure: a container. An object's Version is its ETag.
 type bucket struct {
-	client *container.Client
-	http   *http.Client
-	name   string
-	opts   Options
+	cloud *cloud.Bucket
+	http  *http.Client // which cloud's client uses
+	name  string
+	opts  Options
 }
 
 // Limits implements [blob.Bucket].
@@ -40,8 +40,9 @@ func (b *bucket) Limits() backend.Limits {
 
 // Close implements [blob.Bucket].
 func (b *bucket) Close() error {
+	err := b.cloud.Close()
 	b.http.CloseIdleConnections()
-	return nil
+	return err
 }
 
 // etag matches what can be the Version of an object; "*" would match every one.
@@ -59,12 +60,14 @@ func ifMatch(version string) (*azblob.AccessConditions, bool) {
 
 // Head implements [blob.Bucket].
 func (b *bucket) Head(ctx context.Context, name string) (blob.Object, error) {
-	p, err := b.client.NewBlobClient(name).GetProperties(ctx, nil)
+	a, err := b.cloud.Attributes(ctx, name)
 	if err != nil {
 		return blob.Object{}, b.translate(ctx, err)
 	}
-	o := blob.Object{Name: name, Size: *orZero(p.ContentLength), Version: string(*orZero(p.ETag)), ModTime: *orZero(p.LastModified), Meta: metadata(p.Metadata)}
-	return o, nil
+	p, err := gocloud.Hatch[azblob.GetPropertiesResponse](a.As)
+	return blob.Object{
+		Name: name, Size: a.Size, Version: string(*orZero(p.ETag)), ModTime: a.ModTime, Meta: metadata(p.Metadata),
+	}, err
 }
 
 func orZero[T any](p *T) *T {
@@ -74,6 +77,7 @@ func orZero[T any](p *T) *T {
 	return p
 }
 
+// metadata is what was stored. gocloud's own would be unescaped once more.
 func metadata(m map[string]*string) map[string]string {
 	meta := make(map[string]string, len(m))
 	for k, v := range m {
@@ -88,12 +92,13 @@ func (b *bucket) Get(ctx context.Context, name, version string, off, n int64) (i
 	if !ok {
 		return nil, blob.Object{}, backend.ErrChanged
 	}
-	if n < 0 {
-		n = azblob.CountToEnd
-	}
-	d, err := b.client.NewBlobClient(name).DownloadStream(ctx, &azblob.DownloadStreamOptions{
-		Range: azblob.HTTPRange{Offset: off, Count: n}, AccessConditions: condition,
-	})
+	r, err := b.cloud.NewRangeReader(ctx, name, off, n, &cloud.ReaderOptions{BeforeRead: func(as func(any) bool) error {
+		o, err := gocloud.Hatch[*azblob.DownloadStreamOptions](as)
+		if err == nil {
+			o.AccessConditions = condition
+		}
+		return err
+	}})
 	if err != nil {
 		err = b.translate(ctx, err)
 		if errors.Is(err, errPrecondition) {
@@ -101,74 +106,63 @@ func (b *bucket) Get(ctx context.Context, name, version string, off, n int64) (i
 		}
 		return nil, blob.Object{}, err
 	}
-	o := blob.Object{Name: name, Size: *orZero(d.ContentLength), Version: string(*orZero(d.ETag)), ModTime: *orZero(d.LastModified), Meta: metadata(d.Metadata)}
-	if d.ContentRange != nil { // "bytes 0-9/100"
-		_, total, _ := strings.Cut(*d.ContentRange, "/")
-		if o.Size, err = strconv.ParseInt(total, 10, 64); err != nil {
-			d.Body.Close()
-			return nil, blob.Object{}, fmt.Errorf("%w: container %q: Content-Range %q", backend.ErrUnavailable, b.name, *d.ContentRange)
-		}
+	o, err := b.opened(name, r)
+	if err != nil {
+		r.Close()
+		return nil, blob.Object{}, err
 	}
-	return d.Body, o, nil
+	return r, o, nil
+}
+
+// opened describes the object that r reads.
+func (b *bucket) opened(name string, r *cloud.Reader) (blob.Object, error) {
+	d, err := gocloud.Hatch[azblob.DownloadStreamResponse](r.As)
+	if err != nil {
+		return blob.Object{}, err
+	}
+	o := blob.Object{Name: name, Size: *orZero(d.ContentLength), Version: string(*orZero(d.ETag)), ModTime: r.ModTime(), Meta: metadata(d.Metadata)}
+	if d.ContentRange == nil {
+		return o, nil
+	}
+	// "bytes 0-9/100". gocloud takes the length of the range for the object's if it cannot read that.
+	_, total, _ := strings.Cut(*d.ContentRange, "/")
+	if o.Size, err = strconv.ParseInt(total, 10, 64); err != nil {
+		return blob.Object{}, fmt.Errorf("%w: container %q: Content-Range %q", backend.ErrUnavailable, b.name, *d.ContentRange)
+	}
+	return o, nil
 }
 
 // List implements [blob.Bucket].
 func (b *bucket) List(ctx context.Context, opts blob.ListOptions) iter.Seq2[blob.Object, error] {
-	return func(yield func(blob.Object, error) bool) {
-		delimiter := ""
-		if opts.Folders {
-			delimiter = "/"
-		}
-		list := &container.ListBlobsHierarchyOptions{Include: container.ListBlobsInclude{Metadata: true}}
-		if opts.Prefix != "" {
-			list.Prefix = &opts.Prefix
-		}
-		if opts.After != "" {
-			list.StartFrom = &opts.After
-		}
-		if opts.Limit > 0 && opts.Limit < 1000 {
-			list.MaxResults = to.Ptr(int32(opts.Limit + 1)) // After itself may come too
-		}
-		pager := b.client.NewListBlobsHierarchyPager(delimiter, list)
-		for pager.More() {
-			page, err := pager.NextPage(ctx)
+	pages := &gocloud.Pages{
+		Bucket: b.cloud,
+		Size:   5000, // the service's limit
+		Before: func(as func(any) bool) error {
+			o, err := gocloud.Hatch[*container.ListBlobsHierarchyOptions](as)
 			if err != nil {
-				yield(blob.Object{}, b.translate(ctx, err))
-				return
+				return err
 			}
-			for _, o := range objects(page.Segment) {
-				if o.Name <= opts.After { // StartFrom is inclusive, and Azurite does not know it
-					continue
-				}
-				if !yield(o, nil) {
-					return
-				}
+			o.Include.Metadata = true
+			if opts.After != "" {
+				o.StartFrom = &opts.After // inclusive, and Azurite does not know it
 			}
-		}
+			return nil
+		},
+		Object: listed,
+		Error:  b.translate,
 	}
+	return pages.List(ctx, opts)
 }
 
-// objects merges the objects and the folders of one answer.
-func objects(segment *container.BlobHierarchyListSegment) []blob.Object {
-	if segment == nil {
-		return nil
+func listed(o *cloud.ListObject) (blob.Object, error) {
+	if o.IsDir {
+		folder, err := gocloud.Hatch[container.BlobPrefix](o.As)
+		return blob.Object{Name: *orZero(folder.Name)}, err
 	}
-	var all []blob.Object
-	items, folders := segment.BlobItems, segment.BlobPrefixes
-	for len(items)+len(folders) > 0 {
-		if len(items) == 0 || len(folders) > 0 && *folders[0].Name < *items[0].Name {
-			all = append(all, blob.Object{Name: *folders[0].Name})
-			folders = folders[1:]
-			continue
-		}
-		i := items[0]
-		items = items[1:]
-		p := orZero(i.Properties)
-		all = append(all, blob.Object{
-			Name: *i.Name, Size: *orZero(p.ContentLength), Version: quoted(string(*orZero(p.ETag))), ModTime: *orZero(p.LastModified), Meta: metadata(i.Metadata),
-		})
-	}
-	return all
+	item, err := gocloud.Hatch[container.BlobItem](o.As)
+	return blob.Object{
+		Name: *orZero(item.Name), Size: o.Size, Version: quoted(string(*orZero(orZero(item.Properties).ETag))), ModTime: o.ModTime, Meta: metadata(item.Metadata),
+	}, err
 }
 
 // quoted makes an ETag of a list, which has no quotes, look like those of other answers.
@@ -182,58 +176,10 @@ func quoted(tag string) string {
 // Delete implements [blob.Bucket].
 func (b *bucket) Delete(ctx context.Context, names []string) error {
 	return blob.Each(len(names), 4*b.opts.Concurrency, func(i int) error {
-		_, err := b.client.NewBlobClient(names[i]).Delete(ctx, nil)
-		if err = b.translate(ctx, err); errors.Is(err, backend.ErrNotFound) {
+		err := b.translate(ctx, b.cloud.Delete(ctx, names[i]))
+		if errors.Is(err, backend.ErrNotFound) {
 			err = nil
 		}
 		return err
 	})
 }
-
-// errPrecondition: the condition does not hold. What that means depends on it.
-var errPrecondition = errors.New("precondition failed")
-
-// translate makes of a client's error one that tells what to do, and holds no secret.
-func (b *bucket) translate(ctx context.Context, err error) error {
-	if err == nil {
-		return nil
-	}
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	var answer *azcore.ResponseError
-	if !errors.As(err, &answer) {
-		return fmt.Errorf("%w: container %q: %w", backend.ErrUnavailable, b.name, &lostError{err})
-	}
-	switch bloberror.Code(answer.ErrorCode) {
-	case bloberror.BlobNotFound:
-		return backend.ErrNotFound
-	case bloberror.ContainerNotFound, bloberror.ResourceNotFound, bloberror.ContainerBeingDeleted:
-		return fmt.Errorf("container %q does not exist in this account; create it, or correct the URL", b.name)
-	case bloberror.ConditionNotMet, bloberror.BlobAlreadyExists, bloberror.TargetConditionNotMet:
-		return errPrecondition
-	case bloberror.InvalidRange:
-		return blob.ErrRange
-	}
-	switch status := answer.StatusCode; {
-	case status == http.StatusNotFound:
-		return backend.ErrNotFound
-	case status == http.StatusPreconditionFailed:
-		return errPrecondition
-	case status == http.StatusRequestedRangeNotSatisfiable:
-		return blob.ErrRange
-	case status == http.StatusForbidden || status == http.StatusUnauthorized:
-		return fmt.Errorf("container %q: %w: the credentials were refused, or lack a role like Storage Blob Data Contributor (%s)", b.name, fs.ErrPermission, answer.ErrorCode)
-	case status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests:
-		return fmt.Errorf("%w: container %q: HTTP %d %s", backend.ErrUnavailable, b.name, status, answer.ErrorCode)
-	case status >= 500 || status == http.StatusRequestTimeout:
-		return fmt.Errorf("%w: container %q: %w", backend.ErrUnavailable, b.name, &lostError{fmt.Errorf("HTTP %d %s", status, answer.ErrorCode)})
-	}
-	return fmt.Errorf("container %q: HTTP %d %s", b.name, answer.StatusCode, answer.ErrorCode)
-}
-
-// lostError marks a failure after which a write may have taken effect.
-type lostError struct{ err error }
-
-func (e *lostError) Error() string { return e.err.Error() }
-func (e *lostError) Unwrap() error { return e.err }

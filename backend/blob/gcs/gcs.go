@@ -13,11 +13,13 @@ import (
 	"os"
 
 	"cloud.google.com/go/storage"
+	"gocloud.dev/blob/gcsblob"
 	"google.golang.org/api/option"
 	transport "google.golang.org/api/transport/http"
 
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/backend/blob"
+	"github.com/larder-store/larder/internal/gocloud"
 )
 
 const scheme = "gs"
@@ -55,38 +57,38 @@ func open(ctx context.Context, name string, opts *Options) (*blob.Backend, error
 	if o.Anonymous || os.Getenv("STORAGE_EMULATOR_HOST") != "" {
 		auth = []option.ClientOption{option.WithoutAuthentication()}
 	}
-	connections := newConnections()
+	connections := gocloud.Connections()
 	signed, err := transport.NewTransport(context.WithoutCancel(ctx), connections, auth...)
 	if err != nil {
 		return nil, errors.New("there are no usable credentials: set GOOGLE_APPLICATION_CREDENTIALS, log in with gcloud, or add anonymous=true for a public bucket")
 	}
-	// Reads go through XML, the client's default: JSON answers without the metadata.
-	client := []option.ClientOption{option.WithHTTPClient(&http.Client{Transport: signed})}
-	if o.Endpoint != "" {
-		client = append(client, option.WithEndpoint(o.Endpoint))
+	signed = &unbroken{signed}
+	if o.UserProject != "" {
+		signed = &billed{o.UserProject, signed}
 	}
-	c, err := storage.NewClient(ctx, client...)
+	// Reads go through XML, the client's default: JSON answers without the metadata.
+	with := []option.ClientOption{option.WithHTTPClient(&http.Client{Transport: signed})}
+	if o.Endpoint != "" {
+		with = append(with, option.WithEndpoint(o.Endpoint))
+	}
+	// gocloud would make a client too, but in an emulator's environment one over the connections of
+	// everybody, and would never close it.
+	client, err := storage.NewClient(ctx, with...)
 	if err != nil {
 		return nil, err
 	}
-	handle := c.Bucket(name)
-	if o.UserProject != "" {
-		handle = handle.UserProject(o.UserProject)
-	}
-	b, err := blob.New(&bucket{client: c, connections: connections, handle: handle, name: name, opts: o}, blob.Options{
-		Scheme: scheme, Prefix: o.Prefix, Concurrency: o.Concurrency,
-	})
+	b, err := openWith(ctx, &bucket{client: client, connections: connections, name: name, opts: o})
 	if err != nil {
-		c.Close()
+		client.Close()
 	}
 	return b, err
 }
 
-// newConnections are as many as a program of 64 goroutines needs to find one free.
-func newConnections() *http.Transport {
-	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.MaxIdleConns, t.MaxIdleConnsPerHost = 0, 256
-	return t
+func openWith(ctx context.Context, b *bucket) (_ *blob.Backend, err error) {
+	if b.cloud, err = gcsblob.OpenBucket(ctx, nil, b.name, &gcsblob.Options{Client: b.client}); err != nil {
+		return nil, err
+	}
+	return blob.New(b, blob.Options{Scheme: scheme, Prefix: b.opts.Prefix, Concurrency: b.opts.Concurrency})
 }
 
 func openURL(ctx context.Context, u *url.URL, p *backend.Params) (backend.Backend, error) {
@@ -102,7 +104,7 @@ func openURL(ctx context.Context, u *url.URL, p *backend.Params) (backend.Backen
 		return nil, err
 	}
 	if u.Host == "" || u.User != nil || u.Port() != "" || u.Fragment != "" || u.Opaque != "" {
-		return nil, errors.New("a bucket is written gs://bucket/prefix, and credentials are never part of a URL")
+		return nil, backend.InvalidURL("a bucket is written gs://bucket/prefix, and credentials are never part of a URL")
 	}
 	b, err := open(ctx, u.Host, &o)
 	if err != nil {
