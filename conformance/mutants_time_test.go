@@ -104,6 +104,25 @@ var stormMutants = []mutant{
 			return r.honest(ctx, k, text, o)
 		}
 	}},
+	{law: "storm/last-entry", did: "removes a shelf a moment after it saw that it is empty", breaks: func(r *ref) {
+		r.doDelete = func(ctx context.Context, k key) error {
+			if err := r.Backend.Delete(ctx, k); err != nil {
+				return err
+			}
+			for range r.Backend.List(ctx, k.Shelf, opts{}) {
+				return nil
+			}
+			time.Sleep(moment / 8)
+			for i := range r.Backend.List(ctx, k.Shelf, opts{}) {
+				r.Backend.Delete(ctx, i.Key)
+			}
+			return nil
+		}
+		r.doGet = func(ctx context.Context, k key) (io.ReadCloser, info, error) {
+			time.Sleep(moment / 4) // so that a shelf is rarely empty
+			return r.Backend.Get(ctx, k)
+		}
+	}},
 	{law: "storm/one-key", did: "takes an Info first and its body later", breaks: func(r *ref) {
 		r.doGet = func(ctx context.Context, k key) (io.ReadCloser, info, error) {
 			i, err := r.Backend.Stat(ctx, k)

@@ -6,7 +6,11 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os/exec"
+	"slices"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/larder-store/larder/backend"
 )
@@ -42,7 +46,7 @@ type Config struct {
 	// 30 seconds in tier quick, 2 minutes in full, an hour in soak.
 	Patience time.Duration
 
-	// Progress, unless nil, is told each result, first as [Running].
+	// Progress, unless nil, is told each result, first as [Running]; one call at a time.
 	Progress func(Result)
 }
 
@@ -66,7 +70,10 @@ func (c Config) Validate() error {
 	return nil
 }
 
-// Check tries all laws of a tier, one after the other. An error says that they could not
+// atOnce is how many laws are tried at a time. Most of them wait: for disks, networks, clocks.
+const atOnce = 8
+
+// Check tries all laws of a tier, several at a time. An error says that they could not all
 // be tried; whether they are kept says the report.
 func Check(ctx context.Context, cfg Config, tier Tier) (Report, error) {
 	if err := cfg.Validate(); err != nil {
@@ -75,25 +82,47 @@ func Check(ctx context.Context, cfg Config, tier Tier) (Report, error) {
 	if cfg.Seed == 0 {
 		cfg.Seed = rand.Uint64()
 	}
-	r := Report{Tier: tier, Seed: cfg.Seed}
-	for _, l := range Laws() {
-		if err := ctx.Err(); err != nil {
-			return r, err
+	cfg.Progress = oneByOne(cfg.Progress)
+	r, start := Report{Tier: tier, Seed: cfg.Seed}, time.Now()
+	laws := slices.DeleteFunc(Laws(), func(l Law) bool { return l.Tier > tier })
+	r.Results = make([]Result, len(laws))
+	for _, alone := range []bool{false, true} {
+		var g errgroup.Group
+		g.SetLimit(atOnce)
+		if alone {
+			g.SetLimit(1)
 		}
-		if l.Tier > tier {
-			continue
+		for i, l := range laws {
+			if l.Alone != alone {
+				continue
+			}
+			g.Go(func() error {
+				if ctx.Err() != nil {
+					return nil
+				}
+				cfg.Progress(Result{Name: l.Name, Rule: l.Rule, Status: Running})
+				r.Results[i] = Try(ctx, cfg, l, tier)
+				cfg.Progress(r.Results[i])
+				return nil
+			})
 		}
-		cfg.progress(Result{Name: l.Name, Rule: l.Rule, Status: Running})
-		res := Try(ctx, cfg, l, tier)
-		cfg.progress(res)
-		r.Results = append(r.Results, res)
+		g.Wait() // no function returns an error
 	}
-	return r, nil
+	r.Elapsed = time.Since(start)
+	r.Results = slices.DeleteFunc(r.Results, func(res Result) bool { return res.Status == "" })
+	return r, ctx.Err()
 }
 
-func (c Config) progress(r Result) {
-	if c.Progress != nil {
-		c.Progress(r)
+// oneByOne returns a function that calls tell, unless it is nil, once at a time.
+func oneByOne(tell func(Result)) func(Result) {
+	if tell == nil {
+		return func(Result) {}
+	}
+	var mu sync.Mutex
+	return func(r Result) {
+		mu.Lock()
+		defer mu.Unlock()
+		tell(r)
 	}
 }
 

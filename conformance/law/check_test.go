@@ -70,9 +70,10 @@ func TestCheckPassesAndLeavesNothing(t *testing.T) {
 	if len(told) != 2*len(r.Results) {
 		t.Fatalf("%d laws were told in %d steps, want two each", len(r.Results), len(told))
 	}
-	for i, res := range r.Results {
-		if before, after := told[2*i], told[2*i+1]; before.Status != law.Running || before.Name != res.Name || after != res {
-			t.Errorf("%s is told as %v and %v", res.Name, before, after)
+	for _, res := range r.Results {
+		of := slices.DeleteFunc(slices.Clone(told), func(one law.Result) bool { return one.Name != res.Name })
+		if len(of) != 2 || of[0].Status != law.Running || of[1] != res {
+			t.Errorf("%s is told as %v", res.Name, of)
 		}
 		if res.Status == law.Skipped && !strings.HasPrefix(res.Why, "applies where the backend has ") {
 			t.Errorf("%s is skipped because %q", res.Name, res.Why)

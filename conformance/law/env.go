@@ -95,8 +95,21 @@ func (e *Env) keys(shelf string, n int) []backend.Key {
 	return keys
 }
 
-// pick chooses an amount of work by the tier.
+// pick chooses how often something is done, by the tier: less where every request is paid for
+// and takes its way.
 func (e *Env) pick(quick, full, soak int) int {
+	n := e.byTier(quick, full, soak)
+	switch {
+	case !e.Limits.DearRequests:
+		return n
+	case e.Tier == Quick:
+		return max(1, n/2)
+	}
+	return n / 5
+}
+
+// byTier chooses a size by the tier, wherever it is tried.
+func (e *Env) byTier(quick, full, soak int) int {
 	switch e.Tier {
 	case Soak:
 		return soak

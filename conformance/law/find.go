@@ -44,57 +44,59 @@ type describedAs struct {
 	says     backend.Description
 }
 
-var components = []describedAs{
-	{
-		"86726c61726465722f636f6d706f6e656e742f31667370696b65736131a16666696c746572a3626f6ef4646b696e646662657373656c656f726465720281784035363963373939643530663366633030336332323731663235363430373237636237333166656533306134373230343738376532343439366663613063616330f6",
-		backend.Description{
-			Key: "0cc59fa330ef372ad81a2118eb39f6909b56a7bc38332cbd87dffafa60c6c2fe", Type: "spikes", Version: "1",
-			Parameters: map[any]any{"filter": map[any]any{"kind": "bessel", "on": false, "order": int64(2)}},
-			Inputs:     []string{"569c799d50f3fc003c2271f25640727cb731fee30a47204787e24496fca0cac0"},
+func components() []describedAs {
+	return []describedAs{
+		{
+			"86726c61726465722f636f6d706f6e656e742f31667370696b65736131a16666696c746572a3626f6ef4646b696e646662657373656c656f726465720281784035363963373939643530663366633030336332323731663235363430373237636237333166656533306134373230343738376532343439366663613063616330f6",
+			backend.Description{
+				Key: "0cc59fa330ef372ad81a2118eb39f6909b56a7bc38332cbd87dffafa60c6c2fe", Type: "spikes", Version: "1",
+				Parameters: map[any]any{"filter": map[any]any{"kind": "bessel", "on": false, "order": int64(2)}},
+				Inputs:     []string{"569c799d50f3fc003c2271f25640727cb731fee30a47204787e24496fca0cac0"},
+			},
 		},
-	},
-	{
-		"86726c61726465722f636f6d706f6e656e742f31667370696b65736131a26666696c746572a3626f6ef5646b696e646662657373656c656f7264657204697468726573686f6c64f9cd2081784032383634353861313139326335653032623162633463386631383534333166633431646531383532393363303866353866656461303238326164646661386337f6",
-		backend.Description{
-			Key: "24de4a6ac625c9b1ff1febd6fb686872f3b9730e9e965ec9fecaf2c0145eba27", Type: "spikes", Version: "1",
-			Parameters: map[any]any{"filter": map[any]any{"kind": "bessel", "on": true, "order": int64(4)}, "threshold": -20.5},
-			Inputs:     []string{"286458a1192c5e02b1bc4c8f185431fc41de185293c08f58feda0282addfa8c7"},
+		{
+			"86726c61726465722f636f6d706f6e656e742f31667370696b65736131a26666696c746572a3626f6ef5646b696e646662657373656c656f7264657204697468726573686f6c64f9cd2081784032383634353861313139326335653032623162633463386631383534333166633431646531383532393363303866353866656461303238326164646661386337f6",
+			backend.Description{
+				Key: "24de4a6ac625c9b1ff1febd6fb686872f3b9730e9e965ec9fecaf2c0145eba27", Type: "spikes", Version: "1",
+				Parameters: map[any]any{"filter": map[any]any{"kind": "bessel", "on": true, "order": int64(4)}, "threshold": -20.5},
+				Inputs:     []string{"286458a1192c5e02b1bc4c8f185431fc41de185293c08f58feda0282addfa8c7"},
+			},
 		},
-	},
-	{
-		"86726c61726465722f636f6d706f6e656e742f31697265636f7264696e676131a16466696c6565612e61626680f6",
-		backend.Description{
-			Key: "26e1f891cc58fa906fd7d766331d28d18af6882fe4843e439617d38d9a5becbf", Type: "recording", Version: "1",
-			Parameters: map[any]any{"file": "a.abf"},
+		{
+			"86726c61726465722f636f6d706f6e656e742f31697265636f7264696e676131a16466696c6565612e61626680f6",
+			backend.Description{
+				Key: "26e1f891cc58fa906fd7d766331d28d18af6882fe4843e439617d38d9a5becbf", Type: "recording", Version: "1",
+				Parameters: map[any]any{"file": "a.abf"},
+			},
 		},
-	},
-	{
-		"86726c61726465722f636f6d706f6e656e742f316764657472656e646132a3646e616d65656c61622061656f72646572036677696e646f77f9340081784032366531663839316363353866613930366664376437363633333164323864313861663638383266653438343365343339363137643338643961356265636266f6",
-		backend.Description{
-			Key: "286458a1192c5e02b1bc4c8f185431fc41de185293c08f58feda0282addfa8c7", Type: "detrend", Version: "2",
-			Parameters: map[any]any{"name": "lab a", "order": int64(3), "window": 0.25},
-			Inputs:     []string{"26e1f891cc58fa906fd7d766331d28d18af6882fe4843e439617d38d9a5becbf"},
+		{
+			"86726c61726465722f636f6d706f6e656e742f316764657472656e646132a3646e616d65656c61622061656f72646572036677696e646f77f9340081784032366531663839316363353866613930366664376437363633333164323864313861663638383266653438343365343339363137643338643961356265636266f6",
+			backend.Description{
+				Key: "286458a1192c5e02b1bc4c8f185431fc41de185293c08f58feda0282addfa8c7", Type: "detrend", Version: "2",
+				Parameters: map[any]any{"name": "lab a", "order": int64(3), "window": 0.25},
+				Inputs:     []string{"26e1f891cc58fa906fd7d766331d28d18af6882fe4843e439617d38d9a5becbf"},
+			},
 		},
-	},
-	{
-		"86726c61726465722f636f6d706f6e656e742f3165737461746561318201617880c074323032362d31312d30315431323a30303a30305a",
-		backend.Description{
-			Key: "e233379a2d9aff7f7fc9bd914e1ca4b29dc6c67f50010a09a3c932ec2b995927", Type: "state", Version: "1",
-			Parameters: []any{int64(1), "x"},
-			AsOf:       time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC),
+		{
+			"86726c61726465722f636f6d706f6e656e742f3165737461746561318201617880c074323032362d31312d30315431323a30303a30305a",
+			backend.Description{
+				Key: "e233379a2d9aff7f7fc9bd914e1ca4b29dc6c67f50010a09a3c932ec2b995927", Type: "state", Version: "1",
+				Parameters: []any{int64(1), "x"},
+				AsOf:       time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC),
+			},
 		},
-	},
-	{
-		"86726c61726465722f636f6d706f6e656e742f31667370696b65736132f680f6",
-		backend.Description{Key: "e9f165829450ad17a41010902d268a6f24e94ded2c8bfe31dbfcf76ab99c5d95", Type: "spikes", Version: "2"},
-	},
+		{
+			"86726c61726465722f636f6d706f6e656e742f31667370696b65736132f680f6",
+			backend.Description{Key: "e9f165829450ad17a41010902d268a6f24e94ded2c8bfe31dbfcf76ab99c5d95", Type: "spikes", Version: "2"},
+		},
+	}
 }
 
 // Preimages returns the pre-images that the laws about Find store, by key, and what
 // they say, so that a test with a decoder can make sure of them.
 func Preimages() (preimages map[string][]byte, says map[string]backend.Description) {
 	preimages, says = map[string][]byte{}, map[string]backend.Description{}
-	for _, c := range components {
+	for _, c := range components() {
 		b, err := hex.DecodeString(c.preimage)
 		if err != nil {
 			panic(err) // a slip of the pen above
@@ -104,26 +106,28 @@ func Preimages() (preimages map[string][]byte, says map[string]backend.Descripti
 	return preimages, says
 }
 
-var queries = []backend.Query{
-	{},
-	{Type: "spikes"},
-	{Type: "spikes", Version: "1"},
-	{Type: "spike"},
-	{Version: "1"},
-	{Version: "3"},
-	{Parameters: map[string]any{"order": int64(3)}},
-	{Parameters: map[string]any{"order": int64(3), "window": 0.25}},
-	{Parameters: map[string]any{"order": int64(3), "window": 0.5}},
-	{Parameters: map[string]any{"filter.kind": "bessel"}},
-	{Parameters: map[string]any{"filter.on": true}},
-	{Type: "spikes", Parameters: map[string]any{"filter.order": int64(2)}},
-	{Parameters: map[string]any{"filter": map[any]any{"kind": "bessel", "on": false, "order": int64(2)}}},
-	{Parameters: map[string]any{"threshold": -20.5}},
-	{Parameters: map[string]any{"name": "lab a"}},
-	{Parameters: map[string]any{"name": "lab"}},
-	{Parameters: map[string]any{"file.name": "a.abf"}},
-	{Parameters: map[string]any{"none": nil}},
-	{Type: "recording", Since: time.Unix(0, 0)},
+func queries() []backend.Query {
+	return []backend.Query{
+		{},
+		{Type: "spikes"},
+		{Type: "spikes", Version: "1"},
+		{Type: "spike"},
+		{Version: "1"},
+		{Version: "3"},
+		{Parameters: map[string]any{"order": int64(3)}},
+		{Parameters: map[string]any{"order": int64(3), "window": 0.25}},
+		{Parameters: map[string]any{"order": int64(3), "window": 0.5}},
+		{Parameters: map[string]any{"filter.kind": "bessel"}},
+		{Parameters: map[string]any{"filter.on": true}},
+		{Type: "spikes", Parameters: map[string]any{"filter.order": int64(2)}},
+		{Parameters: map[string]any{"filter": map[any]any{"kind": "bessel", "on": false, "order": int64(2)}}},
+		{Parameters: map[string]any{"threshold": -20.5}},
+		{Parameters: map[string]any{"name": "lab a"}},
+		{Parameters: map[string]any{"name": "lab"}},
+		{Parameters: map[string]any{"file.name": "a.abf"}},
+		{Parameters: map[string]any{"none": nil}},
+		{Type: "recording", Since: time.Unix(0, 0)},
+	}
 }
 
 // describe stores all descriptions, half of them in a batch.
@@ -185,7 +189,7 @@ func (p *probe) finds(q backend.Query, there []backend.Description) {
 
 func allComponents() []backend.Description {
 	var all []backend.Description
-	for _, c := range components {
+	for _, c := range components() {
 		all = append(all, c.says)
 	}
 	return all
@@ -195,7 +199,7 @@ func findQueries(ctx context.Context, e *Env) error {
 	p := e.handle(ctx)
 	p.finds(backend.Query{}, nil)
 	p.describe(e)
-	for _, q := range queries {
+	for _, q := range queries() {
 		p.finds(q, allComponents())
 	}
 	return p.err
@@ -204,7 +208,7 @@ func findQueries(ctx context.Context, e *Env) error {
 func findLimit(ctx context.Context, e *Env) error {
 	p := e.handle(ctx)
 	p.describe(e)
-	for limit := range len(components) + 2 {
+	for limit := range len(components()) + 2 {
 		p.finds(backend.Query{Limit: limit}, allComponents())
 		p.finds(backend.Query{Type: "spikes", Limit: limit}, allComponents())
 	}
@@ -214,7 +218,7 @@ func findLimit(ctx context.Context, e *Env) error {
 func findSince(ctx context.Context, e *Env) error {
 	p := e.handle(ctx)
 	p.describe(e)
-	key := backend.Key{Shelf: e.Shelf(backend.ShelfComponents), Name: components[0].says.Key}
+	key := backend.Key{Shelf: e.Shelf(backend.ShelfComponents), Name: components()[0].says.Key}
 	stored := p.stat(key).ModTime
 	p.finds(backend.Query{Type: "spikes", Since: stored.Add(-2 * time.Second)}, allComponents())
 	p.finds(backend.Query{Since: stored.Add(time.Hour)}, nil)
@@ -274,8 +278,8 @@ func findCallback(ctx context.Context, e *Env) error {
 		steps++
 		p.everyMethod(e, e.key("s", "a"))
 	}
-	if p.err == nil && steps != len(components) {
-		p.failf("Find yields %d descriptions while its body changes other shelves, want %d", steps, len(components))
+	if p.err == nil && steps != len(components()) {
+		p.failf("Find yields %d descriptions while its body changes other shelves, want %d", steps, len(components()))
 	}
 	for range e.pick(50, 200, 2000) {
 		for _, err := range finder.Find(ctx, backend.Query{}) {

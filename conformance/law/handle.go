@@ -222,7 +222,7 @@ func closeBusy(ctx context.Context, e *Env) error {
 }
 
 func closeInList(ctx context.Context, e *Env) error {
-	keys := e.keys("s", e.pick(300, 2501, 2501))
+	keys := e.keys("s", e.byTier(300, 2501, 2501))
 	p := e.open(ctx)
 	p.fill(keys)
 	if p.err != nil {

@@ -32,16 +32,8 @@ const (
 	historyKeys    = 4
 )
 
-// histories is how many are tried.
-func (e *Env) histories() int {
-	if e.Limits.DearRequests {
-		return e.pick(3, 20, 500)
-	}
-	return e.pick(6, 100, 5000)
-}
-
 func linear(ctx context.Context, e *Env) error {
-	for i := range e.histories() {
+	for i := range e.pick(6, 100, 5000) {
 		h := &history{began: time.Now(), limits: e.Limits, values: map[[32]byte]int{}}
 		crew, err := e.crew(ctx, historyWorkers)
 		if err != nil {
@@ -106,88 +98,110 @@ func (h *history) fresh() (int, string) {
 	return n, text
 }
 
-// work calls the methods at random. About one call in ten is cancelled midway, so that
-// its outcome is unknown.
-func (h *history) work(p *probe, worker int, keys []backend.Key, rnd *rand.Rand) error {
-	methods := []string{"get", "get", "stat", "put", "delete"}
-	if h.limits.AtomicIfAbsent {
-		methods = append(methods, "create", "create")
-	}
-	if h.limits.AtomicIfMatch {
-		methods = append(methods, "swap", "swap")
-	}
-	type seen struct {
-		value   int
-		version string
-	}
-	known := map[string]seen{} // what this worker saw last
+// worker calls methods at random and writes down what they answer.
+type worker struct {
+	*history
+	*probe
+	number int
+	keys   []backend.Key
+	rnd    *rand.Rand
+	known  map[string]seen // by key: what it saw last
+}
+
+// seen is a value and its Version.
+type seen struct {
+	value   int
+	version string
+}
+
+func (h *history) work(p *probe, number int, keys []backend.Key, rnd *rand.Rand) error {
+	w := &worker{h, p, number, keys, rnd, map[string]seen{}}
 	for range historySteps {
 		key := keys[rnd.IntN(len(keys))]
-		ev := event{worker: worker, key: key.Name, method: methods[rnd.IntN(len(methods))]}
-		ctx, cancel := p.ctx, context.CancelFunc(func() {})
-		if rnd.IntN(10) == 0 {
-			ctx, cancel = context.WithTimeout(ctx, time.Duration(rnd.IntN(1<<20)))
+		if err := w.call(key, w.choose(key)); err != nil {
+			return err
 		}
-		opts := backend.PutOptions{}
-		switch ev.method {
-		case "create":
-			opts = onlyNew
-		case "swap":
-			if known[key.Name].version == "" {
-				ev.method = "put"
-				break
-			}
-			opts, ev.expect = matching(known[key.Name].version), known[key.Name].value
-		}
-		var info backend.Info
-		var err error
-		ev.call = time.Since(h.began)
-		switch ev.method {
-		case "get":
-			var text string
-			if text, info, err = load(ctx, p.b, key); err == nil {
-				if err := whole(text, info); err != nil {
-					cancel()
-					return fmt.Errorf("Get(%q): %w", key, err)
-				}
-				ev.result.value = h.find(info)
-			}
-		case "stat":
-			if info, err = p.b.Stat(ctx, key); err == nil {
-				ev.result.value = h.find(info)
-			}
-		case "delete":
-			err = p.b.Delete(ctx, key)
-		default:
-			var text string
-			ev.value, text = h.fresh()
-			info, err = p.with(ctx).try(key, text, opts)
-		}
-		ev.back = time.Since(h.began)
-		cut := ctx.Err() != nil && p.ctx.Err() == nil
-		cancel()
-		switch {
-		case err == nil:
-		case (ev.method == "get" || ev.method == "stat") && errors.Is(err, backend.ErrNotFound):
-		case ev.method == "create" && errors.Is(err, backend.ErrExists), ev.method == "swap" && errors.Is(err, backend.ErrChanged):
-			ev.failed = true
-		case cut || backend.Retryable(err):
-			ev.unknown = true
-		default:
-			return fmt.Errorf("%s %q: %w", ev.method, key, err)
-		}
-		if err == nil && info.Version != "" {
-			value := ev.value
-			if ev.method == "get" || ev.method == "stat" {
-				value = ev.result.value
-			}
-			known[key.Name] = seen{value, info.Version}
-		}
-		h.mu.Lock()
-		h.events = append(h.events, ev)
-		h.mu.Unlock()
 	}
 	return nil
+}
+
+// choose draws a method among those that the backend promises.
+func (w *worker) choose(key backend.Key) string {
+	methods := []string{"get", "get", "stat", "put", "delete"}
+	if w.limits.AtomicIfAbsent {
+		methods = append(methods, "create", "create")
+	}
+	if w.limits.AtomicIfMatch && w.known[key.Name].version != "" {
+		methods = append(methods, "swap", "swap")
+	}
+	return methods[w.rnd.IntN(len(methods))]
+}
+
+// call calls a method. About one call in ten is cancelled midway, so that its outcome is
+// unknown.
+func (w *worker) call(key backend.Key, method string) error {
+	ctx, cancel := w.ctx, context.CancelFunc(func() {})
+	if w.rnd.IntN(10) == 0 {
+		ctx, cancel = context.WithTimeout(ctx, time.Duration(w.rnd.IntN(1<<20))) // up to 1 ms
+	}
+	defer cancel()
+	ev := event{worker: w.number, key: key.Name, method: method}
+	opts, text := backend.PutOptions{}, ""
+	switch method {
+	case "create":
+		opts = onlyNew
+	case "swap":
+		opts, ev.expect = matching(w.known[key.Name].version), w.known[key.Name].value
+	}
+	if method == "put" || method == "create" || method == "swap" {
+		ev.value, text = w.fresh()
+	}
+	ev.call = time.Since(w.began)
+	info, err := w.ask(ctx, key, method, text, opts)
+	ev.back = time.Since(w.began)
+	reads := method == "get" || method == "stat"
+	switch {
+	case err == nil && reads:
+		ev.result.value = w.find(info)
+		w.known[key.Name] = seen{ev.result.value, info.Version}
+	case err == nil:
+		w.known[key.Name] = seen{ev.value, info.Version}
+	case errors.Is(err, errTorn):
+		return fmt.Errorf("%s %q: %w", method, key, err)
+	case reads && errors.Is(err, backend.ErrNotFound):
+	case method == "create" && errors.Is(err, backend.ErrExists), method == "swap" && errors.Is(err, backend.ErrChanged):
+		ev.failed = true
+	case ctx.Err() != nil && w.ctx.Err() == nil, backend.Retryable(err):
+		ev.unknown = true
+	default:
+		return fmt.Errorf("%s %q: %w", method, key, err)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.events = append(w.events, ev)
+	return nil
+}
+
+// errTorn is a read that succeeded and should not have, cancelled or not.
+var errTorn = errors.New("torn")
+
+// ask makes the call itself. A value that was read must be whole.
+func (w *worker) ask(ctx context.Context, key backend.Key, method, text string, opts backend.PutOptions) (backend.Info, error) {
+	switch method {
+	case "get":
+		text, info, err := load(ctx, w.b, key)
+		if err == nil {
+			if err := whole(text, info); err != nil {
+				return info, fmt.Errorf("%w: %w", errTorn, err)
+			}
+		}
+		return info, err
+	case "stat":
+		return w.b.Stat(ctx, key)
+	case "delete":
+		return backend.Info{}, w.b.Delete(ctx, key)
+	}
+	return w.probe.with(ctx).try(key, text, opts)
 }
 
 // find returns the number of the value that info belongs to, 0 if there is none.

@@ -117,9 +117,6 @@ func (e *Env) several(ctx context.Context, n int) ([]*probe, error) {
 // rounds is how many races are run: a backend that checks first and writes later loses
 // some in a hundred.
 func (e *Env) rounds() int {
-	if e.Limits.DearRequests {
-		return e.pick(4, 25, 300)
-	}
 	return e.pick(10, 100, 3000)
 }
 

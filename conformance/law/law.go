@@ -22,8 +22,8 @@ type Law struct {
 	Needs []Need // without all of these the law does not apply
 	Tier  Tier   // the lowest tier that tries it
 
-	// Alone: the experiment looks at the whole process, its goroutines or files, so
-	// that nothing else may run beside it.
+	// Alone: the experiment looks at the whole process, its goroutines or files, or at the
+	// whole place, so that nothing else may run beside it.
 	Alone bool
 
 	// Fn tries the law in e's place. An error says how the backend broke it.

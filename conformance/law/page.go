@@ -139,7 +139,7 @@ func (p *probe) everyMethod(e *Env, key backend.Key) {
 
 func deleteWhileListing(ctx context.Context, e *Env) error {
 	p := e.handle(ctx)
-	keys := e.keys("s", e.pick(100, 1100, 5001))
+	keys := e.keys("s", e.byTier(100, 1100, 5001))
 	p.fill(keys)
 	steps := 0
 	for info, err := range p.b.List(ctx, keys[0].Shelf, backend.ListOptions{}) {
@@ -163,7 +163,7 @@ func churn(ctx context.Context, e *Env) error {
 	p := e.handle(ctx)
 	shelf := e.Shelf("s")
 	var stay, move []backend.Key
-	for i := range e.pick(200, 1500, 6000) {
+	for i := range e.byTier(200, 1500, 6000) {
 		key := backend.Key{Shelf: shelf, Name: fmt.Sprintf("%06d", i)}
 		if i%3 == 0 {
 			move = append(move, key)

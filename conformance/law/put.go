@@ -103,7 +103,7 @@ func sizes(ctx context.Context, e *Env) error {
 	// Pages of files and trees, buffers of 32 KiB in io.Copy, 64 KiB as the common bound
 	// for what is kept inline, 1 MiB as that for spooling.
 	around := []int{512, 4096, 8192, 32 << 10, 64 << 10}
-	around = append(around, [][]int{{}, {1 << 20, 5 << 20}, {1 << 20, 5 << 20, 8 << 20, 16 << 20}}[e.pick(0, 1, 2)]...)
+	around = append(around, [][]int{{}, {1 << 20, 5 << 20}, {1 << 20, 5 << 20, 8 << 20, 16 << 20}}[e.byTier(0, 1, 2)]...)
 	list := []int{1, 2, 100}
 	for _, n := range around {
 		list = append(list, n-1, n, n+1)
@@ -122,7 +122,7 @@ func sizes(ctx context.Context, e *Env) error {
 
 // bulk is a size larger than what a connection or the reader of a file buffers.
 func (e *Env) bulk() int {
-	n := e.pick(1<<20, 3<<20, 3<<20)
+	n := e.byTier(1<<20, 3<<20, 3<<20)
 	if e.tooLarge(n) {
 		return int(e.Limits.MaxValue)
 	}
@@ -136,7 +136,7 @@ func (e *Env) tooLarge(n int) bool {
 
 func large(ctx context.Context, e *Env) error {
 	// 64 MiB is the bound above which the parts of an upload are sent one by one.
-	n := e.pick(0, 17<<20+1, 65<<20+1)
+	n := e.byTier(0, 17<<20+1, 65<<20+1)
 	if e.tooLarge(n) {
 		n = int(e.Limits.MaxValue)
 	}
@@ -219,17 +219,20 @@ func badOptions(ctx context.Context, e *Env) error {
 	return p.err
 }
 
-var oddMeta = map[string]backend.Meta{
-	"nil":         nil,
-	"empty":       {},
-	"empty value": {"codec": ""},
-	"inner blank": {"host": "two  words"},
-	"printable":   {"all": " !\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefghijklmnopqrstuvwxyz{|}~"[1:]},
-	"case":        {"v": "MiXeD", "w": "mixed"},
-	"like codes":  {"v": "%41%zz+&a=b; c", "w": "=?utf-8?q?a?=", "x": "\"quoted\"", "y": "&lt;", "z": `\u0041\n`},
-	"keys":        {"a": "1", "a_b": "2", "a_": "3", "a0": "4", "a_b_c_9": "5", "ab": "6"},
-	"longest":     {"k": strings.Repeat("v", backend.MaxMeta-1)},
-	"many":        manyMeta(),
+// oddMeta is a function, as commands that link this package start often.
+func oddMeta() map[string]backend.Meta {
+	return map[string]backend.Meta{
+		"nil":         nil,
+		"empty":       {},
+		"empty value": {"codec": ""},
+		"inner blank": {"host": "two  words"},
+		"printable":   {"all": " !\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefghijklmnopqrstuvwxyz{|}~"[1:]},
+		"case":        {"v": "MiXeD", "w": "mixed"},
+		"like codes":  {"v": "%41%zz+&a=b; c", "w": "=?utf-8?q?a?=", "x": "\"quoted\"", "y": "&lt;", "z": `\u0041\n`},
+		"keys":        {"a": "1", "a_b": "2", "a_": "3", "a0": "4", "a_b_c_9": "5", "ab": "6"},
+		"longest":     {"k": strings.Repeat("v", backend.MaxMeta-1)},
+		"many":        manyMeta(),
+	}
 }
 
 func manyMeta() backend.Meta {
@@ -243,7 +246,7 @@ func manyMeta() backend.Meta {
 
 func metaComesBack(ctx context.Context, e *Env) error {
 	p := e.handle(ctx)
-	for name, meta := range oddMeta {
+	for name, meta := range oddMeta() {
 		key := e.key("s", strings.ReplaceAll(name, " ", "-"))
 		p.sameMeta(name+": Put", p.putWith(key, name, backend.PutOptions{Meta: meta}).Meta, meta)
 		p.sameMeta(name+": Get", p.holds(key, name).Meta, meta)

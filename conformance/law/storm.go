@@ -16,6 +16,10 @@ var stormLaws = []Law{
 		Rule: "Many that put, get, list and delete at once, each under keys of his own, do not disturb one another.",
 	},
 	{
+		Name: "storm/last-entry", Tier: Quick, Fn: lastEntry,
+		Rule: "Who deletes the last entry of a shelf, or of what names have in common, takes nothing from those who put beside it.",
+	},
+	{
 		Name: "storm/one-key", Tier: Quick, Fn: oneKey,
 		Rule: "While many overwrite one key, every read is some whole value that was put, with the Info that belongs to it.",
 	},
@@ -83,6 +87,30 @@ func ownKeys(ctx context.Context, e *Env) error {
 			if p.err == nil && len(got) != len(mine) {
 				p.failf("List yields %d entries of worker %d, want %d", len(got), w, len(mine))
 			}
+		}
+		return p.err
+	})
+}
+
+// lastEntry catches engines that remove a directory, a bucket or a row of its own for the shelf
+// with what was the last entry in it a moment ago.
+func lastEntry(ctx context.Context, e *Env) error {
+	const workers = 8
+	crew, err := e.crew(ctx, workers)
+	if err != nil {
+		return err
+	}
+	steps := e.pick(20, 80, 3000)
+	return crowd(workers, func(w int) error {
+		p := crew[w]
+		for step := range steps {
+			// Pairs meet more often in an empty shelf than crowds do.
+			key := e.key(fmt.Sprintf("s-%d", w/2), fmt.Sprintf("deep/er/%d", w))
+			text := fmt.Sprintf("%d %d", w, step)
+			p.put(key, text)
+			p.holds(key, text)
+			p.remove(key)
+			p.absent(key)
 		}
 		return p.err
 	})

@@ -22,11 +22,11 @@ var sweepLaws = []Law{
 		Rule: "A sweep beside Puts, Gets and Deletes takes nothing from them.",
 	},
 	{
-		Name: "sweep/dry-run", Tier: Quick, Needs: []Need{Sweeps}, Fn: sweepDryRun,
+		Name: "sweep/dry-run", Tier: Quick, Alone: true, Needs: []Need{Sweeps}, Fn: sweepDryRun,
 		Rule: "A dry run removes nothing: the next one finds the same.",
 	},
 	{
-		Name: "sweep/twice", Tier: Quick, Needs: []Need{Sweeps}, Fn: sweepTwice,
+		Name: "sweep/twice", Tier: Quick, Alone: true, Needs: []Need{Sweeps}, Fn: sweepTwice,
 		Rule: "What a sweep has removed is gone: the next one finds no more of it.",
 	},
 }
