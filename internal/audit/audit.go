@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/internal/lease"
 	"github.com/larder-store/larder/internal/verify"
 	"github.com/larder-store/larder/keying"
 )
@@ -19,8 +20,12 @@ import (
 // Options say how thorough an audit is.
 type Options struct {
 	// Read is the share of values, from 0 to 1, that are read to their end and held against their
-	// checksum and digest. The others are only looked for. Descriptions are always read.
+	// checksum and digest. The others are only looked for, where that costs no request.
+	// Descriptions are always read.
 	Read float64
+	// Quick reads nothing at all, whatever Read says: what is recorded with each entry, by one List and
+	// one Stat, is held against what else the engine tells of it. So the engine is trusted.
+	Quick bool
 	// Repair moves what is corrupt to [Quarantine], where it no longer counts as absent each
 	// time it is looked up, and can be examined.
 	Repair bool
@@ -40,7 +45,7 @@ type Finding struct {
 // Report counts what was looked at.
 type Report struct {
 	Values       int   // entries that are there, but for descriptions
-	Descriptions int   // each was read and verified
+	Descriptions int   // each was read and verified, unless the audit was quick
 	Read         int   // of the values, those that were read and verified
 	ReadBytes    int64 // in those
 	Findings     int
@@ -56,7 +61,7 @@ const workers = 8
 // Run audits a store. It may be in use. An error says that the audit did not get to its
 // end; what is wrong with entries are findings.
 func Run(ctx context.Context, b backend.Backend, o Options) (Report, error) {
-	a := &auditor{Options: o, b: b, quick: !backend.LimitsOf(b).DearRequests}
+	a := &auditor{Options: o, b: b, looks: o.Quick || !backend.LimitsOf(b).DearRequests}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	entries := make(chan backend.Info)
@@ -82,7 +87,7 @@ func Run(ctx context.Context, b backend.Backend, o Options) (Report, error) {
 type auditor struct {
 	Options
 	b     backend.Backend
-	quick bool // looking for an entry costs little
+	looks bool // for entries that are not read
 
 	mu     sync.Mutex // guards report and the calls of Found and Progress
 	report Report
@@ -94,7 +99,7 @@ func (a *auditor) list(ctx context.Context, entries chan<- backend.Info) error {
 		if err != nil {
 			return err
 		}
-		if shelf == Quarantine {
+		if shelf == Quarantine || shelf == lease.Shelf { // leases come and go, and hold no results
 			continue
 		}
 		for info, err := range a.b.List(ctx, shelf, backend.ListOptions{}) {
@@ -114,14 +119,14 @@ func (a *auditor) list(ctx context.Context, entries chan<- backend.Info) error {
 // entry looks at one entry.
 func (a *auditor) entry(ctx context.Context, listed backend.Info) error {
 	description := listed.Key.Shelf == backend.ShelfComponents
-	read := description || rand.Float64() < a.Read
+	read := !a.Quick && (description || rand.Float64() < a.Read)
 	var info backend.Info
 	var err error
 	switch {
 	case read:
 		info, err = a.read(ctx, listed.Key, description)
-	case a.quick:
-		info, err = a.open(ctx, listed.Key)
+	case a.looks:
+		info, err = a.look(ctx, listed)
 	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -161,13 +166,30 @@ func (a *auditor) entry(ctx context.Context, listed backend.Info) error {
 	return nil
 }
 
-// open makes sure that an entry's data is there.
-func (a *auditor) open(ctx context.Context, key backend.Key) (backend.Info, error) {
-	body, info, err := a.b.Get(ctx, key)
+// look holds what is recorded with an entry against what else the engine tells of it.
+func (a *auditor) look(ctx context.Context, listed backend.Info) (backend.Info, error) {
+	info, err := a.b.Stat(ctx, listed.Key)
 	if err != nil {
 		return info, err
 	}
-	return info, body.Close()
+	same := listed.Version == info.Version // or it was overwritten between List and Stat
+	switch {
+	case info.Digest == [32]byte{}:
+		return info, fmt.Errorf("%w: no digest is recorded with it", backend.ErrCorrupt)
+	case same && info.Size != listed.Size:
+		return info, fmt.Errorf("%w: it has %d bytes, listed as %d", backend.ErrCorrupt, info.Size, listed.Size)
+	case listed.Key.Shelf == backend.ShelfComponents:
+		return info, named(listed.Key, info.Digest)
+	}
+	return info, nil
+}
+
+// named makes sure that a description bears the name of its digest, if its name is one.
+func named(key backend.Key, digest [32]byte) error {
+	if name := key.Name; len(name) == hex.EncodedLen(len(digest)) && name != hex.EncodeToString(digest[:]) {
+		return fmt.Errorf("%w: it describes the component %x", backend.ErrCorrupt, digest)
+	}
+	return nil
 }
 
 // read holds the bytes of an entry against everything that is known about them.
@@ -202,8 +224,8 @@ func (a *auditor) read(ctx context.Context, key backend.Key, description bool) (
 	if !description {
 		return info, nil
 	}
-	if name := key.Name; len(name) == hex.EncodedLen(len(digest)) && name != hex.EncodeToString(digest[:]) {
-		return info, fmt.Errorf("%w: it describes the component %x", backend.ErrCorrupt, digest)
+	if err := named(key, digest); err != nil {
+		return info, err
 	}
 	if _, err := keying.Decode(text); err != nil {
 		return info, fmt.Errorf("%w: %w", backend.ErrCorrupt, err)

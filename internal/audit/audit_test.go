@@ -5,8 +5,11 @@ import (
 	"context"
 	"errors"
 	"io"
+	"iter"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/larder-store/larder"
@@ -63,6 +66,7 @@ func run(t *testing.T, b backend.Backend, o audit.Options) (audit.Report, []audi
 func TestSoundStore(t *testing.T) {
 	b := mem.New(nil)
 	sound(t, b)
+	put(t, b, backend.Key{Shelf: "leases", Name: "l"}, "a lease is no value", func(o *backend.PutOptions) { o.Sum++ })
 	for _, tc := range []struct {
 		read float64
 		want audit.Report
@@ -147,6 +151,72 @@ func hex(digest [32]byte) string {
 		b = append(b, digits[c>>4], digits[c&15])
 	}
 	return string(b)
+}
+
+// telling is a backend whose engine tells something else than what is recorded.
+type telling struct {
+	backend.Backend
+	t     *testing.T
+	stats atomic.Int64
+	stat  func(*backend.Info)
+	list  func(*backend.Info)
+}
+
+func (b *telling) Stat(ctx context.Context, key backend.Key) (backend.Info, error) {
+	b.stats.Add(1)
+	info, err := b.Backend.Stat(ctx, key)
+	b.stat(&info)
+	return info, err
+}
+
+func (b *telling) List(ctx context.Context, shelf string, o backend.ListOptions) iter.Seq2[backend.Info, error] {
+	return func(yield func(backend.Info, error) bool) {
+		for info, err := range b.Backend.List(ctx, shelf, o) {
+			b.list(&info)
+			if !yield(info, err) {
+				return
+			}
+		}
+	}
+}
+
+func (b *telling) Get(_ context.Context, key backend.Key) (io.ReadCloser, backend.Info, error) {
+	b.t.Errorf("%q is read", key)
+	return nil, backend.Info{}, errors.ErrUnsupported
+}
+
+func (b *telling) Limits() backend.Limits { return backend.Limits{DearRequests: true} }
+
+// A quick audit reads nothing, asks once for each entry, and finds what the engine tells.
+func TestQuick(t *testing.T) {
+	none := func(*backend.Info) {}
+	for name, tc := range map[string]struct {
+		stat, list func(*backend.Info)
+		findings   int
+		says       string
+	}{
+		"sound":                 {none, none, 0, ""},
+		"size":                  {none, func(i *backend.Info) { i.Size++ }, 5, "bytes, listed as "},
+		"overwritten between":   {none, func(i *backend.Info) { i.Size++; i.Version = "older" }, 0, ""},
+		"no digest":             {func(i *backend.Info) { i.Digest = [32]byte{} }, none, 5, "no digest is recorded"},
+		"another's description": {func(i *backend.Info) { i.Digest[0]++ }, none, 2, "it describes the component "},
+	} {
+		b := &telling{Backend: mem.New(nil), t: t, stat: none, list: none}
+		sound(t, b.Backend)
+		b.stat, b.list = tc.stat, tc.list
+		r, found := run(t, b, audit.Options{Quick: true, Read: 1})
+		if want := (audit.Report{Values: 3, Descriptions: 2, Findings: tc.findings}); r != want {
+			t.Errorf("%s: %+v, want %+v", name, r, want)
+		}
+		if n := b.stats.Load(); n != 5 {
+			t.Errorf("%s: %d Stats of 5 entries", name, n)
+		}
+		for _, f := range found {
+			if !errors.Is(f.Err, backend.ErrCorrupt) || !strings.Contains(f.Err.Error(), tc.says) {
+				t.Errorf("%s: %v, want %q", name, f.Err, tc.says)
+			}
+		}
+	}
 }
 
 // Data that is gone is found without reading any.
