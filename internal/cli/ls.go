@@ -1,0 +1,100 @@
+package cli
+
+import (
+	"context"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+func newList(a *app) *cobra.Command {
+	var f filterFlags
+	var asJSON, long bool
+	var names []string
+	cmd := &cobra.Command{
+		Use:   "ls [flags] [ID]",
+		Short: "List what is stored, the newest last",
+		Long: `List what is stored, the newest last: key, attribute, type, version, size, age and
+parameters, and of stages the command. ID is the beginning of a key.
+
+With --json there is one JSON object a line.`,
+		Example: `  larder ls --type detect --since 7d
+  larder ls -p threshold=5 --columns id,size,age
+  larder ls --json | jq -r .id`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return misused("ls: one key at most")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			flt, err := f.filter(cmd.Context(), first(args), time.Now())
+			if err != nil {
+				return err
+			}
+			columns, err := chooseColumns(names, long)
+			if err != nil {
+				return err
+			}
+			return a.list(cmd.Context(), flt, asJSON, columns)
+		},
+	}
+	f.add(cmd)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line")
+	cmd.Flags().StringSliceVar(&names, "columns", nil, "only these `columns`, separated by commas")
+	cmd.Flags().BoolVarP(&long, "long", "l", false, "keys, versions and commands in full")
+	return cmd
+}
+
+func (a *app) list(ctx context.Context, flt filter, asJSON bool, columns []column) error {
+	store, err := a.openToRead(ctx)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	all, err := newestLast(ctx, store.Backend(), flt)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return a.listJSON(all)
+	}
+	if err := addCommands(ctx, store.Backend(), all); err != nil {
+		return err
+	}
+	return a.listTable(all, columns, time.Now())
+}
+
+func (a *app) listJSON(all []entry) error {
+	for _, e := range all {
+		if err := writeJSON(a.stdout, entryJSON(e)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// entryText is an entry as JSON.
+type entryText struct {
+	ID         string    `json:"id"`
+	Attribute  string    `json:"attribute"`
+	Type       string    `json:"type,omitempty"`
+	Version    string    `json:"version,omitempty"`
+	Parameters any       `json:"parameters,omitempty"`
+	Inputs     []string  `json:"inputs,omitempty"`
+	Size       int64     `json:"size"`
+	Stored     time.Time `json:"stored"`
+}
+
+func entryJSON(e entry) entryText {
+	return entryText{
+		ID:         e.id,
+		Attribute:  e.attribute,
+		Type:       e.desc.Type,
+		Version:    e.desc.Version,
+		Parameters: plain(e.desc.Parameters),
+		Inputs:     e.desc.Inputs,
+		Size:       e.info.Size,
+		Stored:     e.info.ModTime.UTC(),
+	}
+}

@@ -1,0 +1,221 @@
+// Package cli is the command larder: all of it but for the backends that it links. The commands
+// larder and larder-cloud are this package with few of them and with all.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/larder-store/larder/backend"
+)
+
+// The exit codes, as the help lists them.
+const (
+	exitDone     = 0
+	exitFailed   = 1
+	exitMisused  = 2
+	exitFindings = 3
+	exitMiss     = 4
+)
+
+const exitHelp = `Exit codes: 0 done, 1 failed, 2 misused, 3 findings, 4 miss. "larder run" exits
+as its command does; 126 and 127 say that the command could not be started.`
+
+// Main is the whole command. It ends the process.
+func Main() {
+	if code, ok := asChild(context.Background()); ok {
+		os.Exit(code)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// run is the whole command but for the process around it.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	a := &app{args: args, stdin: stdin, stdout: stdout, stderr: stderr, companionOf: os.Getenv(companionVariable)}
+	os.Unsetenv(companionVariable) // it is nothing to the commands that are run
+	if err := a.checkCompanion(); err != nil {
+		fmt.Fprintf(stderr, "larder: %v\n", err)
+		return exitFailed
+	}
+	root := newRoot(a, plainly(args))
+	root.SetArgs(doubleDashes(root, args))
+	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		return exitDone
+	}
+	code := exitFailed
+	var e *exitError
+	switch {
+	case errors.As(err, &e):
+		code, err = e.code, e.err
+	case !a.started: // cobra's words about commands and flags
+		code, err = exitMisused, fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())
+	case errors.Is(err, backend.ErrInvalidURL):
+		code = exitMisused
+	}
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		err = errors.New("interrupted")
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "larder: %s\n", strings.TrimSuffix(err.Error(), "\n"))
+	}
+	return code
+}
+
+// app is what the subcommands share.
+type app struct {
+	args           []string
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	companionOf    string // the version of the larder whose companion this is; empty: of none
+
+	storeURL string
+	quiet    bool
+	started  bool // a subcommand is at work: its arguments were understood
+}
+
+// exitError ends the command with a code, and words unless err is nil.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit status %d", e.code)
+	}
+	return e.err.Error()
+}
+
+func (e *exitError) Unwrap() error { return e.err }
+
+// misused is an error in how the command was called.
+func misused(format string, args ...any) error {
+	return &exitError{exitMisused, fmt.Errorf(format, args...)}
+}
+
+// note tells the user what is good to know but no result.
+func (a *app) note(format string, args ...any) {
+	if !a.quiet {
+		fmt.Fprintf(a.stderr, "larder: "+format+"\n", args...)
+	}
+}
+
+// What a subcommand opens.
+type opens int
+
+const (
+	noStore    opens = iota
+	theStore         // that of the flag, of the environment or of the user
+	storeNamed       // that of its argument, if there is one
+)
+
+// commands are the subcommands.
+var commands = []struct {
+	name  string
+	build func(*app) *cobra.Command
+	opens opens
+}{
+	{"run", newRun, theStore},
+	{"get", newGet, theStore},
+	{"put", newPut, theStore},
+	{"ls", newList, theStore},
+	{"show", newShow, theStore},
+	{"rm", newRemove, theStore},
+	{"stats", newStats, theStore},
+	{"check", newCheck, theStore},
+	{"sweep", newSweep, theStore},
+	{"info", newInfo, storeNamed},
+	{"read", newRead, noStore},
+	{"conformance", newConformance, storeNamed},
+	{"version", newVersion, noStore},
+}
+
+// plainly returns the subcommand that args begin with, or "" if they begin otherwise. It is all
+// that has to be built then, which spares half a millisecond at each start.
+func plainly(args []string) string {
+	for _, c := range commands {
+		if len(args) > 0 && args[0] == c.name {
+			return c.name
+		}
+	}
+	return ""
+}
+
+// newRoot returns the command with its subcommands; or with one, if only is not empty.
+func newRoot(a *app, only string) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "larder",
+		Short: "Keep what commands have made, so that nobody computes it twice",
+		Long: `Larder keeps results, and finds them again by what they are: the type, version,
+parameters and inputs of what computed them. "larder run" does so for commands in
+any language.
+
+The store is named by --store URL, else by LARDER_STORE; else it is a shelf in the
+user's cache directory. A plain path is a shelf of its own.
+For a bucket (s3://, gs://, azblob://) larder becomes larder-cloud, which is installed
+beside it.
+
+Data goes to standard output, words to standard error. Long flags may be written
+with one dash or two.
+
+` + exitHelp,
+		SuggestionsMinimumDistance: 1,
+		SilenceErrors:              true,
+		SilenceUsage:               true,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			err := fmt.Errorf("there is no command %q", args[0])
+			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+				err = fmt.Errorf("%w; perhaps %s", err, strings.Join(near, ", "))
+			}
+			return err
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetIn(a.stdin)
+	root.SetOut(a.stdout)
+	root.SetErr(a.stderr)
+	root.PersistentFlags().StringVarP(&a.storeURL, "store", "s", "", "URL or path of the store (default $LARDER_STORE, else the user's cache)")
+	root.PersistentFlags().BoolVarP(&a.quiet, "quiet", "q", false, "say only what went wrong")
+	for _, c := range commands {
+		if only != "" && c.name != only {
+			continue
+		}
+		cmd := c.build(a)
+		work := cmd.RunE
+		cmd.RunE = func(cmd *cobra.Command, args []string) error {
+			a.started = true
+			if err := a.prepare(c.opens, args); err != nil {
+				return err
+			}
+			return work(cmd, args)
+		}
+		root.AddCommand(cmd)
+	}
+	return root
+}
+
+// prepare sees to it that this process can open the store that is meant.
+func (a *app) prepare(what opens, args []string) error {
+	if what == noStore {
+		return nil
+	}
+	if what == storeNamed && len(args) == 1 {
+		a.storeURL = args[0]
+	}
+	return a.becomeCompanion()
+}

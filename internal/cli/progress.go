@@ -1,0 +1,42 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"time"
+)
+
+// progress tells how far long work has come, on one line of a terminal. Where standard error is no
+// terminal it is silent.
+type progress struct {
+	a    *app
+	last time.Time
+}
+
+// newProgress returns nil where nobody would see it; the methods of nil do nothing.
+func (a *app) newProgress() *progress {
+	f, ok := a.stderr.(*os.File)
+	if a.quiet || !ok || !isTerminal(f) {
+		return nil
+	}
+	return &progress{a: a}
+}
+
+// often is how often the line is written anew: as fast as one reads.
+const often = 200 * time.Millisecond
+
+// tell shows where the work is. The text is only made when it is shown.
+func (p *progress) tell(text func() string) {
+	if p == nil || time.Since(p.last) < often {
+		return
+	}
+	p.last = time.Now()
+	fmt.Fprintf(p.a.stderr, "\r\x1b[K%s", text())
+}
+
+// end removes the line.
+func (p *progress) end() {
+	if p != nil && !p.last.IsZero() {
+		fmt.Fprint(p.a.stderr, "\r\x1b[K")
+	}
+}

@@ -1,0 +1,262 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/larder-store/larder"
+	"github.com/larder-store/larder/component"
+	"github.com/larder-store/larder/internal/stage"
+	"github.com/larder-store/larder/keying"
+)
+
+const runHelp = `Run a command, keep what it makes, and give that back the next time.
+
+The first time, the command runs, and its declared outputs, standard output,
+standard error and exit status are kept. The next time the same stage is asked
+for, they are given back byte for byte, and the command does not run.
+
+Stages are the same if all of this is the same:
+
+  -name and -version   the name (default: the command's) and the version (default:
+                       the SHA-256 of the executable)
+  -p key=value         parameters, in any order
+  -i [label=]file      inputs: the contents of a file, or of all files in a
+                       directory; and its label, by default the path as given
+  -e NAME              variables of the environment: their values
+  -o file              outputs: their paths as given
+  --stdin              standard input: what it holds
+  the command and its arguments, as given
+
+What is not declared does not count. So declare what the command reads: its script,
+if it is one that an interpreter runs, too. Its standard input is empty unless
+--stdin is given. Its outputs belong to the stage: they are moved away before the
+command runs, and replaced as a whole when they are given back; that holds for
+directories too. What a command wrote to them before it failed stays.
+
+A command that fails is not kept, nor is one that was interrupted, or during which an
+input changed. If the same stage is being run by another process, larder waits for
+it and takes what it made.
+
+A label is letters, digits, '.', '_' and '-'; write ./a=b for a file with '=' in
+its name. A value is read as JSON if it is JSON (5, true, [1,2], {"a":1}, "5"),
+else as text.
+
+larder exits as the command does, or with 128 and the number of the signal that ended it;
+with 127 if the command was not found, and with 126 if it could not be started.
+Where it fails itself, with 1 (2 if misused), and says so.`
+
+const runExample = `  larder run -i recording.atf -o spikes.csv -- ./detect --threshold 5 recording.atf spikes.csv
+  larder run -name fit -version v3 -p tau=0.02 -i fit.py -i data/ -o model.npy -- python3 fit.py
+  seq 3 | xargs -P 2 -I{} larder run -p trial={} -o out{}.txt -- ./simulate {}`
+
+// runFlags are the flags of run.
+type runFlags struct {
+	name, version, dir string
+	params, env        []string
+	inputs, outputs    []string
+	stdin              bool
+	dryRun, refresh    bool
+	check, failures    bool
+	wait               time.Duration
+}
+
+func newRun(a *app) *cobra.Command {
+	var f runFlags
+	cmd := &cobra.Command{
+		Use:         "run [flags] [--] command [argument...]",
+		Short:       "Run a command, or give back what it made the last time",
+		Long:        runHelp,
+		Example:     runExample,
+		Annotations: map[string]string{endsFlags: "at the command"},
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return misused("run: no command was given; write: larder run [flags] -- command argument...")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error { return a.run(cmd, &f, args) },
+	}
+	fl := cmd.Flags()
+	fl.SetInterspersed(false)
+	fl.StringVar(&f.name, "name", "", "name of the stage (default: the base name of the command)")
+	fl.StringVar(&f.version, "version", "", "version of its code (default: the SHA-256 of the executable)")
+	fl.StringArrayVarP(&f.params, "param", "p", nil, "`key=value` that counts; repeatable")
+	fl.StringArrayVarP(&f.env, "env", "e", nil, "`NAME` of a variable whose value counts; repeatable")
+	fl.StringArrayVarP(&f.inputs, "input", "i", nil, "`[label=]path` of a file or directory that is read; repeatable")
+	fl.StringArrayVarP(&f.outputs, "output", "o", nil, "`path` of a file or directory that is made; repeatable")
+	fl.BoolVar(&f.stdin, "stdin", false, "the command reads standard input, and its contents count")
+	fl.StringVarP(&f.dir, "dir", "C", "", "`directory` to run in; paths are relative to it")
+	fl.BoolVarP(&f.dryRun, "dry-run", "n", false, "only tell whether the command would run (exit code 4) or not")
+	fl.BoolVar(&f.refresh, "refresh", false, "run the command in any case, and keep what it makes now")
+	fl.BoolVar(&f.check, "check", false, "run the command in any case, and compare (exit code 3 if it differs)")
+	fl.BoolVar(&f.failures, "keep-failures", false, "keep the run, and give it back, also if the command fails")
+	fl.DurationVar(&f.wait, "wait", time.Hour, "how long to wait for another process that runs the same, then run it too")
+	cmd.MarkFlagsMutuallyExclusive("dry-run", "refresh", "check")
+	return cmd
+}
+
+func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
+	ctx := cmd.Context()
+	if dir, err := os.UserCacheDir(); err == nil {
+		component.RememberDigests(filepath.Join(dir, "larder", "digests"))
+	}
+	s, err := f.stage(args)
+	if err != nil {
+		return err
+	}
+	if f.stdin {
+		spooled, err := spool(a.stdin)
+		if err != nil {
+			return err
+		}
+		defer os.Remove(spooled)
+		s.Stdin = spooled
+	}
+	wait := max(f.wait, time.Nanosecond) // 0 would be the library's default
+	open := func() (*larder.Store, error) { return a.open(ctx, wait) }
+	if f.dryRun {
+		open = func() (*larder.Store, error) { return a.openToRead(ctx) }
+	}
+	store, err := open()
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	for _, path := range s.Undeclared() {
+		a.note("%s names a file that is not declared; if its contents matter, add -i %s", path, path)
+	}
+	if f.dryRun {
+		o, err := s.Lookup(ctx, stage.Options{Store: store, KeepFailures: f.failures})
+		if err != nil {
+			return runError(err)
+		}
+		return a.tellDryRun(o)
+	}
+
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, stage.Signals...)
+	defer signal.Stop(signals)
+	o, err := s.Run(ctx, stage.Options{
+		Store:        store,
+		Stdout:       a.stdout,
+		Stderr:       a.stderr,
+		Signals:      signals,
+		Refresh:      f.refresh,
+		Check:        f.check,
+		KeepFailures: f.failures,
+	})
+	c := countsOf(store.Stats())
+	c.Misses, c.Waited = 1, 0 // however often it looked
+	if o.Hit {
+		c.Misses = 0
+	}
+	if o.Waited {
+		c.Waited = 1
+	}
+	a.tally(c)
+	if err != nil {
+		return runError(err)
+	}
+	return a.tellRun(s, o)
+}
+
+// stage makes a stage of the flags.
+func (f *runFlags) stage(args []string) (*stage.Stage, error) {
+	params, err := parseParams(f.params)
+	if err != nil {
+		return nil, err
+	}
+	s := &stage.Stage{
+		Name:    f.name,
+		Version: f.version,
+		Params:  params,
+		Args:    args,
+		Env:     f.env,
+		Outputs: f.outputs,
+		Dir:     f.dir,
+	}
+	for _, in := range f.inputs {
+		label, path, ok := strings.Cut(in, "=")
+		if !ok || strings.ContainsFunc(label, notInLabel) || label == "" {
+			label, path = "", in
+		}
+		s.Inputs = append(s.Inputs, stage.Input{Label: label, Path: path})
+	}
+	return s, nil
+}
+
+func notInLabel(r rune) bool {
+	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-", r))
+}
+
+// tellDryRun says what would happen.
+func (a *app) tellDryRun(o stage.Outcome) error {
+	if o.Hit {
+		fmt.Fprintf(a.stdout, "hit %s\n", o.ID)
+		return nil
+	}
+	fmt.Fprintf(a.stdout, "miss %s\n", o.ID)
+	return &exitError{exitMiss, nil}
+}
+
+// tellRun says what happened, and exits as the command did.
+func (a *app) tellRun(s *stage.Stage, o stage.Outcome) error {
+	name := s.Title()
+	switch {
+	case o.Hit:
+		a.note("%s: given back from %s, saved %s", name, short(o.ID), duration(o.Took))
+	case o.NotKept != "":
+		fmt.Fprintf(a.stderr, "larder: %s: not kept: %s\n", name, o.NotKept)
+	case len(o.Differs) > 0:
+		err := fmt.Errorf("%s: not the same as what is kept as %s: %s", name, short(o.ID), strings.Join(o.Differs, ", "))
+		return &exitError{exitFindings, err}
+	case o.Checked:
+		a.note("%s: ran in %s; the same as what is kept as %s", name, duration(o.Took), short(o.ID))
+	default:
+		a.note("%s: ran in %s; kept %s as %s", name, duration(o.Took), size(o.Size), short(o.ID))
+	}
+	if o.Exit != 0 {
+		return &exitError{o.Exit, nil}
+	}
+	return nil
+}
+
+// runError gives a failure to start the command the code that shells give it.
+func runError(err error) error {
+	var c *stage.CommandError
+	var unfit *keying.Error // parameters that no key can be made of
+	switch {
+	case errors.As(err, &c) && (errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist)):
+		return &exitError{127, err}
+	case errors.As(err, &c):
+		return &exitError{126, err}
+	case errors.As(err, &unfit), errors.Is(err, stage.ErrMisused):
+		return &exitError{exitMisused, err}
+	}
+	return err
+}
+
+// spool saves standard input in a file, since it must be known before the command may run.
+func spool(r io.Reader) (path string, err error) {
+	f, err := os.CreateTemp("", "larder-stdin-*")
+	if err != nil {
+		return "", err
+	}
+	_, err = io.Copy(f, r)
+	if err = errors.Join(err, f.Close()); err != nil {
+		os.Remove(f.Name())
+		return "", fmt.Errorf("read standard input: %w", err)
+	}
+	return filepath.Clean(f.Name()), nil
+}

@@ -1,0 +1,239 @@
+package cli
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/larder-store/larder"
+	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/codec"
+	"github.com/larder-store/larder/keying"
+)
+
+func newShow(a *app) *cobra.Command {
+	var f filterFlags
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "show [flags] [ID...]",
+		Short: "Tell what components are, and what is kept of them",
+		Long: `Tell what components are, what they were computed from, and which of their attributes
+are kept: of those that are named, or of all that are chosen by type, parameters and time.
+
+ID is the beginning of a key. Also the inputs of what is kept can be shown, whether or
+not anything is kept of them.`,
+		Example: `  larder show 3f2a9c
+  larder show --type lab/fit -p tau=0.02 --json | jq .inputs`,
+		RunE: func(cmd *cobra.Command, args []string) error { return a.show(cmd.Context(), &f, args, asJSON) },
+	}
+	f.add(cmd)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "as JSON objects, one a line")
+	return cmd
+}
+
+// shown is all that is known of a component.
+type shown struct {
+	ID         string       `json:"id"`
+	Type       string       `json:"type,omitempty"`
+	Version    string       `json:"version,omitempty"`
+	Parameters any          `json:"parameters,omitempty"`
+	AsOf       *time.Time   `json:"as_of,omitempty"`
+	Inputs     []shownInput `json:"inputs,omitempty"`
+	Attributes []shownValue `json:"attributes,omitempty"`
+}
+
+type shownInput struct {
+	ID         string `json:"id"`
+	Type       string `json:"type,omitempty"`
+	Parameters any    `json:"parameters,omitempty"`
+}
+
+type shownValue struct {
+	Name   string    `json:"name"`
+	Size   int64     `json:"size"`
+	SHA256 string    `json:"sha256"`
+	Stored time.Time `json:"stored"`
+	Took   float64   `json:"took_s,omitempty"` // to compute
+	Codec  string    `json:"codec,omitempty"`
+}
+
+func (a *app) show(ctx context.Context, f *filterFlags, args []string, asJSON bool) error {
+	if (len(args) > 0) == f.used() {
+		return misused("show: name components, or choose them by --type, -p and --since; either, not both")
+	}
+	for _, prefix := range args {
+		if err := checkID(prefix); err != nil {
+			return err
+		}
+	}
+	store, err := a.openToRead(ctx)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	ids, err := f.components(ctx, store.Backend(), args)
+	if err != nil {
+		return err
+	}
+	for i, id := range ids {
+		s, err := look(ctx, store, id)
+		if err != nil {
+			return err
+		}
+		if s.Type == "" && len(s.Attributes) == 0 {
+			return &exitError{exitMiss, fmt.Errorf("nothing is known of %s", short(id))}
+		}
+		if asJSON {
+			err = writeJSON(a.stdout, s)
+		} else {
+			err = a.tellShown(s, i > 0)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// components returns the keys of the components that are named, or chosen.
+func (f *filterFlags) components(ctx context.Context, b larder.Backend, args []string) ([]string, error) {
+	var ids []string
+	for _, prefix := range args {
+		id, err := findComponent(ctx, b, prefix)
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	if len(args) > 0 {
+		return ids, nil
+	}
+	flt, err := f.filter(ctx, "", time.Now())
+	if err != nil {
+		return nil, err
+	}
+	chosen, err := newestLast(ctx, b, flt)
+	if err != nil {
+		return nil, err
+	}
+	seen := map[string]bool{}
+	for _, e := range chosen {
+		if !seen[e.id] {
+			seen[e.id] = true
+			ids = append(ids, e.id)
+		}
+	}
+	if len(ids) == 0 {
+		return nil, &exitError{exitMiss, errors.New("nothing found")}
+	}
+	return ids, nil
+}
+
+// look gathers what is known of a component.
+func look(ctx context.Context, store *larder.Store, id string) (shown, error) {
+	s := shown{ID: id}
+	desc, known, err := describe(ctx, store.Backend(), id)
+	if err != nil {
+		return s, err
+	}
+	if known {
+		s.Type, s.Version, s.Parameters = desc.Type, desc.Version, plain(desc.Parameters)
+		if !desc.AsOf.IsZero() {
+			s.AsOf = &desc.AsOf
+		}
+	}
+	for _, key := range desc.Inputs {
+		in := shownInput{ID: key}
+		d, known, err := describe(ctx, store.Backend(), key)
+		if err != nil {
+			return s, err
+		}
+		if known {
+			in.Type, in.Parameters = d.Type, plain(d.Parameters)
+		}
+		s.Inputs = append(s.Inputs, in)
+	}
+	for e, err := range entries(ctx, store.Backend(), filter{prefix: id}) {
+		if err != nil {
+			return s, err
+		}
+		v, err := lookValue(ctx, store, e)
+		if errors.Is(err, larder.ErrNotFound) {
+			continue // removed meanwhile
+		}
+		if err != nil {
+			return s, err
+		}
+		s.Attributes = append(s.Attributes, v)
+	}
+	slices.SortFunc(s.Attributes, func(a, b shownValue) int { return strings.Compare(a.Name, b.Name) })
+	return s, nil
+}
+
+// tellShown tells of a component, after others with an empty line between.
+func (a *app) tellShown(s shown, after bool) error {
+	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	if after {
+		fmt.Fprintln(w)
+	}
+	fmt.Fprintf(w, "id\t%s\n", s.ID)
+	if s.Type != "" {
+		fmt.Fprintf(w, "type\t%s\nversion\t%s\n", printable(s.Type), printable(s.Version))
+	}
+	if text := parameterText(s.Parameters); text != "" {
+		fmt.Fprintf(w, "parameters\t%s\n", text)
+	}
+	if s.AsOf != nil {
+		fmt.Fprintf(w, "as of\t%s\n", s.AsOf.Format(time.RFC3339))
+	}
+	for _, in := range s.Inputs {
+		fmt.Fprintf(w, "input\t%s  %s  %s\n", short(in.ID), printable(orUnknown(in.Type)), cutText(parameterText(in.Parameters)))
+	}
+	for _, v := range s.Attributes {
+		took := ""
+		if v.Took > 0 {
+			took = ", took " + duration(time.Duration(v.Took*float64(time.Second)))
+		}
+		fmt.Fprintf(w, "kept\t%s  %s, %s ago%s\n", printable(v.Name), size(v.Size), age(time.Since(v.Stored)), took)
+	}
+	return w.Flush()
+}
+
+// lookValue gathers what is known of a value, whose entry a list may tell in part.
+func lookValue(ctx context.Context, store *larder.Store, e entry) (shownValue, error) {
+	info, err := store.Backend().Stat(ctx, e.info.Key)
+	if err != nil {
+		return shownValue{}, err
+	}
+	v := shownValue{
+		Name:   e.attribute,
+		Size:   info.Size,
+		SHA256: hex.EncodeToString(info.Digest[:]),
+		Stored: info.ModTime.UTC(),
+		Codec:  info.Meta[codec.MetaKey],
+	}
+	if took, ok := larder.Cost(info); ok {
+		v.Took = took.Seconds()
+	}
+	return v, nil
+}
+
+// describe returns what the component of a key is; false if the store does not know.
+func describe(ctx context.Context, b larder.Backend, id string) (keying.Description, bool, error) {
+	preimage, err := readWhole(ctx, b, backend.Key{Shelf: backend.ShelfComponents, Name: id})
+	if errors.Is(err, larder.ErrNotFound) || errors.Is(err, larder.ErrCorrupt) {
+		return keying.Description{}, false, nil
+	}
+	if err != nil {
+		return keying.Description{}, false, err
+	}
+	d, err := keying.Decode(preimage)
+	return d, err == nil, nil
+}

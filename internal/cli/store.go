@@ -1,0 +1,209 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/larder-store/larder"
+	_ "github.com/larder-store/larder/backend/blob/file"
+	"github.com/larder-store/larder/backend/mem"
+	_ "github.com/larder-store/larder/backend/shelve"
+)
+
+// storeVariable names the store where no flag does.
+const storeVariable = "LARDER_STORE"
+
+// url returns where the store is.
+func (a *app) url() (string, error) {
+	if a.storeURL != "" {
+		return a.storeURL, nil
+	}
+	if url := os.Getenv(storeVariable); url != "" {
+		return url, nil
+	}
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return "", misused("no store is named (by --store or LARDER_STORE), and there is no cache directory for the default one: %v", err)
+	}
+	return filepath.Join(dir, "larder", "store"), nil
+}
+
+// open opens the store to write. wait bounds how long it waits for another process's
+// computation; 0 is the library's default.
+func (a *app) open(ctx context.Context, wait time.Duration) (*larder.Store, error) {
+	rawURL, err := a.url()
+	if err != nil {
+		return nil, err
+	}
+	return larder.Open(ctx, rawURL, a.options(wait))
+}
+
+// openToChange opens the store for a command that changes it, unless it only tells what it would do.
+func (a *app) openToChange(ctx context.Context, dryRun bool) (*larder.Store, error) {
+	if dryRun {
+		return a.openToRead(ctx)
+	}
+	return a.open(ctx, 0)
+}
+
+func (a *app) options(wait time.Duration) *larder.Options {
+	return &larder.Options{Logger: slog.New(&words{a: a}), MaxWait: wait}
+}
+
+// openToRead opens the store for a command that changes nothing, and so makes no store
+// where there is none. The default store is empty then.
+func (a *app) openToRead(ctx context.Context) (*larder.Store, error) {
+	rawURL, err := a.url()
+	if err != nil {
+		return nil, err
+	}
+	if dir, ok := localDir(rawURL); ok {
+		_, err := os.Stat(dir)
+		absent := errors.Is(err, fs.ErrNotExist)
+		if absent && a.storeURL == "" && os.Getenv(storeVariable) == "" {
+			return larder.New(mem.New(nil), a.options(0)), nil
+		}
+		if absent {
+			return nil, fmt.Errorf("there is no store at %s yet; check the path, or store something there", dir)
+		}
+	}
+	return larder.Open(ctx, readOnly(rawURL), a.options(0))
+}
+
+// tally counts what a store was asked for, for "larder stats".
+func (a *app) tally(c counts) {
+	rawURL, err := a.url()
+	if err != nil {
+		return
+	}
+	if t, err := tallyOf(rawURL); err == nil {
+		t.count(c)
+	}
+}
+
+// localDir returns the directory of a store on this machine.
+func localDir(rawURL string) (dir string, ok bool) {
+	if isPath(rawURL) {
+		return rawURL, true
+	}
+	u, err := url.Parse(rawURL)
+	if err != nil || u.Scheme != "shelve" && u.Scheme != "file" || u.Host != "" {
+		return "", false
+	}
+	if dir, err = url.PathUnescape(u.Opaque); err != nil || dir != "" {
+		return dir, err == nil // file:relative/dir
+	}
+	return filepath.FromSlash(u.Path), u.Path != ""
+}
+
+// inDir returns the URL of a store on this machine with another directory.
+func inDir(rawURL, dir string) string {
+	if isPath(rawURL) {
+		return dir
+	}
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		return rawURL
+	}
+	moved := url.URL{Scheme: u.Scheme, Opaque: (&url.URL{Path: filepath.ToSlash(dir)}).EscapedPath(), RawQuery: u.RawQuery}
+	return moved.String()
+}
+
+// readOnly returns the URL of a store as one to read only, where there is such a thing.
+func readOnly(rawURL string) string {
+	const parameter = "readonly"
+	if isPath(rawURL) {
+		rawURL = "shelve:" + (&url.URL{Path: filepath.ToSlash(rawURL)}).EscapedPath()
+	}
+	u, err := url.Parse(rawURL)
+	if err != nil || u.Scheme != "shelve" || u.Query().Has(parameter) {
+		return rawURL
+	}
+	if u.RawQuery != "" {
+		u.RawQuery += "&"
+	}
+	u.RawQuery += parameter + "=true"
+	return u.String()
+}
+
+// schemeOf returns the scheme of a store's URL; "" for a plain path.
+func schemeOf(rawURL string) string {
+	if isPath(rawURL) {
+		return ""
+	}
+	scheme, _, _ := strings.Cut(rawURL, ":")
+	return strings.ToLower(scheme)
+}
+
+// isPath reports whether a store is named by a plain path. One letter before a colon is
+// a drive of Windows.
+func isPath(rawURL string) bool {
+	scheme, _, ok := strings.Cut(rawURL, ":")
+	return !ok || len(scheme) < 2 || strings.ContainsFunc(scheme, notInScheme)
+}
+
+func notInScheme(r rune) bool {
+	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("+-.", r))
+}
+
+// words is a slog.Handler that tells a Store's messages as a line each.
+type words struct {
+	a     *app
+	attrs []slog.Attr
+}
+
+// Enabled implements slog.Handler.
+func (w *words) Enabled(_ context.Context, level slog.Level) bool {
+	if w.a.quiet {
+		return level >= slog.LevelError
+	}
+	return level >= slog.LevelInfo
+}
+
+// Handle implements slog.Handler.
+func (w *words) Handle(_ context.Context, r slog.Record) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "larder: %s", strings.TrimPrefix(r.Message, "larder: "))
+	tell := func(attr slog.Attr) bool {
+		err, ok := attr.Value.Any().(error)
+		switch {
+		case !ok: // a key: the error has it
+		case errors.Is(err, larder.ErrLocked):
+			fmt.Fprintf(&b, ": %s", afterText(err.Error(), larder.ErrLocked.Error()+": "))
+		default:
+			fmt.Fprintf(&b, ": %v", err)
+		}
+		return true
+	}
+	for _, attr := range w.attrs {
+		tell(attr)
+	}
+	r.Attrs(tell)
+	b.WriteByte('\n')
+	_, err := w.a.stderr.Write([]byte(b.String()))
+	return err
+}
+
+// WithAttrs implements slog.Handler.
+func (w *words) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return &words{w.a, append(w.attrs[:len(w.attrs):len(w.attrs)], attrs...)}
+}
+
+// WithGroup implements slog.Handler; a Store has no groups.
+func (w *words) WithGroup(string) slog.Handler { return w }
+
+// afterText returns what follows the last mark in text; all, if there is none.
+func afterText(text, mark string) string {
+	if i := strings.LastIndex(text, mark); i >= 0 {
+		return text[i+len(mark):]
+	}
+	return text
+}

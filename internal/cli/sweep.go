@@ -1,0 +1,116 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/larder-store/larder"
+	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/internal/audit"
+	"github.com/larder-store/larder/internal/lease"
+)
+
+type sweepFlags struct {
+	dryRun, compact, quarantine, json bool
+	grace                             string
+}
+
+func newSweep(a *app) *cobra.Command {
+	var f sweepFlags
+	cmd := &cobra.Command{
+		Use:   "sweep [flags]",
+		Short: "Remove what interrupted writers left behind",
+		Long: `Remove what interrupted and overwritten puts left behind, and give space back. No value
+that can be read is removed. The store may be in use.`,
+		Example: `  larder sweep -n
+  larder sweep --compact`,
+		Args: none,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.sweep(cmd.Context(), &f) },
+	}
+	fl := cmd.Flags()
+	fl.BoolVarP(&f.dryRun, "dry-run", "n", false, "tell what would be removed, and remove nothing")
+	fl.BoolVar(&f.compact, "compact", false, "rewrite files that are mostly free space; others wait meanwhile")
+	fl.StringVar(&f.grace, "grace", "", "spare what is younger, such as 12h (default: the backend's)")
+	fl.BoolVar(&f.quarantine, "quarantine", false, "also remove what check --repair moved out of the way")
+	fl.BoolVar(&f.json, "json", false, "the report as a JSON object")
+	return cmd
+}
+
+func (a *app) sweep(ctx context.Context, f *sweepFlags) error {
+	opts := backend.SweepOptions{DryRun: f.dryRun, Compact: f.compact}
+	if f.grace != "" {
+		var err error
+		if opts.Grace, err = parseAge(f.grace); err != nil {
+			return misused("--grace: %v", err)
+		}
+		opts.Grace = max(opts.Grace, time.Nanosecond) // 0 would be the default
+	}
+	store, err := a.openToChange(ctx, f.dryRun)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	quarantined := 0
+	if f.quarantine {
+		if quarantined, err = dropQuarantine(ctx, store.Backend(), f.dryRun); err != nil {
+			return err
+		}
+	}
+	r, err := backend.Sweep(ctx, store.Backend(), opts)
+	if err != nil {
+		return err
+	}
+	leases, err := lease.Sweep(ctx, store.Backend(), opts)
+	if err != nil {
+		return err
+	}
+	r.Orphans += leases.Orphans
+	r.OrphanBytes += leases.OrphanBytes
+	r.Kept += leases.Kept
+	if f.json {
+		return writeJSON(a.stdout, sweepText{r.Orphans, r.OrphanBytes, r.Kept, r.Dangling, r.Compacted, quarantined})
+	}
+	verb := "removed"
+	if f.dryRun {
+		verb = "would remove"
+	}
+	_, err = fmt.Fprintf(a.stdout, "%s %s, %s; spared %d\n", verb, count(r.Orphans, "leftover"), size(r.OrphanBytes), r.Kept)
+	if err == nil && f.quarantine {
+		_, err = fmt.Fprintf(a.stdout, "%s %s in quarantine\n", verb, count(quarantined, "value"))
+	}
+	if err == nil && f.compact {
+		_, err = fmt.Fprintf(a.stdout, "given back by compaction: %s\n", size(r.Compacted))
+	}
+	if err == nil && r.Dangling > 0 {
+		_, err = fmt.Fprintf(a.stdout, "%s without data: see larder check\n", count(r.Dangling, "value"))
+	}
+	return err
+}
+
+// sweepText is the report as JSON.
+type sweepText struct {
+	Orphans     int   `json:"orphans"`
+	OrphanBytes int64 `json:"orphan_bytes"`
+	Kept        int   `json:"kept"`
+	Dangling    int   `json:"dangling"`
+	Compacted   int64 `json:"compacted_bytes"`
+	Quarantined int   `json:"quarantined"`
+}
+
+// dropQuarantine removes, or counts, what is in quarantine.
+func dropQuarantine(ctx context.Context, b larder.Backend, dryRun bool) (int, error) {
+	var keys []backend.Key
+	for info, err := range b.List(ctx, audit.Quarantine, backend.ListOptions{}) {
+		if err != nil {
+			return 0, err
+		}
+		keys = append(keys, info.Key)
+	}
+	if dryRun {
+		return len(keys), nil
+	}
+	return len(keys), backend.DeleteBatch(ctx, b, keys)
+}
