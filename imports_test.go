@@ -55,11 +55,18 @@ var directions = []struct {
 	{"internal/verify", []string{"backend"}, ""},
 	{"internal/lease", []string{"backend", "internal/verify"}, ""},
 	{"internal/indexed", []string{"backend", "internal/..."}, ""},
+	{"internal/audit", []string{"backend", "keying", "internal/lease", "internal/verify"}, "works on any backend"},
+	{"internal/stage", []string{"", "backend", "component", "keying", "golang.org/x/sys"}, "runs, whatever the store and the command line"},
+	{"internal/gocloud", []string{"backend", "backend/blob", "gocloud.dev"}, "what the clouds on gocloud.dev share; no SDK"},
 	{"backend/all", []string{"backend/..."}, "blank imports, nothing else"},
 	{"backend/...", []string{"backend", "keying", "component", "internal/...", "SIBLINGS BELOW", "EXTERNAL"}, "never the root, never a sibling"},
-	{"conformance/law", []string{"backend", "backend/mem", "github.com/anishathalye/porcupine"}, "runs outside of tests"},
+	{"conformance/law", []string{"backend", "backend/mem", "github.com/anishathalye/porcupine", "golang.org/x/sync"}, "runs outside of tests"},
+	{"conformance/fault", []string{"backend"}, "wraps any backend"},
 	{"conformance", []string{"backend", "backend/mem", "conformance/law", "EXTERNAL"}, ""},
 	{"readers", nil, "formats stand alone"},
+	{"readers/export", []string{"codec", "readers"}, ""},
+	{"cmd/larder", []string{"internal/cli"}, "the command is internal/cli; what it links is its start"},
+	{"cmd/larder-cloud", []string{"internal/cli", "backend/all"}, "the same, with every backend"},
 	{"", []string{"component", "keying", "codec", "backend", "internal/verify", "internal/lease"}, "a user links only the backends that he imports"},
 }
 
@@ -113,11 +120,17 @@ func allowed(t *testing.T, may []string, from, imp string) bool {
 	})
 }
 
-// A user of the library, of mem or of shelves links no cloud, no database and no
-// other engine than his own.
+// A user of the library, of mem, of shelves or of the command links no cloud, no database and no
+// other engine than his own. The command's companion links them all.
 func TestWhatIsLinked(t *testing.T) {
 	heavy := []string{"github.com/aws/", "gocloud.dev", "cloud.google.com", "github.com/Azure/", "github.com/jackc/", "go.etcd.io/bbolt", "pgregory.net/rapid", "gonum.org"}
 	all := packages(t)
+	for _, sdk := range []string{"github.com/aws/", "cloud.google.com", "github.com/Azure/"} {
+		links := func(dep string) bool { return strings.HasPrefix(dep, sdk) }
+		if !slices.ContainsFunc(all[module+"/cmd/larder-cloud"].Deps, links) {
+			t.Errorf("cmd/larder-cloud does not link %s", sdk)
+		}
+	}
 	for path, but := range map[string][]string{
 		"":                nil,
 		"component":       nil,
@@ -128,6 +141,7 @@ func TestWhatIsLinked(t *testing.T) {
 		"backend/shelve":  {"go.etcd.io/bbolt"},
 		"conformance/law": nil,
 		"readers":         nil,
+		"cmd/larder":      {"go.etcd.io/bbolt"},
 	} {
 		p, ok := all[strings.TrimSuffix(module+"/"+path, "/")]
 		if !ok {
