@@ -54,6 +54,21 @@ func TestRequestBudget(t *testing.T) {
 	}
 }
 
+// An empty value has no first byte that a range could ask for.
+func TestBudgetOfAnEmptyValue(t *testing.T) {
+	for name, server := range map[string]func(testing.TB) *servers.Server{"gofakes3": servers.GoFakeS3, "versitygw": servers.VersityGW} {
+		b, p := behindProxy(t, server, "")
+		if _, err := tryPut(b, "a", "", backend.PutOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		p.Counts()
+		wants(t, b, "a", "")
+		if got := p.Counts(); !maps.Equal(got, map[string]int{"GET": 1}) {
+			t.Errorf("%s: a hit of an empty value takes %v, want 1 GET", name, got)
+		}
+	}
+}
+
 func TestListBudget(t *testing.T) {
 	ctx := context.Background()
 	b, p := behindProxy(t, servers.GoFakeS3, "")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"os"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -15,13 +16,15 @@ import (
 	"gocloud.dev/blob"
 	_ "gocloud.dev/blob/s3blob"
 
+	"github.com/larder-store/larder"
 	"github.com/larder-store/larder/backend"
 	_ "github.com/larder-store/larder/backend/blob/s3"
+	"github.com/larder-store/larder/component"
 )
 
 func contenders(endpoint, bucket string) ([]contender, error) {
 	ctx := context.Background()
-	ours, err := larder(ctx, endpoint, bucket)
+	b, err := backend.Open(ctx, "s3://"+bucket+"?endpoint="+endpoint)
 	if err != nil {
 		return nil, err
 	}
@@ -30,25 +33,25 @@ func contenders(endpoint, bucket string) ([]contender, error) {
 		return nil, err
 	}
 	cloud, err := gocloud(ctx, endpoint, bucket)
-	return []contender{ours, raw, cloud}, err
+	return []contender{ours(b), raw, cloud, store(b)}, err
 }
 
-// larder is our backend. The digests of what is put are known, as they are to a Store.
-func larder(ctx context.Context, endpoint, bucket string) (contender, error) {
-	b, err := backend.Open(ctx, "s3://"+bucket+"?endpoint="+endpoint)
-	if err != nil {
-		return contender{}, err
-	}
+// ours is our backend. The digests of what is put are known, as they are to a Store.
+func ours(b backend.Backend) contender {
 	known := map[int64]backend.PutOptions{}
-	return contender{
-		name: "larder",
-		put: func(ctx context.Context, name string, body io.ReadSeeker, size int64) error {
-			opts, err := remember(known, body, size)
-			if err != nil {
-				return err
-			}
-			_, err = b.Put(ctx, place(name), body, opts)
+	put := func(ctx context.Context, name string, body io.ReadSeeker, size int64) error {
+		opts, err := remember(known, body, size)
+		if err != nil {
 			return err
+		}
+		_, err = b.Put(ctx, place(name), body, opts)
+		return err
+	}
+	return contender{
+		name:  "larder",
+		small: put,
+		large: func(ctx context.Context, name string, body *os.File, size int64) error {
+			return put(ctx, name, body, size)
 		},
 		get: func(ctx context.Context, name string, w io.Writer) error {
 			body, _, err := b.Get(ctx, place(name))
@@ -69,7 +72,29 @@ func larder(ctx context.Context, endpoint, bucket string) (contender, error) {
 			}
 			return n, nil
 		},
-	}, nil
+	}
+}
+
+// store is a Store on our backend: it sums what is put, and checks what is got.
+func store(b backend.Backend) contender {
+	s := larder.New(b, nil)
+	one := func(name string) larder.Component { return component.New("bench", "1", name) }
+	return contender{
+		name: "larder's Store",
+		large: func(ctx context.Context, name string, body *os.File, _ int64) error {
+			_, err := s.Put(ctx, one(name), "value", body)
+			return err
+		},
+		get: func(ctx context.Context, name string, w io.Writer) error {
+			body, _, err := s.Reader(ctx, one(name), "value")
+			if err != nil {
+				return err
+			}
+			defer body.Close()
+			_, err = io.Copy(w, body)
+			return err
+		},
+	}
 }
 
 func place(name string) backend.Key {
@@ -102,15 +127,18 @@ func sdk(ctx context.Context, endpoint, bucket string) (contender, error) {
 	if err != nil {
 		return contender{}, err
 	}
-	client := s3.NewFromConfig(cfg, func(o *s3.Options) { o.BaseEndpoint, o.UsePathStyle = &endpoint, true })
+	client := s3.NewFromConfig(cfg, func(o *s3.Options) {
+		o.BaseEndpoint, o.UsePathStyle = &endpoint, true
+		o.DisableLogOutputChecksumValidationSkipped = true
+	})
 	manager := transfermanager.New(client)
 	return contender{
 		name: "raw SDK",
-		put: func(ctx context.Context, name string, body io.ReadSeeker, size int64) error {
-			if size > 64<<20 {
-				_, err := manager.UploadObject(ctx, &transfermanager.UploadObjectInput{Bucket: &bucket, Key: &name, Body: body})
-				return err
-			}
+		large: func(ctx context.Context, name string, body *os.File, _ int64) error {
+			_, err := manager.UploadObject(ctx, &transfermanager.UploadObjectInput{Bucket: &bucket, Key: &name, Body: body})
+			return err
+		},
+		small: func(ctx context.Context, name string, body io.ReadSeeker, _ int64) error {
 			_, err := client.PutObject(ctx, &s3.PutObjectInput{Bucket: &bucket, Key: &name, Body: body})
 			return err
 		},
@@ -143,10 +171,14 @@ func gocloud(ctx context.Context, endpoint, bucket string) (contender, error) {
 	if err != nil {
 		return contender{}, err
 	}
+	options := &blob.WriterOptions{ContentType: "application/octet-stream"}
 	return contender{
 		name: "gocloud",
-		put: func(ctx context.Context, name string, body io.ReadSeeker, _ int64) error {
-			return b.Upload(ctx, name, body, &blob.WriterOptions{ContentType: "application/octet-stream"})
+		small: func(ctx context.Context, name string, body io.ReadSeeker, _ int64) error {
+			return b.Upload(ctx, name, body, options)
+		},
+		large: func(ctx context.Context, name string, body *os.File, _ int64) error {
+			return b.Upload(ctx, name, body, options)
 		},
 		get: func(ctx context.Context, name string, w io.Writer) error {
 			r, err := b.NewReader(ctx, name, nil)

@@ -32,6 +32,10 @@ type Fault struct {
 	Cut int64
 	// Corrupt flips a bit of the response's body at this offset, counted from 1.
 	Corrupt int64
+	// CorruptRequest is Corrupt for the request's body.
+	CorruptRequest int64
+	// Slow pauses within the response's body, after its first KiB.
+	Slow time.Duration
 }
 
 // Proxy is an HTTP server in front of another.
@@ -136,6 +140,9 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	out.URL.Scheme, out.URL.Host = p.target.Scheme, p.target.Host
 	out.RequestURI = "" // Host stays what the client signed
 	out.Header.Del("Expect")
+	if f.CorruptRequest > 0 {
+		out.Body = io.NopCloser(&corrupting{r: r.Body, at: f.CorruptRequest - 1})
+	}
 	resp, err := transport.RoundTrip(out)
 	if err != nil {
 		hangUp(w)
@@ -162,6 +169,11 @@ func pass(w http.ResponseWriter, resp *http.Response, f Fault) {
 	var body io.Reader = resp.Body
 	if f.Corrupt > 0 {
 		body = &corrupting{r: body, at: f.Corrupt - 1}
+	}
+	if f.Slow > 0 {
+		io.CopyN(w, body, 1<<10)
+		http.NewResponseController(w).Flush()
+		time.Sleep(f.Slow)
 	}
 	if f.Cut == 0 {
 		io.Copy(w, body)

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -80,7 +81,7 @@ func Missing(t testing.TB, format string, args ...any) {
 	t.Skipf("NOT TESTED: "+format, args...)
 }
 
-// freePort returns a port that was free a moment ago.
+// freePort returns a port that was free a moment ago. Somebody may take it meanwhile: [once] tries again.
 func freePort() (int, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -136,7 +137,15 @@ func run(cmd *exec.Cmd, name, url, dir string) (*Server, error) {
 
 // once starts a server at its first use and remembers how that went.
 func once(start func() (*Server, error)) func(t testing.TB) *Server {
-	get := sync.OnceValues(start)
+	get := sync.OnceValues(func() (*Server, error) {
+		for try := 1; ; try++ {
+			s, err := start()
+			taken := err != nil && strings.Contains(err.Error(), "address already in use")
+			if !taken || try == 5 {
+				return s, err
+			}
+		}
+	})
 	return func(t testing.TB) *Server {
 		t.Helper()
 		s, err := get()
