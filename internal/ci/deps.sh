@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Installs what the tests use beside Go, where it is missing and can be installed:
-# NumPy, which must open what package codec writes. Without it those tests say loudly that
-# they were skipped; in CI they fail.
+# Installs what the tests use beside Go, where it is missing and can be installed: NumPy,
+# which must open what package codec writes, and Node with npm, on which Azurite runs, the
+# emulator of Azure's storage. Without them those tests say loudly that they were skipped; in CI they fail.
 set -euo pipefail
 
 have_numpy() {
@@ -11,13 +11,19 @@ have_numpy() {
 	return 1
 }
 
-have_numpy && exit 0
+packages=()
+have_numpy || packages+=(python3-numpy)
+command -v node >/dev/null || packages+=(nodejs)
+command -v npm >/dev/null || packages+=(npm)
+if [ ${#packages[@]} = 0 ]; then exit 0; fi
+
+skipped="${packages[*]} missing and not installed; the tests that need them will be skipped"
 if ! command -v apt-get >/dev/null; then
-	echo 'deps: NumPy is missing (python3-numpy); the tests that need it will be skipped' >&2
+	echo "deps: $skipped" >&2
 	exit 0
 fi
 as_root=
 if [ "$(id -u)" != 0 ]; then as_root='sudo -n'; fi
 export DEBIAN_FRONTEND=noninteractive
-{ $as_root apt-get update -qq && $as_root apt-get install -y -qq --no-install-recommends python3-numpy; } >&2 ||
-	echo 'deps: NumPy could not be installed (python3-numpy); the tests that need it will be skipped' >&2
+{ $as_root apt-get update -qq && $as_root apt-get install -y -qq --no-install-recommends "${packages[@]}"; } >&2 ||
+	echo "deps: $skipped" >&2
