@@ -125,8 +125,7 @@ func TestMemoPanicReachesEveryWaiter(t *testing.T) {
 	for range 2 {
 		go func() { got <- call() }()
 	}
-	waitFor(t, func() bool { return s.Stats().Misses == 3 })
-	time.Sleep(10 * time.Millisecond) // from the miss to the flight; if too short, a caller computes for himself
+	waitFor(t, func() bool { return larder.Waiting(s) == 3 })
 	close(release)
 	for range 3 {
 		err, _ := await(t, got, "a panic").(error)
@@ -230,8 +229,7 @@ func TestMemoCancel(t *testing.T) {
 	go func() { _, err := larder.Memo(first, s, fit(1), "x", compute); results <- err }()
 	await(t, entered, "the computation")
 	go func() { _, err := larder.Memo(second, s, fit(1), "x", compute); results <- err }()
-	waitFor(t, func() bool { return s.Stats().Misses == 2 })
-	time.Sleep(10 * time.Millisecond) // from the miss to the flight; if too short, the test proves less
+	waitFor(t, func() bool { return larder.Waiting(s) == 2 })
 
 	leaveFirst()
 	if err := await(t, results, "the first one's return"); !errors.Is(err, context.Canceled) {

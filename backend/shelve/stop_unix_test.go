@@ -132,8 +132,8 @@ func TestStoppedHolder(t *testing.T) {
 // TestSlowHolder: a process that is at work is waited for beyond the timeout.
 func TestSlowHolder(t *testing.T) {
 	dir := t.TempDir()
-	b := open(t, dir, &shelve.Options{Timeout: time.Second})
-	holder := standing(t, dir, "sleep", "2500ms")
+	b := open(t, dir, &shelve.Options{Timeout: 2 * time.Second})
+	holder := standing(t, dir, "sleep", "4500ms")
 	if err := put(b, cache("k"), []byte("mine")); err != nil {
 		t.Errorf("put: %v", err)
 	}
@@ -259,7 +259,7 @@ func getter(dir string, args []string) error {
 func TestRemadeStore(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "store")
 	b := open(t, dir, nil)
-	first := standing(t, dir, "sleep", "1s")
+	first := standing(t, dir, "stop")
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	waiting := make(chan error)
@@ -267,11 +267,14 @@ func TestRemadeStore(t *testing.T) {
 		_, err := b.Put(ctx, cache("k"), strings.NewReader("v"), options([]byte("v")))
 		waiting <- err
 	}()
-	time.Sleep(200 * time.Millisecond)
+	time.Sleep(200 * time.Millisecond) // until it waits; if too short, the test proves less
 	if err := os.RemoveAll(dir); err != nil {
 		t.Fatal(err)
 	}
 	second := standing(t, dir, "stop")
+	if err := first.Process.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
 	first.Wait()
 	if err := <-waiting; !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("put beside a stopped holder: %v, want %v", err, context.DeadlineExceeded)
