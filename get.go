@@ -131,6 +131,8 @@ func (s *Store) open(ctx context.Context, key backend.Key, opts []GetOption) (io
 			return nil, Info{}, &Miss{Key: key, Reason: ErrNotFound}
 		case errors.Is(err, ErrCorrupt):
 			return nil, Info{}, s.foundCorrupt(key, "", err)
+		case errors.Is(err, ErrUnavailable) && ctx.Err() == nil:
+			s.unheard.add(key.String())
 		}
 		return nil, Info{}, err
 	}

@@ -22,6 +22,10 @@ func (s *Store) lease(ctx context.Context, key backend.Key) (l backend.Lease, wa
 	if s.leases == nil {
 		return nil, false, nil
 	}
+	if s.unheard.remove(key.String()) { // every request to a dead service costs the caller seconds
+		s.log.Warn("larder: no lease, since the store could not be asked; computing without", "key", key.String())
+		return nil, false, nil
+	}
 	deadline := time.Now().Add(s.maxWait)
 	asking, cancel := context.WithTimeout(ctx, max(s.maxWait, s.leases.TTL())) // a service may not answer at all
 	defer cancel()

@@ -2,6 +2,8 @@ package larder_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"runtime"
 	"sync/atomic"
 	"testing"
@@ -105,5 +107,54 @@ func TestWaitersDoNotQueueForTheLease(t *testing.T) {
 	}
 	if written.Load() != 1 {
 		t.Errorf("the lease changes hands or is renewed %d times, want once: its release", written.Load())
+	}
+}
+
+// Who could not even look a result up does not ask for its lease: a service that does not answer would
+// cost him the same seconds again. The next one asks.
+func TestNoLeaseFromTheSilent(t *testing.T) {
+	b := apart()
+	asked := false
+	b.onPut = func(key backend.Key, _ backend.PutOptions) error {
+		asked = asked || key.Shelf == "leases"
+		return nil
+	}
+	s := larder.New(b, &larder.Options{Logger: quiet})
+	claim := func() error {
+		claim, err := s.Claim(t.Context(), fit(2), "x")
+		if err == nil {
+			claim.Release()
+		}
+		return err
+	}
+	for _, step := range []struct {
+		name   string
+		silent bool
+		do     func() error
+		want   bool
+	}{
+		{"Memo", true, func() error { return memo(t, s, fit(1), "x") }, false},
+		{"Memo, of what a lookup finds", false, func() error { return memo(t, s, fit(1), "x") }, false},
+		{"Memo, of what a lookup misses", false, func() error { return memo(t, s, fit(3), "x") }, true},
+		{"Reader", true, func() error {
+			_, _, err := s.Reader(t.Context(), fit(2), "x")
+			if !errors.Is(err, larder.ErrUnavailable) {
+				return fmt.Errorf("%v, want %v", err, larder.ErrUnavailable)
+			}
+			return nil
+		}, false},
+		{"Claim behind it", true, claim, false},
+		{"the next Claim", false, claim, true},
+	} {
+		asked, b.onGet = false, nil
+		if step.silent {
+			b.onGet = func(backend.Key) error { return fmt.Errorf("%w: no answer", backend.ErrUnavailable) }
+		}
+		if err := step.do(); err != nil {
+			t.Errorf("%s: %v", step.name, err)
+		}
+		if asked != step.want {
+			t.Errorf("%s: the lease was asked for is %v, want %v", step.name, asked, step.want)
+		}
 	}
 }
