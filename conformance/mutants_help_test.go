@@ -1,0 +1,49 @@
+package conformance_test
+
+import (
+	"context"
+	"io"
+	"strings"
+)
+
+// slurp reads a body as one should.
+func slurp(b body) (string, error) {
+	if _, err := b.Seek(0, io.SeekStart); err != nil {
+		return "", err
+	}
+	text, err := io.ReadAll(b)
+	return string(text), err
+}
+
+// honest stores text in place of what was given.
+func (r *ref) honest(ctx context.Context, k key, text string, o put) (info, error) {
+	o.Size = int64(len(text))
+	return r.Backend.Put(ctx, k, strings.NewReader(text), o)
+}
+
+// load reads the value of k.
+func (r *ref) load(ctx context.Context, k key) (string, info, error) {
+	b, i, err := r.Backend.Get(ctx, k)
+	if err != nil {
+		return "", i, err
+	}
+	text, err := io.ReadAll(b)
+	return string(text), i, err
+}
+
+// hooked is a body of a Get with another Read or Close.
+type hooked struct {
+	io.Reader
+	close func() error
+}
+
+func (h hooked) Close() error {
+	if h.close != nil {
+		return h.close()
+	}
+	return nil
+}
+
+type readFunc func(p []byte) (int, error)
+
+func (f readFunc) Read(p []byte) (int, error) { return f(p) }
