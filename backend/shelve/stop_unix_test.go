@@ -267,7 +267,7 @@ func TestRemadeStore(t *testing.T) {
 		_, err := b.Put(ctx, cache("k"), strings.NewReader("v"), options([]byte("v")))
 		waiting <- err
 	}()
-	time.Sleep(200 * time.Millisecond) // until it waits; if too short, the test proves less
+	awaitSigned(t, filepath.Join(dir, "main.db.gate"), os.Getpid())
 	if err := os.RemoveAll(dir); err != nil {
 		t.Fatal(err)
 	}
