@@ -52,7 +52,7 @@ var bodyLaws = []Law{
 }
 
 // someSizes are one that every engine keeps inline and one that many keep in a file.
-var someSizes = []int{1000, 200_000}
+var someSizes = []int{1000, 80_000}
 
 func rewound(ctx context.Context, e *Env) error {
 	p := e.handle(ctx)

@@ -17,32 +17,26 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // filled returns opts with what is true of text.
 func filled(text string, opts backend.PutOptions) backend.PutOptions {
-	opts.Size = int64(len(text))
-	opts.Digest = sha256.Sum256([]byte(text))
-	opts.Sum = crc32.Checksum([]byte(text), castagnoli)
+	b := []byte(text)
+	opts.Size = int64(len(b))
+	opts.Digest = sha256.Sum256(b)
+	opts.Sum = crc32.Checksum(b, castagnoli)
 	return opts
 }
 
-// heard keeps the noise that many experiments ask for.
-var heard sync.Map // of noiseKey to string
-
-type noiseKey struct {
-	n    int
-	salt uint64
-}
-
-// noise returns n bytes that compress badly and are the same for the same salt.
+// noise returns n bytes that compress badly and are the same for the same salt. Mostly it
+// makes nothing: thousands of values are asked for, many of them large.
 func noise(n int, salt uint64) string {
-	if salt > 2 || n > 300_000 {
+	const longest = 300_000
+	if n > longest {
 		return makeNoise(n, salt)
 	}
-	if text, ok := heard.Load(noiseKey{n, salt}); ok {
-		return text.(string)
-	}
-	text := makeNoise(n, salt)
-	heard.Store(noiseKey{n, salt}, text)
-	return text
+	all := manyNoises()
+	at := int(salt * 7919 % uint64(len(all)-longest))
+	return all[at : at+n]
 }
+
+var manyNoises = sync.OnceValue(func() string { return makeNoise(1<<20, 0) })
 
 func makeNoise(n int, salt uint64) string {
 	b := make([]byte, n)

@@ -113,8 +113,10 @@ func load(ctx context.Context, b backend.Backend, key backend.Key) (string, back
 	if err != nil {
 		return "", info, err
 	}
-	text, err := io.ReadAll(body)
-	return string(text), info, errors.Join(err, body.Close())
+	var text strings.Builder
+	text.Grow(int(min(max(info.Size, 0), 1<<20)))
+	_, err = io.Copy(&text, body)
+	return text.String(), info, errors.Join(err, body.Close())
 }
 
 // body opens the value of key. Who gets it closes it.
