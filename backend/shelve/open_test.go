@@ -15,6 +15,7 @@ import (
 
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/backend/shelve"
+	"github.com/larder-store/larder/internal/ramdisk"
 )
 
 // TestURLs opens stores by all forms of URL.
@@ -123,7 +124,7 @@ func TestForeign(t *testing.T) {
 func TestMaking(t *testing.T) {
 	var dir string
 	for range 20 {
-		dir = filepath.Join(inMemory(t), "a", "b")
+		dir = filepath.Join(ramdisk.Dir(t), "a", "b")
 		var wg sync.WaitGroup
 		for range 8 {
 			wg.Go(func() {

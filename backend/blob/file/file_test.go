@@ -16,14 +16,26 @@ import (
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/backend/blob/file"
 	"github.com/larder-store/larder/conformance"
+	"github.com/larder-store/larder/conformance/law"
+	"github.com/larder-store/larder/internal/ramdisk"
 	"github.com/larder-store/larder/internal/verify"
 )
 
 func TestConformance(t *testing.T) {
 	conformance.Run(t, conformance.Config{
+		New:   func(t testing.TB) string { return "file://" + filepath.ToSlash(ramdisk.Dir(t)) },
+		Open:  func(ctx context.Context, loc string) (backend.Backend, error) { return backend.Open(ctx, loc) },
+		Crash: conformance.Self,
+	})
+}
+
+// TestConformanceOnDisk is a quick look with a real disk below, where places wait for it.
+func TestConformanceOnDisk(t *testing.T) {
+	conformance.Run(t, conformance.Config{
 		New:   func(t testing.TB) string { return "file://" + filepath.ToSlash(t.TempDir()) },
 		Open:  func(ctx context.Context, loc string) (backend.Backend, error) { return backend.Open(ctx, loc) },
 		Crash: conformance.Self,
+		Tier:  law.Quick,
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -89,9 +90,13 @@ func (t *tempFile) write(ctx context.Context, h header, src *blob.Body) error {
 	if _, err := t.f.Write(head); err != nil {
 		return err
 	}
-	_, err = io.CopyBuffer(struct{ io.Writer }{t.f}, cancellable{ctx, src}, make([]byte, min(256<<10, src.Size()+1)))
+	buf := buffers.Get().(*[]byte)
+	defer buffers.Put(buf)
+	_, err = io.CopyBuffer(struct{ io.Writer }{t.f}, cancellable{ctx, src}, *buf)
 	return err
 }
+
+var buffers = sync.Pool{New: func() any { b := make([]byte, 256<<10); return &b }}
 
 // cancellable ends a long copy with its context.
 type cancellable struct {
