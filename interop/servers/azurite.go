@@ -68,7 +68,8 @@ func installAzurite() (string, error) {
 	return script, nil
 }
 
-// AzureContainer makes a fresh container on Azurite and returns its name.
+// AzureContainer makes a fresh container on Azurite and returns its name. It is deleted at the end
+// of t: whatever Azurite does takes the longer the more it holds.
 func AzureContainer(t testing.TB) string {
 	t.Helper()
 	s := Azurite(t)
@@ -84,5 +85,10 @@ func AzureContainer(t testing.TB) string {
 	if err != nil {
 		t.Fatalf("create container %s: %v", name, err)
 	}
+	t.Cleanup(func() {
+		if _, err := c.Delete(context.Background(), nil); err != nil {
+			t.Errorf("delete container %s: %v", name, err)
+		}
+	})
 	return name
 }
