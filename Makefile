@@ -23,7 +23,7 @@ check:
 # A process with the race detector sleeps for a second before it ends, and many tests start processes.
 race: export GORACE = atexit_sleep_ms=10
 race:
-	$(GO) test -race -timeout 15m ./...
+	$(GO) test -race -parallel 4 -timeout 15m ./...
 
 # On servers that others wrote, which the tests start. Half of its time is theirs, so it does without -race.
 interop:
