@@ -221,6 +221,8 @@ func (a *app) tellRun(s *stage.Stage, o stage.Outcome) error {
 	case len(o.Differs) > 0:
 		err := fmt.Errorf("%s: not the same as what is kept as %s: %s", name, short(o.ID), strings.Join(o.Differs, ", "))
 		return &exitError{exitFindings, err}
+	case o.Late:
+		a.note("%s: ran in %s; another process had kept its run as %s", name, duration(o.Took), short(o.ID))
 	case o.Checked:
 		a.note("%s: ran in %s; the same as what is kept as %s", name, duration(o.Took), short(o.ID))
 	default:

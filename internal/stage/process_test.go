@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -66,14 +67,19 @@ func TestOneRunForMany(t *testing.T) {
 func TestRacingRunsNeverMix(t *testing.T) {
 	p := newPlace(t)
 	p.store = larder.New(mem.New(nil), &larder.Options{NoLease: true})
+	var kept atomic.Int64
 	var group sync.WaitGroup
 	for range 8 {
 		q := &place{t, t.TempDir(), p.store}
 		group.Go(func() {
 			// every run makes its own number, three times
 			s := &stage.Stage{Version: "1", Args: []string{"sh", "-c", "echo $$ | tee a b"}, Outputs: []string{"a", "b"}, Dir: q.dir}
-			if _, err := q.try(s); err != nil {
+			first, err := q.try(s)
+			if err != nil {
 				t.Error(err)
+			}
+			if !first.Hit && !first.Late {
+				kept.Add(1)
 			}
 			if got := q.run(s); !got.Hit || got.stdout != q.read("a") || got.stdout != q.read("b") {
 				t.Errorf("hit %v: stdout %q, a %q, b %q; want three times the same", got.Hit, got.stdout, q.read("a"), q.read("b"))
@@ -81,6 +87,9 @@ func TestRacingRunsNeverMix(t *testing.T) {
 		})
 	}
 	group.Wait()
+	if kept.Load() != 1 {
+		t.Errorf("%d runs say that they were kept, want 1", kept.Load())
+	}
 }
 
 func TestInterrupt(t *testing.T) {

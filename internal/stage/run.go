@@ -36,6 +36,7 @@ type Outcome struct {
 	Took    time.Duration // by the command, now or when it was kept
 	Size    int64         // of what is kept, in bytes
 	NotKept string        // why a run was not kept; empty if it was
+	Late    bool          // another run of the stage was kept while this one ran, and stays
 	Checked bool          // compared with a kept run
 	Differs []string      // in what
 }
@@ -257,7 +258,10 @@ func (r *runner) keep(ctx context.Context, claim *larder.Claim, packed *body) {
 	if errors.Is(err, errors.ErrUnsupported) {
 		_, err = claim.Put(ctx, packed)
 	}
-	if err != nil && !errors.Is(err, larder.ErrExists) {
+	switch {
+	case errors.Is(err, larder.ErrExists):
+		r.outcome.Late = true
+	case err != nil:
 		r.outcome.NotKept = err.Error()
 	}
 }
