@@ -172,7 +172,7 @@ func (p pipeline) endStage(t *testing.T) {
 	}
 }
 
-// Who was asleep while another took over ends well, keeps the output that it made, and replaces nothing.
+// Who was asleep while another took over ends well, keeps the output that it made, replaces nothing, and says so.
 func runWakesTooLate(t *testing.T, p pipeline) {
 	sleeper, other := p.pair(t)
 	sleeper.signal(t, syscall.SIGSTOP)
@@ -183,6 +183,7 @@ func runWakesTooLate(t *testing.T, p pipeline) {
 	before := stored(t, p.url)
 
 	sleeper.signal(t, syscall.SIGCONT)
+	sleeper.until(t, "another process had kept its run")
 	sleeper.leaves(t, madeBy(sleeper.pid))
 	if after := stored(t, p.url); after.Version != before.Version {
 		t.Errorf("the late one replaced version %q by %q", before.Version, after.Version)
