@@ -18,9 +18,10 @@ import (
 
 // bucket is a [blob.Bucket] of files.
 type bucket struct {
-	root  string
-	locks locks
-	disk  disk
+	root    string
+	locks   locks
+	disk    disk
+	lasting lasting
 }
 
 // disk makes what was written durable. A test looks on.
@@ -243,17 +244,23 @@ func (b *bucket) remove(ctx context.Context, path string) (string, error) {
 	return dir, nil
 }
 
-// syncUp makes the entries of a path durable, from dir up to the root. Those that were so
-// before cost a few microseconds each.
+// syncUp makes the entries of a path durable, from dir up to the root, or to where they are known to be.
 func (b *bucket) syncUp(dir string) error {
+	synced := map[string]identity{}
 	for {
+		id := identify(dir) // before its parent is synced, so that it is this one's name that lasts
 		// A directory that is gone was emptied by a Delete, which came after this Put.
 		if err := b.disk.syncDir(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		if dir == b.root || !strings.HasPrefix(dir, b.root) {
-			return nil
+		if dir == b.root || !strings.HasPrefix(dir, b.root) || b.lasting.has(dir, id) {
+			break
 		}
+		synced[dir] = id
 		dir = filepath.Dir(dir)
 	}
+	if len(synced) > 0 {
+		b.lasting.add(synced)
+	}
+	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -80,6 +81,54 @@ func TestOrderOfSyncs(t *testing.T) {
 	}
 	if !slices.Equal(d.events, []string{"."}) { // the directories that it left empty are gone
 		t.Errorf("a Delete syncs %q, want the root", d.events)
+	}
+}
+
+// A directory whose name is on the disk is not synced for the next Put's sake, unless it was removed
+// and made anew meanwhile, be it by another process.
+func TestDirectoriesThatLast(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("directories are told apart on Linux; elsewhere each is synced each time")
+	}
+	root := t.TempDir()
+	d := &disk{root: root, value: filepath.Join(root, "s", "a", "b!")}
+	b, other := d.open(t, true), open(t, root)
+	all := []string{"bytes", "s/a", "s", "."}
+	for _, step := range []struct {
+		name   string
+		before func()
+		want   []string
+	}{
+		{"first", func() {}, all},
+		{"second", func() {}, []string{"bytes", "s/a"}},
+		{"after it was made anew", func() {
+			os.RemoveAll(filepath.Join(root, "s"))
+			put(t, other, "a/c", "1")
+		}, all},
+		{"then", func() {}, []string{"bytes", "s/a"}},
+		{"after a part of it was made anew", func() {
+			os.RemoveAll(filepath.Join(root, "s", "a"))
+		}, []string{"bytes", "s/a", "s"}},
+	} {
+		step.before()
+		os.Remove(d.value)
+		d.events = nil
+		if _, err := tryPut(b, "a/b", strings.Repeat("x", 100), backend.PutOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(d.events, step.want) {
+			t.Errorf("%s: a Put syncs %q, want %q", step.name, d.events, step.want)
+		}
+	}
+
+	// What could not be made durable is tried again.
+	d.fail = "."
+	os.RemoveAll(filepath.Join(root, "s"))
+	for range 2 {
+		if _, err := tryPut(b, "a/b", strings.Repeat("x", 100), backend.PutOptions{}); !errors.Is(err, backend.ErrUnavailable) {
+			t.Errorf("Put where syncing the root fails: %v, want %v", err, backend.ErrUnavailable)
+		}
+		os.Remove(d.value)
 	}
 }
 
