@@ -13,7 +13,7 @@ import (
 )
 
 // moment is long enough for another goroutine to come in between.
-const moment = time.Millisecond
+const moment = 4 * time.Millisecond
 
 // unless is a Put that decides its conditions first and writes later.
 func (r *ref) unless(ctx context.Context, k key, b body, o put) (info, error) {
@@ -171,10 +171,17 @@ var conditionMutants = []mutant{
 		r.doPut = func(ctx context.Context, k key, b body, o put) (info, error) {
 			text, err := slurp(b)
 			i, perr := r.Backend.Put(ctx, k, b, o)
-			if err == nil && perr == nil && !o.IfAbsent && o.IfMatch == "" {
-				time.AfterFunc(moment, func() { r.honest(context.Background(), k, text, o) })
+			if err != nil || perr != nil || o.IfAbsent || o.IfMatch != "" {
+				return i, perr
 			}
-			return i, perr
+			r.place.mu.Lock()
+			late, lost := r.place.texts[k]
+			r.place.texts[k] = text
+			r.place.mu.Unlock()
+			if lost {
+				r.honest(context.Background(), k, late, o)
+			}
+			return i, nil
 		}
 	}},
 	{law: "model/walk", did: "deletes a directory with all below", breaks: deletesAllBelow},

@@ -142,7 +142,7 @@ var stormMutants = []mutant{
 			}
 			i, err := r.Backend.Put(ctx, k, b, o)
 			if r.place.puts.Add(1)%3 == 0 {
-				time.AfterFunc(2*moment, func() { r.honest(context.WithoutCancel(ctx), k, text, o) })
+				time.AfterFunc(moment/2, func() { r.honest(context.WithoutCancel(ctx), k, text, o) })
 			}
 			return i, err
 		}

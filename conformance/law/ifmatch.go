@@ -187,7 +187,7 @@ func (e *Env) raceToChange(ctx context.Context, handles []*probe) error {
 
 func ifMatchCounter(ctx context.Context, e *Env) error {
 	const workers = 8
-	steps := e.pick(20, 40, 500)
+	steps := e.pick(8, 40, 500)
 	key := e.key("s", "counter")
 	handles, err := e.several(ctx, workers)
 	if err != nil {

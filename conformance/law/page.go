@@ -104,7 +104,7 @@ func breakEarly(ctx context.Context, e *Env) error {
 
 func listCallback(ctx context.Context, e *Env) error {
 	p := e.handle(ctx)
-	keys := e.keys("s", e.pick(30, 150, 1500))
+	keys := e.keys("s", e.pick(12, 150, 1500))
 	p.fill(keys)
 	steps := 0
 	for info, err := range p.b.List(ctx, keys[0].Shelf, backend.ListOptions{}) {

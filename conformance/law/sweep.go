@@ -112,14 +112,17 @@ func sweepBeside(ctx context.Context, e *Env) error {
 	if err != nil {
 		return err
 	}
-	var busy atomic.Int32
+	var busy, sweeps atomic.Int32
 	busy.Store(workers)
-	steps := e.pick(30, 80, 2000)
+	steps := e.pick(15, 80, 2000)
+	const atLeast = 3 // sweeps beside which all of them work
 	return crowd(workers+1, func(w int) error {
 		p := crew[w]
 		if w == workers {
+			defer sweeps.Add(atLeast) // nobody waits for one that failed
 			for i := 0; busy.Load() > 0 && p.err == nil; i++ {
 				p.sweep(backend.SweepOptions{Grace: []time.Duration{0, time.Minute}[i%2], Compact: i%3 == 0})
+				sweeps.Add(1)
 			}
 			return p.err
 		}
@@ -127,7 +130,7 @@ func sweepBeside(ctx context.Context, e *Env) error {
 		key := func(i int) backend.Key { return e.key("s", fmt.Sprintf("w-%d/%04d", w, i)) }
 		text := func(i int) string { return fmt.Sprintf("%d ", i) + noise(someSizes[i%2], uint64(i%2)) }
 		const alive = 5 // so many live on until they are looked at again
-		for i := range steps {
+		for i := 0; p.err == nil && (i < steps || sweeps.Load() < atLeast); i++ {
 			p.put(key(i), text(i))
 			p.holds(key(i), text(i))
 			if i >= alive {
