@@ -331,10 +331,12 @@ var sweepMutants = []mutant{
 			for i := range r.Backend.List(ctx, "s", opts{}) {
 				marked[i.Key] = true
 			}
-			time.Sleep(moment)
-			for i := range r.Backend.List(ctx, "s", opts{}) {
-				if !marked[i.Key] {
-					r.Backend.Delete(ctx, i.Key)
+			for begin, swept := time.Now(), false; !swept && time.Since(begin) < 250*moment; time.Sleep(moment) {
+				for i := range r.Backend.List(ctx, "s", opts{}) {
+					if !marked[i.Key] {
+						r.Backend.Delete(ctx, i.Key)
+						swept = true
+					}
 				}
 			}
 			return found{}, nil

@@ -128,23 +128,26 @@ func oneKey(ctx context.Context, e *Env) error {
 	if first.err != nil {
 		return first.err
 	}
-	var busy atomic.Int32
+	var busy, reads atomic.Int32
 	busy.Store(writers)
 	steps := e.pick(15, 80, 3000)
+	const atLeast = 4 * readers // reads beside which all of them write
 	return crowd(writers+readers, func(w int) error {
 		p := crew[w]
 		if w < writers {
 			defer busy.Add(-1)
-			for i := range steps {
+			for i := 0; p.err == nil && (i < steps || reads.Load() < atLeast); i++ {
 				p.put(key, fmt.Sprintf("%d %d ", w, i)+noise(someSizes[(i+w)%2]+i, uint64(i)))
 			}
 			return p.err
 		}
+		defer reads.Add(atLeast) // nobody waits for one that failed
 		for busy.Load() > 0 && p.err == nil {
 			text, info := p.get(key)
 			if err := whole(text, info); p.err == nil && err != nil {
 				p.failf("Get beside overwrites: %w", err)
 			}
+			reads.Add(1)
 			if got := p.list(key.Shelf, backend.ListOptions{}); p.err == nil && len(got) != 1 {
 				p.failf("List beside overwrites yields %d entries, want 1", len(got))
 			}

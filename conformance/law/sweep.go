@@ -112,11 +112,14 @@ func sweepBeside(ctx context.Context, e *Env) error {
 	if err != nil {
 		return err
 	}
+	key := func(w, i int) backend.Key { return e.key("s", fmt.Sprintf("w-%d/%04d", w, i)) }
+	text := func(i int) string { return fmt.Sprintf("%d ", i) + noise(someSizes[i%2], uint64(i%2)) }
 	var busy, sweeps atomic.Int32
 	busy.Store(workers)
 	steps := e.pick(15, 80, 2000)
 	const atLeast = 3 // sweeps beside which all of them work
-	return crowd(workers+1, func(w int) error {
+	const alive = 5   // so many live on until they are looked at again
+	err = crowd(workers+1, func(w int) error {
 		p := crew[w]
 		if w == workers {
 			defer sweeps.Add(atLeast) // nobody waits for one that failed
@@ -127,20 +130,29 @@ func sweepBeside(ctx context.Context, e *Env) error {
 			return p.err
 		}
 		defer busy.Add(-1)
-		key := func(i int) backend.Key { return e.key("s", fmt.Sprintf("w-%d/%04d", w, i)) }
-		text := func(i int) string { return fmt.Sprintf("%d ", i) + noise(someSizes[i%2], uint64(i%2)) }
-		const alive = 5 // so many live on until they are looked at again
 		for i := 0; p.err == nil && (i < steps || sweeps.Load() < atLeast); i++ {
-			p.put(key(i), text(i))
-			p.holds(key(i), text(i))
+			p.put(key(w, i), text(i))
+			p.holds(key(w, i), text(i))
 			if i >= alive {
-				p.holds(key(i-alive), text(i-alive))
-				p.remove(key(i - alive))
-				p.absent(key(i - alive))
+				p.holds(key(w, i-alive), text(i-alive))
+				p.remove(key(w, i-alive))
+				p.absent(key(w, i-alive))
 			}
 		}
 		return p.err
 	})
+	if err != nil {
+		return err
+	}
+	p := crew[0]
+	left := p.list(e.Shelf("s"), backend.ListOptions{})
+	if p.err == nil && len(left) != workers*alive {
+		p.failf("after sweeps beside Puts %d entries are left, want %d", len(left), workers*alive)
+	}
+	for _, info := range left {
+		p.get(info.Key)
+	}
+	return p.err
 }
 
 func sweepDryRun(ctx context.Context, e *Env) error {
