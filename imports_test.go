@@ -56,7 +56,10 @@ var directions = []struct {
 	{"internal/lease", []string{"backend", "internal/verify"}, ""},
 	{"internal/indexed", []string{"backend", "internal/..."}, ""},
 	{"internal/audit", []string{"backend", "keying", "internal/lease", "internal/verify"}, "works on any backend"},
-	{"internal/stage", []string{"", "backend", "component", "keying", "golang.org/x/sys"}, "runs, whatever the store and the command line"},
+	{"internal/stage", []string{"", "backend", "component", "keying", "internal/reserve", "internal/temp", "golang.org/x/sys"}, "runs, whatever the store and the command line"},
+	{"internal/durable", []string{"golang.org/x/sys"}, "stands alone"},
+	{"internal/temp", nil, "stands alone"},
+	{"internal/reserve", []string{"internal/durable", "golang.org/x/sys"}, "knows of outputs, not of stores"},
 	{"internal/gocloud", []string{"backend", "backend/blob", "gocloud.dev"}, "what the clouds on gocloud.dev share; no SDK"},
 	{"backend/all", []string{"backend/..."}, "blank imports, nothing else"},
 	{"backend/...", []string{"backend", "keying", "component", "internal/...", "SIBLINGS BELOW", "EXTERNAL"}, "never the root, never a sibling"},
@@ -67,7 +70,7 @@ var directions = []struct {
 	{"readers/export", []string{"codec", "readers"}, ""},
 	{"cmd/larder", []string{"internal/cli"}, "the command is internal/cli; what it links is its start"},
 	{"cmd/larder-cloud", []string{"internal/cli", "backend/all"}, "the same, with every backend"},
-	{"", []string{"component", "keying", "codec", "backend", "internal/verify", "internal/lease"}, "a user links only the backends that he imports"},
+	{"", []string{"component", "keying", "codec", "backend", "internal/verify", "internal/lease", "internal/temp"}, "a user links only the backends that he imports"},
 }
 
 func TestImportDirections(t *testing.T) {

@@ -4,9 +4,9 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/larder-store/larder/codec"
+	"github.com/larder-store/larder/internal/temp"
 	"github.com/larder-store/larder/internal/verify"
 )
 
@@ -47,23 +47,14 @@ func spool(r io.Reader, dir string) (*encoded, error) {
 	return e, nil
 }
 
-// tempFile is a file that is gone when it is closed.
-type tempFile struct{ *os.File }
-
-func spoolFile(dir string) (*tempFile, error) {
-	f, err := os.CreateTemp(dir, "larder-spool-*")
+func spoolFile(dir string) (*temp.File, error) {
+	f, err := temp.Create(dir, "larder-spool-*")
 	if err != nil {
 		return nil, fmt.Errorf("a stream of more than %d bytes needs a temporary file (Options.TempDir or TMPDIR say where): %w", spoolMemory, err)
 	}
-	return &tempFile{f}, nil
+	return f, nil
 }
 
-func (f *tempFile) Close() error {
-	err := f.File.Close()
-	os.Remove(f.Name())
-	return err
-}
-
-func spoolError(f *tempFile, err error) error {
+func spoolError(f *temp.File, err error) error {
 	return fmt.Errorf("spool the stream to %s: %w", f.Name(), err)
 }

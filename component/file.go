@@ -33,6 +33,12 @@ func File(path string) (Component, error) {
 	return file{path, fileContent{digest, size}}, nil
 }
 
+// Content returns the component that stands for contents of this SHA-256 and size: the one that
+// [File] returns for a file that holds them. It is for what was read elsewhere, such as a stream.
+func Content(digest [sha256.Size]byte, size int64) Component {
+	return file{content: fileContent{digest, size}}
+}
+
 // file is a value, so that a file that was asked for twice is recognised in a graph.
 type file struct {
 	path    string

@@ -112,6 +112,11 @@ func (a *app) note(format string, args ...any) {
 	}
 }
 
+// warn says what a user must know, also one who asked for quiet.
+func (a *app) warn(format string, args ...any) {
+	fmt.Fprintf(a.stderr, "larder: "+format+"\n", args...)
+}
+
 // What a subcommand opens.
 type opens int
 

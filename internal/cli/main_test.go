@@ -45,6 +45,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("LARDER_STORE", filepath.Join(env.WorkDir, "store"))
 			env.Setenv("XDG_CACHE_HOME", filepath.Join(env.WorkDir, "cache"))
 			env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
+			env.Setenv("LARDER_RUNS", filepath.Join(env.WorkDir, ".runs"))
 			env.Setenv("BUCKET", filepath.Join(env.WorkDir, "bucket"))
 			return binaries(env.WorkDir)
 		},

@@ -1,9 +1,9 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -15,7 +15,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/larder-store/larder"
+	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/component"
+	"github.com/larder-store/larder/internal/reserve"
 	"github.com/larder-store/larder/internal/stage"
 	"github.com/larder-store/larder/keying"
 )
@@ -46,7 +48,10 @@ directories too. What a command wrote to them before it failed stays.
 
 A command that fails is not kept, nor is one that was interrupted, or during which an
 input changed. If the same stage is being run by another process, larder waits for
-it and takes what it made.
+it and takes what it made; if another stage that is being run has one of the outputs,
+larder waits for its end. A stage is over when the last process that it started is.
+What a larder that was killed left running is ended by the next one that wants
+its outputs.
 
 A label is letters, digits, '.', '_' and '-'; write ./a=b for a file with '=' in
 its name. A value is read as JSON if it is JSON (5, true, [1,2], {"a":1}, "5"),
@@ -68,8 +73,16 @@ type runFlags struct {
 	stdin              bool
 	dryRun, refresh    bool
 	check, failures    bool
+	endLeft            bool
+	storeErrors        string
 	wait               time.Duration
 }
+
+// The values of --store-errors.
+const (
+	storeErrorsRun  = "run"
+	storeErrorsFail = "fail"
+)
 
 func newRun(a *app) *cobra.Command {
 	var f runFlags
@@ -102,6 +115,8 @@ func newRun(a *app) *cobra.Command {
 	fl.BoolVar(&f.check, "check", false, "run the command in any case, and compare (exit code 3 if it differs)")
 	fl.BoolVar(&f.failures, "keep-failures", false, "keep the run, and give it back, also if the command fails")
 	fl.DurationVar(&f.wait, "wait", time.Hour, "how long to wait for another process that runs the same, then run it too")
+	fl.BoolVar(&f.endLeft, "end-leftovers", false, "end processes that the command leaves behind (default: wait for them)")
+	fl.StringVar(&f.storeErrors, "store-errors", storeErrorsRun, "if the store cannot be used: `run` the command without it, or fail")
 	cmd.MarkFlagsMutuallyExclusive("dry-run", "refresh", "check")
 	return cmd
 }
@@ -116,25 +131,19 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 		return err
 	}
 	if f.stdin {
-		spooled, err := spool(a.stdin)
-		if err != nil {
+		if s.Stdin, err = stage.ReadStdin(a.stdin); err != nil {
 			return err
 		}
-		defer os.Remove(spooled)
-		s.Stdin = spooled
+		defer s.Stdin.Close()
 	}
 	wait := max(f.wait, time.Nanosecond) // 0 would be the library's default
-	open := func() (*larder.Store, error) { return a.open(ctx, wait) }
-	if f.dryRun {
-		open = func() (*larder.Store, error) { return a.openToRead(ctx) }
-	}
-	store, err := open()
+	store, err := a.openToRun(ctx, f, wait)
 	if err != nil {
 		return err
 	}
 	defer store.Close()
 	for _, path := range s.Undeclared() {
-		a.note("%s names a file that is not declared; if its contents matter, add -i %s", path, path)
+		a.warn("%s names a file that is not declared; if its contents matter, add -i %s", path, path)
 	}
 	if f.dryRun {
 		o, err := s.Lookup(ctx, stage.Options{Store: store, KeepFailures: f.failures})
@@ -149,6 +158,9 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 	defer signal.Stop(signals)
 	o, err := s.Run(ctx, stage.Options{
 		Store:        store,
+		Reserve:      reserve.Options{MaxWait: wait, Reap: true, Note: func(text string) { a.warn("%s", text) }},
+		EndLeft:      f.endLeft,
+		FailOnStore:  f.storeErrors == storeErrorsFail,
 		Stdout:       a.stdout,
 		Stderr:       a.stderr,
 		Signals:      signals,
@@ -169,6 +181,23 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 		return runError(err)
 	}
 	return a.tellRun(s, o)
+}
+
+// openToRun opens the store for a stage: one that fails at every call, if it cannot be opened and
+// the stage is to run all the same.
+func (a *app) openToRun(ctx context.Context, f *runFlags, wait time.Duration) (store *larder.Store, err error) {
+	if f.storeErrors != storeErrorsRun && f.storeErrors != storeErrorsFail {
+		return nil, misused("--store-errors is %q; it is %s or %s", f.storeErrors, storeErrorsRun, storeErrorsFail)
+	}
+	if f.dryRun {
+		return a.openToRead(ctx)
+	}
+	store, err = a.open(ctx, wait)
+	if err == nil || f.storeErrors == storeErrorsFail || errors.Is(err, backend.ErrInvalidURL) || ctx.Err() != nil {
+		return store, err
+	}
+	a.warn("running without the store, and keeping nothing: %v", err)
+	return larder.New(broken{err}, a.options(wait)), nil
 }
 
 // stage makes a stage of the flags.
@@ -247,18 +276,4 @@ func runError(err error) error {
 		return &exitError{exitMisused, err}
 	}
 	return err
-}
-
-// spool saves standard input in a file, since it must be known before the command may run.
-func spool(r io.Reader) (path string, err error) {
-	f, err := os.CreateTemp("", "larder-stdin-*")
-	if err != nil {
-		return "", err
-	}
-	_, err = io.Copy(f, r)
-	if err = errors.Join(err, f.Close()); err != nil {
-		os.Remove(f.Name())
-		return "", fmt.Errorf("read standard input: %w", err)
-	}
-	return filepath.Clean(f.Name()), nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/internal/audit"
 	"github.com/larder-store/larder/internal/lease"
+	"github.com/larder-store/larder/internal/reserve"
 )
 
 type sweepFlags struct {
@@ -24,7 +25,8 @@ func newSweep(a *app) *cobra.Command {
 		Use:   "sweep [flags]",
 		Short: "Remove what interrupted writers left behind",
 		Long: `Remove what interrupted and overwritten puts left behind, and give space back. No value
-that can be read is removed. The store may be in use.`,
+that can be read is removed. The store may be in use. It also puts back or removes what
+runs of stages on this machine left beside their outputs when they were killed.`,
 		Example: `  larder sweep -n
   larder sweep --compact`,
 		Args: none,
@@ -59,6 +61,10 @@ func (a *app) sweep(ctx context.Context, f *sweepFlags) error {
 			return err
 		}
 	}
+	runs, err := reserve.Sweep(ctx, "", f.dryRun, func(text string) { a.warn("%s", text) })
+	if err != nil {
+		return err
+	}
 	r, err := backend.Sweep(ctx, store.Backend(), opts)
 	if err != nil {
 		return err
@@ -71,13 +77,20 @@ func (a *app) sweep(ctx context.Context, f *sweepFlags) error {
 	r.OrphanBytes += leases.OrphanBytes
 	r.Kept += leases.Kept
 	if f.json {
-		return writeJSON(a.stdout, sweepText{r.Orphans, r.OrphanBytes, r.Kept, r.Dangling, r.Compacted, quarantined})
+		return writeJSON(a.stdout, sweepText{r.Orphans, r.OrphanBytes, r.Kept, r.Dangling, r.Compacted, quarantined, runs})
 	}
 	verb := "removed"
 	if f.dryRun {
 		verb = "would remove"
 	}
 	_, err = fmt.Fprintf(a.stdout, "%s %s, %s; spared %d\n", verb, count(r.Orphans, "leftover"), size(r.OrphanBytes), r.Kept)
+	if err == nil && runs > 0 {
+		done := "cleared up after"
+		if f.dryRun {
+			done = "would clear up after"
+		}
+		_, err = fmt.Fprintf(a.stdout, "%s %s on this machine\n", done, count(runs, "killed run"))
+	}
 	if err == nil && f.quarantine {
 		_, err = fmt.Fprintf(a.stdout, "%s %s in quarantine\n", verb, count(quarantined, "value"))
 	}
@@ -98,6 +111,7 @@ type sweepText struct {
 	Dangling    int   `json:"dangling"`
 	Compacted   int64 `json:"compacted_bytes"`
 	Quarantined int   `json:"quarantined"`
+	Runs        int   `json:"runs"`
 }
 
 // dropQuarantine removes, or counts, what is in quarantine.

@@ -4,12 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 )
 
 // body is many segments, files mostly, read as one. At any time one is open.
 type body struct {
 	segments []segment
 	size     int64
+	check    func() error // asked at the end of each reading; nil: nothing
 
 	at   int           // the segment that is read
 	left int64         // bytes of it that are still to come
@@ -21,7 +23,7 @@ type segment struct {
 	open func() (io.ReadCloser, error)
 }
 
-var errChanged = errors.New("an output changed while it was being kept")
+var errChanged = errors.New("an output changed after the command had ended")
 
 func (b *body) add(s segment) {
 	b.segments = append(b.segments, s)
@@ -34,6 +36,9 @@ func (b *body) Read(p []byte) (int, error) {
 		s := &b.segments[b.at]
 		if b.open == nil {
 			r, err := s.open()
+			if errors.Is(err, fs.ErrNotExist) {
+				return 0, fmt.Errorf("%w: %w", errChanged, err)
+			}
 			if err != nil {
 				return 0, err
 			}
@@ -54,6 +59,11 @@ func (b *body) Read(p []byte) (int, error) {
 			return 0, fmt.Errorf("%w: it became shorter", errChanged)
 		}
 		if err != nil {
+			return 0, err
+		}
+	}
+	if b.check != nil {
+		if err := b.check(); err != nil {
 			return 0, err
 		}
 	}

@@ -4,7 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"os"
+
+	"github.com/larder-store/larder/internal/temp"
 )
 
 // captureMemory is how much of a stream is held in memory before it goes to a
@@ -14,7 +15,7 @@ const captureMemory = 1 << 20
 // capture keeps what is written to it, of any length. The zero value is ready.
 type capture struct {
 	buf  bytes.Buffer
-	file *os.File // once buf was too small; all is in it then
+	file *temp.File // once buf was too small; all is in it then
 	size int64
 	err  error // why it is not whole
 }
@@ -35,7 +36,7 @@ func (c *capture) write(p []byte) error {
 		return nil
 	}
 	if c.file == nil {
-		f, err := os.CreateTemp("", "larder-run-*")
+		f, err := temp.Create("", "larder-run-*")
 		if err != nil {
 			return fmt.Errorf("long output needs a temporary file (TMPDIR says where): %w", err)
 		}
@@ -64,7 +65,6 @@ func (c *capture) reader() (io.ReadSeeker, error) {
 func (c *capture) Close() {
 	if c.file != nil {
 		c.file.Close()
-		os.Remove(c.file.Name())
 	}
 	*c = capture{}
 }

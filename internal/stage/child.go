@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"time"
 )
@@ -20,29 +21,26 @@ type ending struct {
 	took        time.Duration
 }
 
-// lastWords is how long the output of an interrupted command is waited for once the command is
-// gone: processes that it started may hold it open for ever.
+// lastWords is how long the processes of an interrupted command may go on once the command itself
+// has ended, before they are ended too.
 const lastWords = 500 * time.Millisecond
 
-// execute runs the command to its end. What it says goes to r.Stdout and r.Stderr at once,
-// and into the captures.
+// silence is how long processes that a command left behind are waited for before that is said.
+const silence = time.Second
+
+// execute runs the command to the end of the last of its processes. What it says goes to r.Stdout and
+// r.Stderr at once, and into the captures.
 func (s *Stage) execute(ctx context.Context, r *runner, stdout, stderr *capture) (ending, error) {
-	exe, err := s.executable()
+	cmd, err := s.command()
 	if err != nil {
 		return ending{}, err
 	}
-	if exe, err = filepath.Abs(exe); err != nil { // cmd.Dir must not count twice
-		return ending{}, err
-	}
-	cmd := &exec.Cmd{Path: exe, Args: s.Args, Dir: s.Dir}
-	cmd.Env = append(os.Environ(), runningVariable+"="+r.running)
-	if s.Stdin != "" {
-		in, err := os.Open(s.Stdin)
-		if err != nil {
+	cmd.Env = append(os.Environ(), r.res.Environment())
+	if s.Stdin != nil {
+		if _, err := s.Stdin.file.Seek(0, io.SeekStart); err != nil {
 			return ending{}, err
 		}
-		defer in.Close()
-		cmd.Stdin = in
+		cmd.Stdin = s.Stdin.file.File
 	}
 	var out pipes
 	defer out.close()
@@ -53,28 +51,21 @@ func (s *Stage) execute(ctx context.Context, r *runner, stdout, stderr *capture)
 		return ending{}, err
 	}
 
+	runtime.LockOSThread() // its end would be taken for ours by the signal that the command then gets
+	defer runtime.UnlockOSThread()
 	began := time.Now()
-	if err := cmd.Start(); err != nil {
+	group := bind(cmd)
+	if err := r.res.Start(cmd.Start); err != nil {
 		var p *os.PathError
 		if errors.As(err, &p) {
 			err = p.Err
 		}
 		return ending{}, &CommandError{s.Args[0], err}
 	}
-	w := watch(ctx, cmd.Process, r.Signals)
+	w := watch(ctx, cmd.Process, group, r.Signals)
 	copied := out.copy()
 	err = cmd.Wait()
-	var copyErr error
-	select {
-	case copyErr = <-copied:
-	case <-w.interrupted:
-		select {
-		case <-copied:
-		case <-time.After(lastWords):
-			out.close()
-			<-copied
-		}
-	}
+	copyErr := r.outlive(ctx, w, copied, &out)
 	e := ending{interrupted: w.stop(), took: time.Since(began)}
 	e.exit, e.signalled = exitOf(cmd.ProcessState)
 	var exit *exec.ExitError
@@ -85,6 +76,63 @@ func (s *Stage) execute(ctx context.Context, r *runner, stdout, stderr *capture)
 		return e, fmt.Errorf("command %q: %w", s.Args[0], err)
 	}
 	return e, nil
+}
+
+// command returns the command, ready but for its environment and streams.
+func (s *Stage) command() (*exec.Cmd, error) {
+	exe, err := s.executable()
+	if err != nil {
+		return nil, err
+	}
+	if exe, err = filepath.Abs(exe); err != nil { // cmd.Dir must not count twice
+		return nil, err
+	}
+	return &exec.Cmd{Path: exe, Args: s.Args, Dir: s.Dir}, nil
+}
+
+// outlive returns once all processes that the command left behind have ended and their output
+// is copied. They are ended if that was asked for, or after an interruption.
+func (r *runner) outlive(ctx context.Context, w *watcher, copied <-chan error, out *pipes) error {
+	over := r.res.Over()
+	var copyErr error
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		copyErr = <-copied
+		<-over
+	}()
+	patience := time.NewTimer(silence)
+	defer patience.Stop()
+	interrupted := w.interrupted
+	if r.EndLeft {
+		patience.Reset(lastWords)
+	}
+	for {
+		select {
+		case <-ended:
+			return copyErr
+		case <-interrupted:
+			interrupted = nil
+			patience.Reset(lastWords)
+		case <-patience.C:
+			if interrupted != nil && !r.EndLeft {
+				r.note("the command of stage %q has ended; waiting for what it left behind: %s", r.stage.Title(), r.res.Left())
+				continue
+			}
+			err := r.res.End(context.WithoutCancel(ctx))
+			out.close() // processes that cannot be seen may hold them open
+			if err != nil {
+				return err
+			}
+			<-ended
+		}
+	}
+}
+
+func (r *runner) note(format string, args ...any) {
+	if r.Reserve.Note != nil {
+		r.Reserve.Note(fmt.Sprintf(format, args...))
+	}
 }
 
 // pipes carry a command's output to those who want it.
@@ -140,14 +188,13 @@ type watcher struct {
 
 // watch passes on what comes by signals; where nothing can come, the end of ctx kills the
 // process. A command that an interrupt reaches by itself, since the terminal sends it
-// to both, is spared a second one; unless the user insists.
-func watch(ctx context.Context, p *os.Process, signals <-chan os.Signal) *watcher {
+// to both, is spared a second one; unless the user insists. The third signal kills.
+func watch(ctx context.Context, p *os.Process, group bool, signals <-chan os.Signal) *watcher {
 	w := &watcher{interrupted: make(chan struct{}), done: make(chan struct{})}
 	w.group.Go(func() {
 		tell := sync.OnceFunc(func() { close(w.interrupted) })
 		ended := ctx.Done()
-		signalled := false
-		for {
+		for came := 0; ; {
 			select {
 			case <-w.done:
 				return
@@ -155,14 +202,17 @@ func watch(ctx context.Context, p *os.Process, signals <-chan os.Signal) *watche
 				tell()
 				ended = nil
 				if signals == nil {
-					p.Kill()
+					signal(p, group, os.Kill)
 				}
 			case sig := <-signals:
-				if signalled || !reachesByItself(sig) {
-					p.Signal(sig) // an error: it has ended
+				came++
+				switch {
+				case came > 2:
+					signal(p, group, os.Kill)
+				case came > 1 || group || !reachesByItself(sig):
+					signal(p, group, sig)
 				}
 				tell()
-				signalled = true
 			}
 		}
 	})

@@ -22,18 +22,18 @@ func (r *runner) compare(ctx context.Context, packed *body) (done bool, err erro
 		return false, r.missed(ctx, err)
 	}
 	defer kept.Close()
-	before, err := digests(kept)
+	before, err := digests(kept, info.Size)
 	if err == nil {
 		_, err = io.Copy(io.Discard, kept)
 	}
-	if errors.Is(err, larder.ErrCorrupt) || errors.Is(err, tar.ErrHeader) {
+	if errors.Is(err, larder.ErrCorrupt) || errors.Is(err, tar.ErrHeader) || errors.Is(err, errUnfit) {
 		r.replace = true
 		return false, nil
 	}
 	if err != nil {
 		return false, err
 	}
-	now, err := digests(packed)
+	now, err := digests(packed, packed.size)
 	if err != nil {
 		return false, err
 	}
@@ -43,9 +43,9 @@ func (r *runner) compare(ctx context.Context, packed *body) (done bool, err erro
 }
 
 // digests returns what tells the members of an archive from others of the same name.
-func digests(r io.Reader) (map[string]string, error) {
+func digests(r io.Reader, size int64) (map[string]string, error) {
 	members := map[string]string{}
-	t := tar.NewReader(r)
+	t := newMembers(r, size)
 	for {
 		h, err := t.Next()
 		if err == io.EOF {

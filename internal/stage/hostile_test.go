@@ -4,10 +4,12 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/larder-store/larder"
@@ -82,9 +84,21 @@ func TestForgedRuns(t *testing.T) {
 			member{"outputs/0/d/l", tar.TypeSymlink, "../victims"}, member{"outputs/0/d/l/victim", tar.TypeReg, "x"}),
 		"through an absolute link": run(member{"outputs/0/d/", tar.TypeDir, ""},
 			member{"outputs/0/d/l", tar.TypeSymlink, "/tmp"}, member{"outputs/0/d/l/victim", tar.TypeReg, "x"}),
-		"twice":     run(member{"outputs/0/d/", tar.TypeDir, ""}, member{"outputs/0/d/x", tar.TypeReg, "x"}, member{"outputs/0/d/x", tar.TypeReg, "y"}),
-		"hard link": run(member{"outputs/0/d/", tar.TypeDir, ""}, member{"outputs/0/d/x", tar.TypeLink, "/etc/passwd"}),
-		"device":    run(member{"outputs/0/d/", tar.TypeDir, ""}, member{"outputs/0/d/x", tar.TypeChar, ""}),
+		"twice":                 run(member{"outputs/0/d/", tar.TypeDir, ""}, member{"outputs/0/d/x", tar.TypeReg, "x"}, member{"outputs/0/d/x", tar.TypeReg, "y"}),
+		"hard link":             run(member{"outputs/0/d/", tar.TypeDir, ""}, member{"outputs/0/d/x", tar.TypeLink, "/etc/passwd"}),
+		"no exit":               manifest(`{"format":1,"outputs":["d"]}`),
+		"exit above 255":        append(manifest(`{"format":1,"exit":256,"outputs":["d"]}`), member{"outputs/0/d/", tar.TypeDir, ""})[:4],
+		"negative exit":         manifest(`{"format":1,"exit":-1,"outputs":["d"]}`),
+		"outputs missing":       manifest(`{"format":1,"exit":0}`)[:3],
+		"outputs empty":         manifest(`{"format":1,"exit":0,"outputs":[]}`)[:3],
+		"link upwards":          run(member{"outputs/0/d/", tar.TypeDir, ""}, member{"outputs/0/d/l", tar.TypeSymlink, "../victims/keep"}),
+		"absolute link":         run(member{"outputs/0/d/", tar.TypeDir, ""}, member{"outputs/0/d/l", tar.TypeSymlink, "/etc/passwd"}),
+		"dangling link upwards": run(member{"outputs/0/d/", tar.TypeDir, ""}, member{"outputs/0/d/l", tar.TypeSymlink, "absent/../../victims"}),
+		"links that leave together": run(member{"outputs/0/d/", tar.TypeDir, ""}, member{"outputs/0/d/a/", tar.TypeDir, ""},
+			member{"outputs/0/d/a/up", tar.TypeSymlink, ".."}, member{"outputs/0/d/l", tar.TypeSymlink, "a/up/../victims"}),
+		"a name too long": run(member{"outputs/0/d/", tar.TypeDir, ""}, member{"outputs/0/d/" + strings.Repeat("x", 300), tar.TypeReg, "x"}),
+		"a name of dots":  run(member{"outputs/0/d/", tar.TypeDir, ""}, member{"outputs/0/d/..", tar.TypeReg, "x"}),
+		"device":          run(member{"outputs/0/d/", tar.TypeDir, ""}, member{"outputs/0/d/x", tar.TypeChar, ""}),
 	} {
 		for _, cut := range []int{0, 1} { // whole, and without its end
 			p := newPlace(t)
@@ -119,6 +133,140 @@ func TestForgedRuns(t *testing.T) {
 				t.Errorf("%s: harmed what is no output", name)
 			}
 		}
+	}
+}
+
+// forge puts a value under the key of a stage.
+func (p *place) forge(s *stage.Stage, value []byte) {
+	p.t.Helper()
+	c, err := s.Component(context.Background())
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if _, err := p.store.Put(context.Background(), c, stage.Attribute, value); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// A forged run cannot fill the disk: a record with holes is refused, and a member that claims to be larger than
+// what is left of the value, before anything of it is written.
+func TestGrowingMembers(t *testing.T) {
+	const hugeSize = 3 << 30
+	holes := archive(t, run()...)
+	holes = holes[:len(holes)-2*512]
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	sparseMap := "1\n0\n1\n"
+	sparseMap += strings.Repeat("\x00", 512-len(sparseMap))
+	text := sparseMap + "x"
+	h := &tar.Header{Name: "outputs/0/GNUSparseFile.0/d", Typeflag: tar.TypeReg, Mode: 0o644, Size: int64(len(text)), Format: tar.FormatPAX}
+	if err := w.WriteHeader(h); err != nil {
+		t.Fatal(err)
+	}
+	w.Write([]byte(text))
+	w.Close()
+	// The writer refuses to write GNU.sparse records, so a pax header is put before the member by hand.
+	records := ""
+	for _, r := range []string{"GNU.sparse.major=1", "GNU.sparse.minor=0", "GNU.sparse.name=outputs/0/d", fmt.Sprintf("GNU.sparse.realsize=%d", hugeSize)} {
+		n := len(r) + 2 + 2
+		records += fmt.Sprintf("%d %s\n", n, r)
+	}
+	pax := paxHeader(t, records)
+	sparse := append(append(holes, pax...), b.Bytes()...)
+
+	claims := archive(t, run(member{"outputs/0/d", tar.TypeReg, "x"})...)
+	at := bytes.Index(claims, []byte("outputs/0/d\x00"))
+	copy(claims[at+124:], fmt.Sprintf("%011o\x00", int64(hugeSize)))
+	checksum(claims[at : at+512])
+
+	for name, value := range map[string][]byte{"holes": sparse, "claims": claims} {
+		p := newPlace(t)
+		s := p.shell("echo true >d", "d")
+		p.forge(s, value)
+		var before syscall.Rusage
+		syscall.Getrusage(syscall.RUSAGE_SELF, &before)
+		got, err := p.try(s)
+		var after syscall.Rusage
+		syscall.Getrusage(syscall.RUSAGE_SELF, &after)
+		if err != nil || got.Hit || got.NotKept != "" || p.read("d") != "true\n" {
+			t.Errorf("%s: %+v, %v; want it run and kept", name, got.Outcome, err)
+		}
+		if wrote := (after.Oublock - before.Oublock) * 512; wrote > 64<<20 {
+			t.Errorf("%s: wrote %d bytes", name, wrote)
+		}
+	}
+}
+
+// paxHeader returns an extended header with these records, padded.
+func paxHeader(t *testing.T, records string) []byte {
+	t.Helper()
+	b := archive(t, member{"PaxHeaders.0/d", tar.TypeReg, records})
+	b = b[:len(b)-2*512]
+	b[156] = tar.TypeXHeader
+	checksum(b[:512])
+	return b
+}
+
+// checksum writes the checksum of a tar header anew.
+func checksum(h []byte) {
+	copy(h[148:156], "        ")
+	sum := 0
+	for _, c := range h {
+		sum += int(c)
+	}
+	copy(h[148:156], fmt.Sprintf("%06o\x00 ", sum))
+}
+
+// What is given back has no more permissions than the umask allows.
+func TestModesWithinUmask(t *testing.T) {
+	p := newPlace(t)
+	s := p.shell("mkdir d; echo true >d/x", "d")
+	p.forge(s, archive(t, run(member{"outputs/0/d/", tar.TypeDir, ""}, member{"outputs/0/d/x", tar.TypeReg, "x"})...)) // modes 0755
+	old := syscall.Umask(0o077)
+	got, err := p.try(s)
+	syscall.Umask(old)
+	if err != nil || !got.Hit {
+		t.Fatalf("%+v, %v; want a hit", got.Outcome, err)
+	}
+	for _, name := range []string{"d", "d/x"} {
+		if info, err := os.Stat(filepath.Join(p.dir, name)); err != nil || info.Mode().Perm() != 0o700 {
+			t.Errorf("%s: mode %v, %v; want 0700", name, info.Mode(), err)
+		}
+	}
+}
+
+// What a link leads to outside of an output is not kept as its contents, nor is the link.
+func TestLinksOutOfOutputsAreNotKept(t *testing.T) {
+	for name, script := range map[string]string{
+		"the output is a link":       "ln -s secret d",
+		"its directory is a link":    "rmdir deep; mkdir other; ln -s other deep; echo x >deep/d",
+		"an absolute link in it":     `mkdir d; ln -s "$PWD/secret" d/l`,
+		"a link upwards in it":       "mkdir d; ln -s ../secret d/l",
+		"a link by way of another":   "mkdir -p d/a; ln -s .. d/a/up; ln -s a/up/../secret d/l",
+		"what another stage left in": "mkdir d; : >d/.larder-0123-old-0",
+	} {
+		p := newPlace(t)
+		p.write("secret", "of the user")
+		output := "d"
+		if strings.Contains(script, "deep") {
+			os.Mkdir(filepath.Join(p.dir, "deep"), 0o755)
+			output = "deep/d"
+		}
+		s := p.shell(script, output)
+		if got := p.run(s); got.NotKept == "" {
+			t.Errorf("%s: %+v, want it not kept", name, got.Outcome)
+		}
+		if o, err := s.Lookup(context.Background(), stage.Options{Store: p.store}); err != nil || o.Hit {
+			t.Errorf("%s: Lookup = %+v, %v; want a miss", name, o, err)
+		}
+	}
+	p := newPlace(t)
+	s := p.shell("mkdir -p d/sub; echo x >d/x; ln -s ../x d/sub/up; ln -s sub d/down; ln -s none d/dangling", "d")
+	if got := p.run(s); got.NotKept != "" {
+		t.Errorf("links inside: %+v, want it kept", got.Outcome)
+	}
+	if got := p.run(s); !got.Hit || p.read("d/down/up") != "x\n" {
+		t.Errorf("links inside: %+v, want it given back", got.Outcome)
 	}
 }
 

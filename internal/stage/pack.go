@@ -12,6 +12,8 @@ import (
 	"path"
 	"path/filepath"
 	"unicode/utf8"
+
+	"github.com/larder-store/larder/internal/reserve"
 )
 
 // What a run left is kept as a tar archive, so that it can be looked at with other
@@ -36,7 +38,7 @@ const format = 1
 
 type manifest struct {
 	Format  int      `json:"format"`
-	Exit    int      `json:"exit"`
+	Exit    *int     `json:"exit"`    // 0 to 255
 	Outputs []string `json:"outputs"` // names as declared
 }
 
@@ -59,12 +61,15 @@ type packer struct {
 // a failed run, outputs may be missing.
 func pack(e ending, stdout, stderr *capture, targets []target) (*body, error) {
 	p := &packer{}
-	m := manifest{Format: format, Exit: e.exit, Outputs: []string{}}
+	m := manifest{Format: format, Exit: &e.exit, Outputs: []string{}}
 	var made []target
 	for _, t := range targets {
-		_, err := os.Stat(t.path)
+		_, err := os.Lstat(t.path)
 		switch {
 		case err == nil:
+			if path, err := followed(t.path); err != nil || path != t.path {
+				return nil, fmt.Errorf("output %q was made by way of a link, which leads out of it", t.name)
+			}
 			made = append(made, t)
 			m.Outputs = append(m.Outputs, t.name)
 		case !errors.Is(err, fs.ErrNotExist):
@@ -132,13 +137,18 @@ func (p *packer) capture(name string, c *capture) error {
 
 // output adds a file, or a directory with all below it.
 func (p *packer) output(name, top string) error {
-	info, err := os.Stat(top)
+	info, err := os.Lstat(top)
 	if err != nil {
 		return err
 	}
 	if !info.IsDir() {
 		return p.entry(name, top, info)
 	}
+	root, err := os.OpenRoot(top)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
 	return filepath.WalkDir(top, func(file string, e fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -150,6 +160,18 @@ func (p *packer) output(name, top string) error {
 		info, err := e.Info()
 		if err != nil {
 			return err
+		}
+		if reserve.IsHidden(e.Name()) {
+			return fmt.Errorf("%q is what a killed run of another stage left in it; run that again", rel)
+		}
+		if info.Mode()&fs.ModeSymlink != 0 {
+			to, err := os.Readlink(file)
+			if err != nil {
+				return err
+			}
+			if !staysInside(root, rel, to) {
+				return fmt.Errorf("the link %q leads out of it, to %q; write what it leads to, or a link relative to its own directory", rel, to)
+			}
 		}
 		return p.entry(path.Join(name, filepath.ToSlash(rel)), file, info)
 	})

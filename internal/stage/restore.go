@@ -2,7 +2,6 @@ package stage
 
 import (
 	"archive/tar"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,16 +12,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/larder-store/larder/internal/reserve"
 )
-
-// maxManifest bounds a manifest; some thousand outputs fit.
-const maxManifest = 1 << 20
-
-// errUnfit is a value that is sound, but not what this package keeps.
-var errUnfit = errors.New("not a kept run")
 
 // restored is a run read back: its outputs lie beside their places until commit.
 type restored struct {
+	res            *reserve.Reservation
 	exit           int
 	stdout, stderr capture
 	staged         []staged
@@ -32,26 +28,27 @@ type restored struct {
 // staged is an output that waits beside its place.
 type staged struct {
 	target target
-	path   string
+	n      int // among the targets, and so the outputs of the reservation
 }
 
-// restore reads an archive, to its end, so that it is known to be sound.
-func restore(r io.Reader, targets []target) (*restored, error) {
-	run := &restored{}
-	if err := run.read(r, targets); err != nil {
+// restore reads an archive of size bytes, to its end, so that it is known to be sound. What
+// it makes lies where the reservation says.
+func restore(r io.Reader, size int64, targets []target, res *reserve.Reservation) (*restored, error) {
+	run := &restored{res: res}
+	if err := run.read(r, size, targets); err != nil {
 		run.Close()
 		return nil, err
 	}
 	return run, nil
 }
 
-func (run *restored) read(r io.Reader, targets []target) error {
-	t := tar.NewReader(r)
-	m, err := readManifest(t)
+func (run *restored) read(r io.Reader, size int64, targets []target) error {
+	t := newMembers(r, size)
+	m, err := readManifest(t, targets)
 	if err != nil {
 		return err
 	}
-	run.exit = m.Exit
+	run.exit = *m.Exit
 	if err := readText(t, stdoutName, &run.stdout); err != nil {
 		return err
 	}
@@ -65,41 +62,8 @@ func (run *restored) read(r io.Reader, targets []target) error {
 	return err
 }
 
-func readManifest(t *tar.Reader) (manifest, error) {
-	var m manifest
-	if err := next(t, manifestName); err != nil {
-		return m, err
-	}
-	text, err := io.ReadAll(io.LimitReader(t, maxManifest))
-	if err != nil {
-		return m, err
-	}
-	if err := json.Unmarshal(text, &m); err != nil {
-		return m, fmt.Errorf("%w: %s: %w", errUnfit, manifestName, err)
-	}
-	if m.Format != format {
-		return m, fmt.Errorf("%w: it has format %d, and this version knows %d", errUnfit, m.Format, format)
-	}
-	return m, nil
-}
-
-// next goes to the next member, which must be name.
-func next(t *tar.Reader, name string) error {
-	h, err := t.Next()
-	if err == io.EOF {
-		return fmt.Errorf("%w: it ends before %q", errUnfit, name)
-	}
-	if err != nil {
-		return err
-	}
-	if h.Name != name || h.Typeflag != tar.TypeReg {
-		return fmt.Errorf("%w: member %q, want %q", errUnfit, h.Name, name)
-	}
-	return nil
-}
-
-func readText(t *tar.Reader, name string, dst *capture) error {
-	if err := next(t, name); err != nil {
+func readText(t *members, name string, dst *capture) error {
+	if err := t.next(name); err != nil {
 		return err
 	}
 	if _, err := io.Copy(dst, t); err != nil {
@@ -110,7 +74,7 @@ func readText(t *tar.Reader, name string, dst *capture) error {
 
 // readOutputs stages the outputs. Of an archive from a shared store nothing is trusted: names
 // must be those that were declared, and what is in a directory cannot leave it.
-func (run *restored) readOutputs(t *tar.Reader, m manifest, targets []target) error {
+func (run *restored) readOutputs(t *members, m manifest, targets []target) error {
 	for {
 		h, err := t.Next()
 		if err == io.EOF {
@@ -141,7 +105,7 @@ func (run *restored) readOutputs(t *tar.Reader, m manifest, targets []target) er
 }
 
 // begin stages a file, or a directory that is still empty.
-func (run *restored) begin(name string, targets []target, h *tar.Header, r io.Reader) error {
+func (run *restored) begin(name string, targets []target, h *tar.Header, r io.Reader) (err error) {
 	if err := run.closeTree(); err != nil {
 		return err
 	}
@@ -153,22 +117,22 @@ func (run *restored) begin(name string, targets []target, h *tar.Header, r io.Re
 	if err := os.MkdirAll(filepath.Dir(t.path), 0o777); err != nil {
 		return err
 	}
+	path, mode := run.res.New(i), fs.FileMode(h.Mode).Perm()
 	switch h.Typeflag {
 	case tar.TypeDir:
-		dir, err := os.MkdirTemp(filepath.Dir(t.path), hidden+"*")
-		if err != nil {
+		if err := os.Mkdir(path, mode|ownerAll); err != nil {
 			return err
 		}
-		run.staged = append(run.staged, staged{t, dir})
-		run.tree, err = openTree(dir, h)
+		run.staged = append(run.staged, staged{t, i})
+		run.tree, err = openTree(path, mode)
 		return err
 	case tar.TypeReg:
-		f, err := os.CreateTemp(filepath.Dir(t.path), hidden+"*")
+		f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
 		if err != nil {
 			return err
 		}
-		run.staged = append(run.staged, staged{t, f.Name()})
-		return fill(f, h, r)
+		run.staged = append(run.staged, staged{t, i})
+		return fill(f, r)
 	}
 	return fmt.Errorf("%w: member %q is neither a file nor a directory", errUnfit, h.Name)
 }
@@ -202,7 +166,7 @@ func splitMember(name string, m manifest) (n int, inner string, err error) {
 func (run *restored) commit() error {
 	for len(run.staged) > 0 {
 		s := run.staged[0]
-		if err := replace(s.path, s.target.path); err != nil {
+		if err := replace(run.res.New(s.n), s.target.path, run.res.Old(s.n)); err != nil {
 			return fmt.Errorf("output %q: %w", s.target.name, err)
 		}
 		run.staged = run.staged[1:]
@@ -211,8 +175,8 @@ func (run *restored) commit() error {
 }
 
 // replace moves path to where target is. A file takes a file's place in one step; where
-// a directory is involved, what was there is moved away first.
-func replace(path, target string) error {
+// a directory is involved, what was there is moved to away first.
+func replace(path, target, away string) error {
 	old, err := os.Lstat(target)
 	if errors.Is(err, fs.ErrNotExist) {
 		return os.Rename(path, target)
@@ -227,17 +191,13 @@ func replace(path, target string) error {
 	if !old.IsDir() && !now.IsDir() {
 		return os.Rename(path, target)
 	}
-	away, err := vacant(target)
-	if err != nil {
-		return err
-	}
 	if err := os.Rename(target, away); err != nil {
 		return err
 	}
 	if err := os.Rename(path, target); err != nil {
 		return errors.Join(err, os.Rename(away, target))
 	}
-	return removeAll(away)
+	return reserve.RemoveAll(away)
 }
 
 // replay writes what the command wrote.
@@ -261,7 +221,7 @@ func (run *restored) replay(stdout, stderr io.Writer) error {
 func (run *restored) Close() {
 	run.closeTree()
 	for _, s := range run.staged {
-		removeAll(s.path)
+		reserve.RemoveAll(run.res.New(s.n))
 	}
 	run.stdout.Close()
 	run.stderr.Close()

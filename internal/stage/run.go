@@ -14,6 +14,7 @@ import (
 	"github.com/larder-store/larder"
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/component"
+	"github.com/larder-store/larder/internal/reserve"
 )
 
 // Options say how a stage is run.
@@ -22,8 +23,12 @@ type Options struct {
 	Stdout, Stderr io.Writer
 	Signals        <-chan os.Signal // passed on to the command; nil: the end of the context kills it
 
+	Reserve reserve.Options // how the outputs are reserved
+	EndLeft bool            // end the processes that the command leaves behind; else wait for them
+
 	Refresh      bool // run, whatever is kept, and keep the new
 	Check        bool // run, and compare with what is kept
+	FailOnStore  bool // fail if the store does; else run the command, and try to keep what it makes
 	KeepFailures bool // keep also a run with another exit status than 0
 }
 
@@ -43,7 +48,8 @@ type Outcome struct {
 
 // Lookup tells whether Run would give back a run that is kept, and changes nothing.
 func (s *Stage) Lookup(ctx context.Context, o Options) (Outcome, error) {
-	if _, err := s.targets(); err != nil {
+	targets, err := s.targets()
+	if err != nil {
 		return Outcome{}, err
 	}
 	c, err := s.Component(ctx)
@@ -62,11 +68,11 @@ func (s *Stage) Lookup(ctx context.Context, o Options) (Outcome, error) {
 		return Outcome{}, err
 	}
 	defer body.Close()
-	m, err := readManifest(tar.NewReader(body))
-	if err != nil || m.Exit != 0 && !o.KeepFailures {
+	m, err := readManifest(newMembers(body, info.Size), targets)
+	if err != nil || *m.Exit != 0 && !o.KeepFailures {
 		return out, nil // Run would not take it either
 	}
-	out.Hit, out.Exit, out.Size = true, m.Exit, info.Size
+	out.Hit, out.Exit, out.Size = true, *m.Exit, info.Size
 	out.Took, _ = larder.Cost(info)
 	return out, nil
 }
@@ -93,17 +99,30 @@ func (s *Stage) Run(ctx context.Context, o Options) (Outcome, error) {
 // runner is one call of Run.
 type runner struct {
 	Options
-	stage   *Stage
-	targets []target
-	id      *identity
-	outcome Outcome
-	replace bool   // what is kept, if anything, is to be replaced
-	running string // for runningVariable
+	stage    *Stage
+	targets  []target
+	id       *identity
+	outcome  Outcome
+	replace  bool                 // what is kept, if anything, is to be replaced
+	storeErr error                // of a lookup
+	asked    time.Duration        // how long lookups took
+	res      *reserve.Reservation // of the outputs
 }
 
 func (r *runner) run(ctx context.Context) error {
-	if !r.Refresh && !r.Check {
+	looks := !r.Refresh && !r.Check
+	if looks && len(r.targets) == 0 { // nothing will be touched, so nothing needs to be reserved
 		if hit, err := r.giveBack(ctx); hit || err != nil {
+			return err
+		}
+	}
+	if err := r.reserve(ctx); err != nil {
+		return err
+	}
+	defer r.res.Release()
+	if looks && (len(r.targets) > 0 || r.res.Waited) {
+		if hit, err := r.giveBack(ctx); hit || err != nil {
+			r.outcome.Waited = hit && r.res.Waited
 			return err
 		}
 	}
@@ -115,7 +134,7 @@ func (r *runner) run(ctx context.Context) error {
 		return err
 	}
 	defer claim.Release()
-	if claim.LookAgain && !r.Refresh && !r.Check {
+	if claim.LookAgain && looks {
 		if hit, err := r.giveBack(ctx); hit || err != nil {
 			r.outcome.Waited = hit
 			return err
@@ -124,27 +143,39 @@ func (r *runner) run(ctx context.Context) error {
 	return r.execute(ctx, claim)
 }
 
-// runningVariable tells a command which stages it is part of, by their keys.
-const runningVariable = "LARDER_RUNNING"
+// reserve takes the outputs for this run alone. It comes before the claim everywhere, so that no two
+// runs wait for each other.
+func (r *runner) reserve(ctx context.Context) (err error) {
+	run := reserve.Run{Stage: r.stage.Title(), ID: r.outcome.ID}
+	for _, t := range r.targets {
+		run.Outputs = append(run.Outputs, t.path)
+	}
+	r.res, err = reserve.Take(ctx, run, r.Reserve)
+	return err
+}
 
 // refuseLoop keeps a stage whose command runs the same stage from waiting for itself.
 func (r *runner) refuseLoop() error {
-	outer := strings.Fields(os.Getenv(runningVariable))
+	outer := reserve.Outer()
 	if slices.Contains(outer, r.outcome.ID) {
 		return misused("stage %q is run by itself: %s", r.stage.Title(), strings.Join(append(outer, r.outcome.ID), " runs "))
 	}
-	r.running = strings.Join(append(outer, r.outcome.ID), " ")
 	return nil
 }
 
 // giveBack delivers what is kept, if it is there and sound.
 func (r *runner) giveBack(ctx context.Context) (hit bool, err error) {
+	began := time.Now()
+	defer func() { r.asked += time.Since(began) }()
 	body, info, err := r.Store.Reader(ctx, r.id.component, Attribute)
 	if err != nil {
-		return false, r.missed(ctx, err)
+		if err = r.missed(ctx, err); err != nil && ctx.Err() == nil {
+			err = r.failed(err)
+		}
+		return false, err
 	}
 	defer body.Close()
-	run, err := restore(body, r.targets)
+	run, err := restore(body, info.Size, r.targets, r.res)
 	if err != nil {
 		return false, r.missed(ctx, err)
 	}
@@ -169,19 +200,29 @@ func (r *runner) missed(ctx context.Context, err error) error {
 	case errors.Is(err, larder.ErrCorrupt), errors.Is(err, errUnfit), errors.Is(err, tar.ErrHeader), errors.Is(err, io.ErrUnexpectedEOF):
 		r.replace = true
 		return nil
-	case errors.Is(err, larder.ErrNotFound), backend.Retryable(err):
+	case errors.Is(err, larder.ErrNotFound):
 		return nil
+	case backend.Retryable(err):
+		return r.failed(err)
 	}
 	return err
 }
 
-// execute runs the command under a claim, and keeps what it leaves.
-func (r *runner) execute(ctx context.Context, claim *larder.Claim) error {
-	old, err := setAside(r.targets)
-	if err != nil {
+// failed returns nil if the command is to be run although the store failed.
+func (r *runner) failed(err error) error {
+	if r.FailOnStore {
 		return err
 	}
-	defer old.back()
+	r.storeErr = err
+	return nil
+}
+
+// execute runs the command under a claim, and keeps what it leaves.
+func (r *runner) execute(ctx context.Context, claim *larder.Claim) error {
+	if err := setAside(r.res, r.targets); err != nil {
+		return err
+	}
+	defer putBack(r.res, r.targets)
 
 	var stdout, stderr capture
 	defer stdout.Close()
@@ -194,7 +235,7 @@ func (r *runner) execute(ctx context.Context, claim *larder.Claim) error {
 	if r.outcome.NotKept, err = r.unkeepable(ctx, e); err != nil || r.outcome.NotKept != "" {
 		return err
 	}
-	packed, err := pack(e, &stdout, &stderr, r.targets)
+	packed, err := r.pack(e, &stdout, &stderr)
 	if errors.Is(err, ErrNotMade) {
 		return err
 	}
@@ -210,6 +251,19 @@ func (r *runner) execute(ctx context.Context, claim *larder.Claim) error {
 	}
 	r.keep(ctx, claim, packed)
 	return nil
+}
+
+// pack returns the archive of a run, whose reading fails if an output changes before its end.
+func (r *runner) pack(e ending, stdout, stderr *capture) (*body, error) {
+	made, err := settle(r.targets)
+	if err != nil {
+		return nil, err
+	}
+	packed, err := pack(e, stdout, stderr, r.targets)
+	if err == nil {
+		packed.check = func() error { return made.check(r.targets) }
+	}
+	return packed, err
 }
 
 // unkeepable returns why a run is not worth keeping, or "".
@@ -250,6 +304,10 @@ func sameKey(ctx context.Context, s *larder.Store, a, b component.Component) (bo
 // keep stores a run. Its result is there already, so a failure is told and no more.
 func (r *runner) keep(ctx context.Context, claim *larder.Claim, packed *body) {
 	r.outcome.Size = packed.size
+	if r.storeErr != nil && r.outcome.Took < r.asked { // a dead service costs its time-outs once
+		r.outcome.NotKept = r.storeErr.Error()
+		return
+	}
 	opts := []larder.PutOption{larder.IfAbsent()}
 	if r.Refresh || r.replace {
 		opts = nil

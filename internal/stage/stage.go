@@ -33,7 +33,7 @@ type Stage struct {
 	Env     []string       // names of variables whose values count
 	Inputs  []Input
 	Outputs []string // files and directories that the command makes
-	Stdin   string   // a file that the command reads as its standard input; empty is none
+	Stdin   *Stdin   // what the command reads as its standard input; nil is nothing
 	Dir     string   // where it runs, and what paths are relative to; empty is here
 }
 
@@ -170,7 +170,7 @@ func (s *Stage) identify(ctx context.Context) (*identity, error) {
 		id.parts = append(id.parts, part{fmt.Sprintf("the executable %q", exe), c})
 	}
 
-	line := command{Args: s.Args, Outputs: []string{}, Inputs: []string{}, Stdin: s.Stdin != ""}
+	line := command{Args: s.Args, Outputs: []string{}, Inputs: []string{}, Stdin: s.Stdin != nil}
 	for _, out := range s.Outputs {
 		line.Outputs = append(line.Outputs, filepath.ToSlash(filepath.Clean(out)))
 	}
@@ -198,12 +198,8 @@ func (s *Stage) identify(ctx context.Context) (*identity, error) {
 	for _, p := range id.parts[len(id.parts)-len(inputs):] {
 		from = append(from, p.c)
 	}
-	if s.Stdin != "" {
-		c, err := component.File(s.Stdin)
-		if err != nil {
-			return nil, fmt.Errorf("standard input: %w", err)
-		}
-		from = append(from, c)
+	if s.Stdin != nil {
+		from = append(from, s.Stdin.content)
 	}
 	var params any
 	if len(s.Params) > 0 {
@@ -243,45 +239,4 @@ func (s *Stage) executable() (string, error) {
 		return "", &CommandError{s.Args[0], err}
 	}
 	return path, nil
-}
-
-// Undeclared returns the arguments that name existing files or directories which were not
-// declared: what is in them does not count, which is seldom meant.
-func (s *Stage) Undeclared() []string {
-	declared := map[string]bool{}
-	for _, in := range s.Inputs {
-		declared[s.at(in.Path)] = true
-	}
-	for _, out := range s.Outputs {
-		declared[s.at(out)] = true
-	}
-	var found []string
-	for _, arg := range s.Args[min(1, len(s.Args)):] {
-		_, value, _ := strings.Cut(arg, "=") // --config=file
-		for _, path := range []string{arg, value} {
-			if path == "" || s.coversPath(declared, s.at(path)) {
-				continue
-			}
-			if info, err := os.Stat(s.at(path)); err == nil && (info.Mode().IsRegular() || info.IsDir()) {
-				found = append(found, path)
-				declared[s.at(path)] = true
-				break
-			}
-		}
-	}
-	return found
-}
-
-// coversPath reports whether path, or a directory above it, is among the declared.
-func (s *Stage) coversPath(declared map[string]bool, path string) bool {
-	for {
-		if declared[path] {
-			return true
-		}
-		above := filepath.Dir(path)
-		if above == path {
-			return false
-		}
-		path = above
-	}
 }

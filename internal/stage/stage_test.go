@@ -220,8 +220,8 @@ func TestWhatCounts(t *testing.T) {
 		"fewer outputs":          func(s *stage.Stage) { s.Outputs = s.Outputs[:1] },
 		"variable":               func(s *stage.Stage) { s.Env = []string{"COUNTS"} },
 		"variable that is unset": func(s *stage.Stage) { s.Env = []string{"LARDER_TEST_UNSET"} },
-		"stdin":                  func(s *stage.Stage) { s.Stdin = filepath.Join(p.dir, "a") },
-		"other stdin":            func(s *stage.Stage) { s.Stdin = filepath.Join(p.dir, "b") },
+		"stdin":                  func(s *stage.Stage) { s.Stdin = stdin(t, "a") },
+		"other stdin":            func(s *stage.Stage) { s.Stdin = stdin(t, "b") },
 	} {
 		got := id(change)
 		if other, ok := seen[got]; ok {
@@ -274,4 +274,14 @@ func TestUndeclared(t *testing.T) {
 	if got, want := fmt.Sprint(s.Undeclared()), "[script.py config]"; got != want {
 		t.Errorf("Undeclared() = %s, want %s", got, want)
 	}
+}
+
+func stdin(t *testing.T, text string) *stage.Stdin {
+	t.Helper()
+	in, err := stage.ReadStdin(strings.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { in.Close() })
+	return in
 }

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/larder-store/larder/internal/reserve"
 )
 
 // A target is a declared output: a file or a directory that the command makes, and that
@@ -42,7 +44,7 @@ func (s *Stage) targets() ([]target, error) {
 	}
 	for i, t := range all {
 		for _, k := range kept {
-			if holds(t.path, k.path) {
+			if reserve.Holds(t.path, k.path) {
 				return nil, misused("output %q is, or holds, %s; an output is replaced as a whole", t.name, k.what)
 			}
 		}
@@ -50,7 +52,7 @@ func (s *Stage) targets() ([]target, error) {
 			if t.path == other.path {
 				return nil, misused("output %q is declared twice", t.name)
 			}
-			if holds(t.path, other.path) || holds(other.path, t.path) {
+			if reserve.Holds(t.path, other.path) || reserve.Holds(other.path, t.path) {
 				return nil, misused("outputs %q and %q lie in one another; declare the outer one", other.name, t.name)
 			}
 		}
@@ -81,14 +83,8 @@ func (s *Stage) untouchable() ([]place, error) {
 	return kept, nil
 }
 
-// holds reports whether path is outer, or lies in it.
-func holds(outer, path string) bool {
-	rel, err := filepath.Rel(outer, path)
-	return err == nil && filepath.IsLocal(rel)
-}
-
-// followed returns the absolute path behind the links of path, the last of which may
-// lead to what does not exist yet.
+// followed returns the absolute path behind the links of path, of which the last parts may not
+// exist yet.
 func followed(path string) (string, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -96,86 +92,46 @@ func followed(path string) (string, error) {
 	}
 	const maxLinks = 40 // as Linux has it
 	for range maxLinks {
-		dir, err := filepath.EvalSymlinks(filepath.Dir(path))
-		if errors.Is(err, fs.ErrNotExist) {
+		dir := filepath.Dir(path)
+		if dir == path {
 			return path, nil
+		}
+		real, err := filepath.EvalSymlinks(dir)
+		if errors.Is(err, fs.ErrNotExist) {
+			real, err = followed(dir)
 		}
 		if err != nil {
 			return "", err
 		}
-		path = filepath.Join(dir, filepath.Base(path))
+		path = filepath.Join(real, filepath.Base(path))
 		link, err := os.Readlink(path)
 		if err != nil {
 			return path, nil // no link, or nothing
 		}
 		if !filepath.IsAbs(link) {
-			link = filepath.Join(dir, link)
+			link = filepath.Join(real, link)
 		}
 		path = link
 	}
 	return "", errors.New("too many links")
 }
 
-// aside are outputs of earlier runs that were moved away, so that what is found after the run is
-// the run's.
-type aside map[string]string // from where they were to where they are
-
-// setAside moves away what lies at the targets.
-func setAside(targets []target) (aside, error) {
-	a := aside{}
-	for _, t := range targets {
-		_, err := os.Lstat(t.path)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
+// setAside moves away what lies at the targets, so that what is found after the run is the run's.
+func setAside(res *reserve.Reservation, targets []target) error {
+	for n, t := range targets {
+		err := os.Rename(t.path, res.Old(n))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return errors.Join(fmt.Errorf("output %q: %w", t.name, err), putBack(res, targets))
 		}
-		var away string
-		if err == nil {
-			away, err = vacant(t.path)
-		}
-		if err == nil {
-			err = os.Rename(t.path, away)
-		}
-		if err != nil {
-			a.back()
-			return nil, fmt.Errorf("output %q: %w", t.name, err)
-		}
-		a[t.path] = away
 	}
-	return a, nil
+	return nil
 }
 
-// back moves what was moved away back to where nothing new is, and removes the rest.
-func (a aside) back() {
-	for path, away := range a {
-		if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) && os.Rename(away, path) == nil {
-			continue
-		}
-		removeAll(away)
+// putBack moves what was moved away back to where nothing new is, and removes the rest.
+func putBack(res *reserve.Reservation, targets []target) error {
+	var errs []error
+	for n, t := range targets {
+		errs = append(errs, reserve.PutBack(res.Old(n), t.path))
 	}
-}
-
-// hidden is how names begin that only last while a stage is being run or restored.
-const hidden = ".larder-"
-
-// vacant returns an unused path beside path.
-func vacant(path string) (string, error) {
-	dir, err := os.MkdirTemp(filepath.Dir(path), hidden+"*")
-	if err != nil {
-		return "", err
-	}
-	return dir, os.Remove(dir) // only its name is wanted
-}
-
-// removeAll removes a tree, also one whose directories may not be written to.
-func removeAll(path string) error {
-	if err := os.RemoveAll(path); err == nil {
-		return nil
-	}
-	filepath.WalkDir(path, func(path string, e fs.DirEntry, err error) error {
-		if e != nil && e.IsDir() {
-			os.Chmod(path, 0o700)
-		}
-		return nil
-	})
-	return os.RemoveAll(path)
+	return errors.Join(errs...)
 }

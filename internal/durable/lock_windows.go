@@ -1,4 +1,4 @@
-package shelve
+package durable
 
 import (
 	"errors"
@@ -8,14 +8,13 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// The locks are byte ranges far behind the end of the file, because a range that is
-// locked can be neither read nor written by others.
+// Lock waits, without end, for the lock on f: shared or exclusive. On Windows it is a byte range far
+// behind the end of the file, because others can neither read nor write a range that is locked.
+// It belongs to the open file and ends with the process.
+func Lock(f *os.File, shared bool) error { return lockRange(f, mode(shared)) }
 
-// lock waits for the lock on f, without end.
-func lock(f *os.File, shared bool) error { return lockRange(f, mode(shared)) }
-
-// tryLock takes the lock on f if it is free.
-func tryLock(f *os.File, shared bool) (bool, error) {
+// TryLock takes the lock on f if it is free, and reports whether it did.
+func TryLock(f *os.File, shared bool) (bool, error) {
 	err := lockRange(f, mode(shared)|windows.LOCKFILE_FAIL_IMMEDIATELY)
 	if errors.Is(err, windows.ERROR_LOCK_VIOLATION) {
 		return false, nil
@@ -23,7 +22,8 @@ func tryLock(f *os.File, shared bool) (bool, error) {
 	return err == nil, err
 }
 
-func unlock(f *os.File) error {
+// Unlock gives up the lock on f.
+func Unlock(f *os.File) error {
 	err := windows.UnlockFileEx(windows.Handle(f.Fd()), 0, 1, 0, farBehind())
 	return lockError(f, err)
 }
