@@ -23,6 +23,10 @@ type Claim struct {
 	// stored what it computed.
 	LookAgain bool
 
+	// Cost is how long the computation took: what a later hit saves. Zero is the time from Claim
+	// to Put.
+	Cost time.Duration
+
 	store   *Store
 	c       Component
 	key     backend.Key
@@ -50,15 +54,18 @@ func (s *Store) Claim(ctx context.Context, c Component, attribute string) (*Clai
 	return claim, nil
 }
 
-// Put stores value as [Store.Put] does, and that computing it took the time since the
-// claim was granted: what a later hit saves.
+// Put stores value as [Store.Put] does, with what computing it cost.
 func (cl *Claim) Put(ctx context.Context, value any, opts ...PutOption) (Info, error) {
 	v, err := cl.store.encode(value)
 	if err != nil {
 		return Info{}, fmt.Errorf("put %q: %w", cl.key, err)
 	}
 	defer v.Close()
-	v.meta[metaCost] = strconv.FormatInt(time.Since(cl.began).Milliseconds(), 10)
+	cost := cl.Cost
+	if cost == 0 {
+		cost = time.Since(cl.began)
+	}
+	v.meta[metaCost] = strconv.FormatInt(cost.Milliseconds(), 10)
 	cl.store.counters.computed.Add(1)
 	return cl.store.putOptions(ctx, cl.c, cl.key, v, opts)
 }

@@ -25,6 +25,13 @@ func (a *app) newProgress() *progress {
 // often is how often the line is written anew: as fast as one reads.
 const often = 200 * time.Millisecond
 
+// late lets short work pass in silence.
+func (p *progress) late() {
+	if p != nil {
+		p.last = time.Now()
+	}
+}
+
 // tell shows where the work is. The text is only made when it is shown.
 func (p *progress) tell(text func() string) {
 	if p == nil || time.Since(p.last) < often {

@@ -73,7 +73,7 @@ type runFlags struct {
 	stdin              bool
 	dryRun, refresh    bool
 	check, failures    bool
-	endLeft            bool
+	endLeft, json      bool
 	storeErrors        string
 	wait               time.Duration
 }
@@ -115,6 +115,7 @@ func newRun(a *app) *cobra.Command {
 	fl.BoolVar(&f.check, "check", false, "run the command in any case, and compare (exit code 3 if it differs)")
 	fl.BoolVar(&f.failures, "keep-failures", false, "keep the run, and give it back, also if the command fails")
 	fl.DurationVar(&f.wait, "wait", time.Hour, "how long to wait for another process that runs the same, then run it too")
+	fl.BoolVar(&f.json, "json", false, "say what happened as a JSON object, on standard error (with --dry-run: on standard output)")
 	fl.BoolVar(&f.endLeft, "end-leftovers", false, "end processes that the command leaves behind (default: wait for them)")
 	fl.StringVar(&f.storeErrors, "store-errors", storeErrorsRun, "if the store cannot be used: `run` the command without it, or fail")
 	cmd.MarkFlagsMutuallyExclusive("dry-run", "refresh", "check")
@@ -150,13 +151,18 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 		if err != nil {
 			return runError(err)
 		}
-		return a.tellDryRun(o)
+		return a.tellDryRun(f, s, o)
 	}
 
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, stage.Signals...)
 	defer signal.Stop(signals)
+	bar := a.newProgress()
+	bar.late()
 	o, err := s.Run(ctx, stage.Options{
+		Progress: func(doing string, done, total int64) {
+			bar.tell(func() string { return fmt.Sprintf("%s: %s %s of %s", s.Title(), doing, size(done), size(total)) })
+		},
 		Store:        store,
 		Reserve:      reserve.Options{MaxWait: wait, Reap: true, Note: func(text string) { a.warn("%s", text) }},
 		EndLeft:      f.endLeft,
@@ -168,6 +174,7 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 		Check:        f.check,
 		KeepFailures: f.failures,
 	})
+	bar.end()
 	c := countsOf(store.Stats())
 	c.Misses, c.Waited = 1, 0 // however often it looked
 	if o.Hit {
@@ -180,7 +187,7 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 	if err != nil {
 		return runError(err)
 	}
-	return a.tellRun(s, o)
+	return a.tellRun(f, s, o)
 }
 
 // openToRun opens the store for a stage: one that fails at every call, if it cannot be opened and
@@ -230,17 +237,57 @@ func notInLabel(r rune) bool {
 }
 
 // tellDryRun says what would happen.
-func (a *app) tellDryRun(o stage.Outcome) error {
+func (a *app) tellDryRun(f *runFlags, s *stage.Stage, o stage.Outcome) error {
+	word := "miss"
 	if o.Hit {
-		fmt.Fprintf(a.stdout, "hit %s\n", o.ID)
-		return nil
+		word = "hit"
 	}
-	fmt.Fprintf(a.stdout, "miss %s\n", o.ID)
-	return &exitError{exitMiss, nil}
+	var err error
+	if f.json {
+		err = writeJSON(a.stdout, outcomeOf(s, o))
+	} else {
+		_, err = fmt.Fprintf(a.stdout, "%s %s\n", word, o.ID)
+	}
+	if err == nil && !o.Hit {
+		err = &exitError{exitMiss, nil}
+	}
+	return err
 }
 
-// tellRun says what happened, and exits as the command did.
-func (a *app) tellRun(s *stage.Stage, o stage.Outcome) error {
+// outcomeText is an outcome as JSON.
+type outcomeText struct {
+	Stage   string   `json:"stage"`
+	ID      string   `json:"id"`
+	Hit     bool     `json:"hit"`
+	Waited  bool     `json:"waited"`             // for another process, which made it
+	Exit    int      `json:"exit"`               // of the command
+	Seconds float64  `json:"seconds"`            // that the command took, now or when it was kept
+	Size    int64    `json:"size"`               // of what is kept, in bytes
+	NotKept string   `json:"not_kept,omitempty"` // why
+	Late    bool     `json:"late,omitempty"`     // another process had kept its run
+	Checked bool     `json:"checked,omitempty"`  // compared with what is kept
+	Differs []string `json:"differs,omitempty"`  // in what
+}
+
+func outcomeOf(s *stage.Stage, o stage.Outcome) outcomeText {
+	return outcomeText{s.Title(), o.ID, o.Hit, o.Waited, o.Exit, o.Took.Seconds(), o.Size, o.NotKept, o.Late, o.Checked, o.Differs}
+}
+
+// tellRun says what happened, and exits as the command did. JSON goes to standard error, too: standard
+// output is the command's.
+func (a *app) tellRun(f *runFlags, s *stage.Stage, o stage.Outcome) error {
+	if f.json {
+		if err := writeJSON(a.stderr, outcomeOf(s, o)); err != nil {
+			return err
+		}
+		switch {
+		case len(o.Differs) > 0:
+			return &exitError{exitFindings, nil}
+		case o.Exit != 0:
+			return &exitError{o.Exit, nil}
+		}
+		return nil
+	}
 	name := s.Title()
 	switch {
 	case o.Hit:

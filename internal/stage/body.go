@@ -13,6 +13,9 @@ type body struct {
 	size     int64
 	check    func() error // asked at the end of each reading; nil: nothing
 
+	progress func(int64) // told how much was read since the start; may be nil
+	done     int64
+
 	at   int           // the segment that is read
 	left int64         // bytes of it that are still to come
 	open io.ReadCloser // nil before its first byte
@@ -52,6 +55,10 @@ func (b *body) Read(p []byte) (int, error) {
 		}
 		n, err := b.open.Read(p[:min(int64(len(p)), b.left)])
 		b.left -= int64(n)
+		b.done += int64(n)
+		if b.progress != nil {
+			b.progress(b.done)
+		}
 		if n > 0 || len(p) == 0 {
 			return n, nil
 		}
@@ -87,7 +94,7 @@ func (b *body) Seek(offset int64, whence int) (int64, error) {
 		return 0, errors.New("only a seek to the start is possible")
 	}
 	b.Close()
-	b.at = 0
+	b.at, b.done = 0, 0
 	return 0, nil
 }
 

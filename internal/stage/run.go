@@ -21,7 +21,8 @@ import (
 type Options struct {
 	Store          *larder.Store
 	Stdout, Stderr io.Writer
-	Signals        <-chan os.Signal // passed on to the command; nil: the end of the context kills it
+	Progress       func(doing string, done, size int64) // called often while outputs are kept or given back; may be nil
+	Signals        <-chan os.Signal                     // passed on to the command; nil: the end of the context kills it
 
 	Reserve reserve.Options // how the outputs are reserved
 	EndLeft bool            // end the processes that the command leaves behind; else wait for them
@@ -94,6 +95,12 @@ func (s *Stage) Run(ctx context.Context, o Options) (Outcome, error) {
 	}
 	err = r.run(ctx)
 	return r.outcome, err
+}
+
+func (r *runner) progress(doing string, done, size int64) {
+	if r.Progress != nil {
+		r.Progress(doing, done, size)
+	}
 }
 
 // runner is one call of Run.
@@ -175,7 +182,8 @@ func (r *runner) giveBack(ctx context.Context) (hit bool, err error) {
 		return false, err
 	}
 	defer body.Close()
-	run, err := restore(body, info.Size, r.targets, r.res)
+	counted := &counter{r: body, progress: func(done int64) { r.progress("giving back", done, info.Size) }}
+	run, err := restore(counted, info.Size, r.targets, r.res)
 	if err != nil {
 		return false, r.missed(ctx, err)
 	}
@@ -308,6 +316,8 @@ func (r *runner) keep(ctx context.Context, claim *larder.Claim, packed *body) {
 		r.outcome.NotKept = r.storeErr.Error()
 		return
 	}
+	claim.Cost = r.outcome.Took
+	packed.progress = func(done int64) { r.progress("keeping", done, packed.size) }
 	opts := []larder.PutOption{larder.IfAbsent()}
 	if r.Refresh || r.replace {
 		opts = nil

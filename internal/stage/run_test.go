@@ -4,13 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/larder-store/larder"
+	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/backend/mem"
 	"github.com/larder-store/larder/backend/shelve"
 	"github.com/larder-store/larder/internal/stage"
 )
@@ -255,4 +259,53 @@ type counter int
 func (c *counter) Write(p []byte) (int, error) {
 	*c += counter(len(p))
 	return len(p), nil
+}
+
+// deaf is a store that does not answer. It counts the values that are sent to it.
+type deaf struct {
+	backend.Backend
+	slow time.Duration
+	puts int
+}
+
+func (d *deaf) Get(context.Context, backend.Key) (io.ReadCloser, backend.Info, error) {
+	time.Sleep(d.slow)
+	return nil, backend.Info{}, backend.ErrUnavailable
+}
+
+func (d *deaf) Put(context.Context, backend.Key, io.ReadSeeker, backend.PutOptions) (backend.Info, error) {
+	d.puts++
+	return backend.Info{}, backend.ErrUnavailable
+}
+
+// A store that does not answer costs a stage its time-outs once: the result is not sent to it, unless
+// that is worth another try.
+func TestStoreThatDoesNotAnswer(t *testing.T) {
+	for _, c := range []struct {
+		slow   time.Duration
+		script string
+		sent   bool
+	}{{time.Second / 2, "echo made >o", false}, {0, "sleep 0.1; echo made >o", true}} {
+		p := newPlace(t)
+		d := &deaf{Backend: mem.New(nil), slow: c.slow}
+		p.store = larder.New(d, silent)
+		got, err := p.try(p.shell(c.script, "o"))
+		if err != nil || got.NotKept == "" || p.read("o") != "made\n" || (d.puts > 0) != c.sent {
+			t.Errorf("%q: %+v, %v, %d puts; want it run, not kept, and puts: %v", c.script, got.Outcome, err, d.puts, c.sent)
+		}
+		_, err = p.try(p.shell(c.script, "o"), func(o *stage.Options) { o.FailOnStore = true })
+		if !errors.Is(err, backend.ErrUnavailable) || p.runs() != 1 {
+			t.Errorf("%q, to fail if the store does: %v and %d runs, want ErrUnavailable and 1", c.script, err, p.runs())
+		}
+	}
+}
+
+// A hit never saves more than the command took.
+func TestSavedIsWhatItTook(t *testing.T) {
+	p := newPlace(t)
+	s := p.shell("echo made >o", "o")
+	first := p.run(s)
+	if again := p.run(s); !again.Hit || again.Took > first.Took {
+		t.Errorf("ran in %v and saved %v", first.Took, again.Took)
+	}
 }
