@@ -12,6 +12,7 @@ import (
 
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/backend/mem"
+	"github.com/larder-store/larder/component"
 )
 
 var ctx = context.Background()
@@ -233,8 +234,8 @@ func TestSweep(t *testing.T) {
 }
 
 // decodeWords is a decoder for the test: type, version and a number.
-func decodeWords(key string, preimage []byte) (backend.Description, error) {
-	d := backend.Description{Key: key}
+func decodeWords(key string, preimage []byte) (component.Description, error) {
+	d := component.Description{Key: key}
 	var order int64
 	if _, err := fmt.Sscanf(string(preimage), "%s %s %d", &d.Type, &d.Version, &order); err != nil {
 		return d, err
@@ -251,21 +252,22 @@ func TestFind(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	spikes := component.Where(component.FieldType, component.Equal, "spikes")
 	for _, c := range []struct {
-		q    backend.Query
+		q    component.Query
 		want string
 	}{
-		{backend.Query{}, "k1 k2 k3 ! k5"},
-		{backend.Query{Type: "spikes"}, "k1 k2 ! k5"},
-		{backend.Query{Type: "spikes", Version: "1"}, "k1 ! k5"},
-		{backend.Query{Limit: 2}, "k1 k2"},
-		{backend.Query{Type: "spikes", Limit: 3}, "k1 k2 ! k5"},
-		{backend.Query{Parameters: map[string]any{"filter.order": int64(2)}}, "k1 k3 !"},
-		{backend.Query{Parameters: map[string]any{"filter.a.b": true, "name.x": "n"}}, "k1 k2 k3 ! k5"},
-		{backend.Query{Parameters: map[string]any{"filter.order": 2}}, "!"},
-		{backend.Query{Parameters: map[string]any{"filter.none": nil}}, "!"},
-		{backend.Query{Parameters: map[string]any{"filter": "x"}}, "!"},
-		{backend.Query{Since: time.Now().Add(time.Hour)}, "!"},
+		{component.Query{}, "k1 k2 k3 ! k5"},
+		{component.Query{Where: spikes}, "k1 k2 ! k5"},
+		{component.Query{Where: component.And(spikes, component.Where(component.FieldVersion, component.Equal, "1"))}, "k1 ! k5"},
+		{component.Query{Limit: 2}, "k1 k2"},
+		{component.Query{Where: spikes, Limit: 3}, "k1 k2 ! k5"},
+		{component.Query{Where: component.WhereParam("filter.order", component.Equal, int64(2))}, "k1 k3 !"},
+		{component.Query{Where: component.And(component.WhereParam("filter.a.b", component.Equal, true), component.WhereParam("name.x", component.Equal, "n"))}, "k1 k2 k3 ! k5"},
+		{component.Query{After: "k2"}, "k3 ! k5"},
+		{component.Query{Where: component.WhereParam("filter.none", component.Exists, nil)}, "!"},
+		{component.Query{Where: component.WhereParam("filter", component.Equal, "x")}, "!"},
+		{component.Query{Where: component.Where(component.FieldStored, component.Greater, time.Now().Add(time.Hour))}, "!"},
 	} {
 		var got []string
 		for d, err := range backend.Find(ctx, bare{m}, c.q, decodeWords) {
@@ -285,7 +287,7 @@ func TestFind(t *testing.T) {
 		}
 	}
 	m.Close()
-	for _, err := range backend.Find(ctx, bare{m}, backend.Query{}, decodeWords) {
+	for _, err := range backend.Find(ctx, bare{m}, component.Query{}, decodeWords) {
 		if !errors.Is(err, backend.ErrClosed) {
 			t.Errorf("Find in what is closed = %v, want %v", err, backend.ErrClosed)
 		}

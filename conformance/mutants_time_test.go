@@ -12,6 +12,7 @@ import (
 
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/backend/mem"
+	"github.com/larder-store/larder/component"
 )
 
 var cancelMutants = []mutant{
@@ -362,10 +363,16 @@ var sweepMutants = []mutant{
 
 var findMutants = []mutant{
 	{law: "find/queries", did: "takes a type for a pattern", breaks: func(r *ref) {
-		r.doFind = func(ctx context.Context, q backend.Query) iter.Seq2[backend.Description, error] {
-			want := q.Type
-			q.Type = ""
-			return func(yield func(backend.Description, error) bool) {
+		r.doFind = func(ctx context.Context, q component.Query) iter.Seq2[component.Description, error] {
+			fixed, _ := q.Where.Fixed(component.FieldType, component.Equal)
+			want, _ := fixed.(string)
+			q.Where, _ = q.Where.Map(func(c component.Condition) (component.Condition, error) {
+				if c.Field == component.FieldType && c.Op == component.Equal {
+					return component.Condition{}, nil
+				}
+				return c, nil
+			})
+			return func(yield func(component.Description, error) bool) {
 				for d, err := range backend.Find(ctx, r.Backend, q, decode) {
 					if err == nil && !strings.HasPrefix(d.Type, want) {
 						continue
@@ -378,12 +385,12 @@ var findMutants = []mutant{
 		}
 	}},
 	{law: "find/limit", did: "counts the Limit before it looks at the rest", breaks: func(r *ref) {
-		r.doFind = func(ctx context.Context, q backend.Query) iter.Seq2[backend.Description, error] {
+		r.doFind = func(ctx context.Context, q component.Query) iter.Seq2[component.Description, error] {
 			rest := q
 			rest.Limit = 0
-			return func(yield func(backend.Description, error) bool) {
-				for d, err := range backend.Find(ctx, r.Backend, backend.Query{Limit: q.Limit}, decode) {
-					if err == nil && !rest.Match(d) {
+			return func(yield func(component.Description, error) bool) {
+				for d, err := range backend.Find(ctx, r.Backend, component.Query{Limit: q.Limit}, decode) {
+					if err == nil && !rest.Match(d, nil) {
 						continue
 					}
 					if !yield(d, err) {
@@ -394,8 +401,8 @@ var findMutants = []mutant{
 		}
 	}},
 	{law: "find/since", did: "tells the time of the search", breaks: func(r *ref) {
-		r.doFind = func(ctx context.Context, q backend.Query) iter.Seq2[backend.Description, error] {
-			return func(yield func(backend.Description, error) bool) {
+		r.doFind = func(ctx context.Context, q component.Query) iter.Seq2[component.Description, error] {
+			return func(yield func(component.Description, error) bool) {
 				for d, err := range backend.Find(ctx, r.Backend, q, decode) {
 					d.Stored = time.Now().Add(time.Hour)
 					if !yield(d, err) {
@@ -406,14 +413,14 @@ var findMutants = []mutant{
 		}
 	}},
 	{law: "find/changes", did: "leaves what was deleted in its index", breaks: func(r *ref) {
-		var index []backend.Description
-		r.doFind = func(ctx context.Context, q backend.Query) iter.Seq2[backend.Description, error] {
-			return func(yield func(backend.Description, error) bool) {
-				if found, _ := all(backend.Find(ctx, r.Backend, backend.Query{}, decode)); len(found) > len(index) {
+		var index []component.Description
+		r.doFind = func(ctx context.Context, q component.Query) iter.Seq2[component.Description, error] {
+			return func(yield func(component.Description, error) bool) {
+				if found, _ := all(backend.Find(ctx, r.Backend, component.Query{}, decode)); len(found) > len(index) {
 					index = found
 				}
 				for _, d := range index {
-					if q.Match(d) && !yield(d, nil) {
+					if q.Match(d, nil) && !yield(d, nil) {
 						return
 					}
 				}
@@ -421,8 +428,8 @@ var findMutants = []mutant{
 		}
 	}},
 	{law: "find/callback", did: "holds its lock while the loop body runs", hangs: true, breaks: func(r *ref) {
-		r.doFind = func(ctx context.Context, q backend.Query) iter.Seq2[backend.Description, error] {
-			return func(yield func(backend.Description, error) bool) {
+		r.doFind = func(ctx context.Context, q component.Query) iter.Seq2[component.Description, error] {
+			return func(yield func(component.Description, error) bool) {
 				r.place.mu.Lock()
 				defer r.place.mu.Unlock()
 				backend.Find(ctx, r.Backend, q, decode)(yield)

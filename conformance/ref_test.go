@@ -13,6 +13,7 @@ import (
 
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/backend/mem"
+	"github.com/larder-store/larder/component"
 	"github.com/larder-store/larder/conformance/fault"
 	"github.com/larder-store/larder/conformance/law"
 	"github.com/larder-store/larder/keying"
@@ -49,7 +50,7 @@ type ref struct {
 	doDelBatch  func(ctx context.Context, keys []key) error
 	doAcquire   func(ctx context.Context, name string, ttl time.Duration) (backend.Lease, error)
 	doSweep     func(ctx context.Context, o sweep) (found, error)
-	doFind      func(ctx context.Context, q backend.Query) iter.Seq2[backend.Description, error]
+	doFind      func(ctx context.Context, q component.Query) iter.Seq2[component.Description, error]
 	doLimits    func() backend.Limits
 	tells       func(info) info // changes every Info that is returned
 	understands func(key) key   // changes every key that is asked for
@@ -248,16 +249,17 @@ func (r *ref) Sweep(ctx context.Context, o sweep) (found, error) {
 }
 
 // Find reads and decodes every description.
-func (r *ref) Find(ctx context.Context, q backend.Query) iter.Seq2[backend.Description, error] {
+func (r *ref) Find(ctx context.Context, q component.Query) iter.Seq2[component.Description, error] {
 	if r.doFind != nil {
 		return r.doFind(ctx, q)
 	}
 	return backend.Find(ctx, r.Backend, q, decode)
 }
 
-func decode(key string, preimage []byte) (backend.Description, error) {
+func decode(key string, preimage []byte) (component.Description, error) {
 	d, err := keying.Decode(preimage)
-	return backend.Description{Key: key, Type: d.Type, Version: d.Version, Parameters: d.Parameters, Inputs: d.Inputs, AsOf: d.AsOf}, err
+	d.Key = key
+	return d, err
 }
 
 // refConfig is the Config of the reference with something done to each handle.

@@ -142,7 +142,7 @@ func TestDecodeMalformed(t *testing.T) {
 	}
 	for _, m := range malformed {
 		d, err := keying.Decode(m.bytes())
-		if !errors.Is(err, keying.ErrMalformed) || !reflect.DeepEqual(d, keying.Description{}) {
+		if !errors.Is(err, keying.ErrMalformed) || !reflect.DeepEqual(d, component.Description{}) {
 			t.Errorf("Decode of %s = %v, %v, want ErrMalformed alone", m.name, d, err)
 		}
 	}
@@ -188,7 +188,7 @@ func TestDecodeKinds(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := keying.Decode(preimage)
-	want := keying.Description{
+	want := component.Description{
 		Type: "t", Version: "1",
 		Parameters: map[any]any{
 			"nil": nil, "bool": true, "int": int64(1), "uint": uint64(1 << 63), "neg": int64(-1 << 63), "big": integer("18446744073709551616"), "float": 0.5,

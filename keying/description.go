@@ -2,41 +2,16 @@ package keying
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"time"
 
 	"github.com/larder-store/larder/component"
 )
 
-// Description says what a component is, as far as its key knows.
-type Description struct {
-	Type    string
-	Version string
-	// Parameters hold nil, bool, int64, uint64 (beyond int64), *big.Int (beyond both),
-	// float64 (not integral), string, []byte, time.Time (UTC), []any and map[any]any. Keys of maps are
-	// string, int64, uint64, float64 and bool.
-	Parameters any
-	Inputs     []string  // their keys, in order
-	AsOf       time.Time // zero if the component names no moment
-}
-
-// Component returns a component with the described answers, and so with the same
-// key; its inputs are known by their keys alone.
-func (d Description) Component() component.Component {
-	inputs := make([]component.Component, len(d.Inputs))
-	for i, key := range d.Inputs {
-		inputs[i] = component.Ref(key)
-	}
-	c := component.New(d.Type, d.Version, d.Parameters, inputs...)
-	if d.AsOf.IsZero() {
-		return c
-	}
-	return component.WithAsOf(c, d.AsOf)
-}
-
 // Encode returns the pre-image that d was decoded from. Keys of inputs may be those of any
 // key generator.
-func (d Description) Encode() ([]byte, error) {
+func Encode(d component.Description) ([]byte, error) {
 	e := newEncoder()
 	defer e.free()
 	if err := anyScheme.encode(e, d.Component(), d.Inputs); err != nil {
@@ -45,22 +20,33 @@ func (d Description) Encode() ([]byte, error) {
 	return bytes.Clone(e.buf), nil
 }
 
+// Reduce returns v as descriptions hold it, which is how values are compared: 4.0 is the
+// integer 4, a struct is a map. What keys refuse is an error.
+func Reduce(v any) (any, error) {
+	_, preimage, err := Hash{}.Preimage(context.Background(), component.New("value", "", v))
+	if err != nil {
+		return nil, err
+	}
+	d, err := Decode(preimage)
+	return d.Parameters, err
+}
+
 // anyScheme takes keys of inputs as they are.
 var anyScheme = scheme{check: checkSegment}
 
-// Decode returns what a pre-image says. It accepts canonical encodings and nothing
+// Decode returns what a pre-image says; it does not know the component's key, nor when it was stored. It accepts canonical encodings and nothing
 // else, so that equal descriptions have equal bytes; anything else is [ErrMalformed]. Memory
 // and depth are bounded by the length of the pre-image, which is at most [MaxPreimage].
-func Decode(preimage []byte) (Description, error) {
+func Decode(preimage []byte) (component.Description, error) {
 	d := decoder{rest: preimage, size: len(preimage)}
 	desc, err := d.description()
 	if err != nil {
-		return Description{}, fmt.Errorf("%w description at byte %d: %w", ErrMalformed, d.at, err)
+		return component.Description{}, fmt.Errorf("%w description at byte %d: %w", ErrMalformed, d.at, err)
 	}
 	return desc, nil
 }
 
-func (d *decoder) description() (desc Description, err error) {
+func (d *decoder) description() (desc component.Description, err error) {
 	if err := d.format(); err != nil {
 		return desc, err
 	}

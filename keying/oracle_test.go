@@ -130,7 +130,7 @@ func checkFixpoint(t fataler, preimage []byte) {
 	if err != nil {
 		t.Fatalf("Decode(%x) = %v", preimage, err)
 	}
-	again, err := d.Encode()
+	again, err := keying.Encode(d)
 	if err != nil || !bytes.Equal(again, preimage) {
 		t.Fatalf("%x decodes to %#v, which encodes to\n%x, %v", preimage, d, again, err)
 	}

@@ -69,7 +69,7 @@ func readableKey(preimage []byte) (string, error) {
 }
 
 // describe returns the words for a description.
-func describe(d Description) string {
+func describe(d component.Description) string {
 	w := words{}
 	w.add(d.Type[strings.LastIndexByte(d.Type, '/')+1:])
 	if d.Version != "" {

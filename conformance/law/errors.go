@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/component"
 )
 
 // What errors look like.
@@ -153,7 +154,7 @@ func calls(b backend.Backend, key, other backend.Key) []call {
 	}
 	if f, ok := backend.As[backend.Finder](b); ok {
 		all = append(all, call{"Find", backend.Key{Shelf: backend.ShelfComponents}, func(ctx context.Context) error {
-			_, err := collect(f.Find(ctx, backend.Query{}))
+			_, err := collect(f.Find(ctx, component.Query{}))
 			return err
 		}})
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/component"
 )
 
 // What a Finder of a backend's own finds. These laws store on the shelf of components, so
@@ -25,7 +26,7 @@ var findLaws = []Law{
 	},
 	{
 		Name: "find/since", Tier: Quick, Needs: []Need{Finds, FreshPlace}, Fn: findSince,
-		Rule: "Stored is when the description was stored, and Since takes those stored at that time or later.",
+		Rule: "Stored is when the description was stored, and a condition on it takes those stored at that time or later.",
 	},
 	{
 		Name: "find/changes", Tier: Quick, Needs: []Need{Finds, FreshPlace}, Fn: findChanges,
@@ -41,14 +42,14 @@ var findLaws = []Law{
 // a test of package conformance decodes them.
 type describedAs struct {
 	preimage string // hex
-	says     backend.Description
+	says     component.Description
 }
 
 func components() []describedAs {
 	return []describedAs{
 		{
 			"86726c61726465722f636f6d706f6e656e742f31667370696b65736131a16666696c746572a3626f6ef4646b696e646662657373656c656f726465720281784035363963373939643530663366633030336332323731663235363430373237636237333166656533306134373230343738376532343439366663613063616330f6",
-			backend.Description{
+			component.Description{
 				Key: "0cc59fa330ef372ad81a2118eb39f6909b56a7bc38332cbd87dffafa60c6c2fe", Type: "spikes", Version: "1",
 				Parameters: map[any]any{"filter": map[any]any{"kind": "bessel", "on": false, "order": int64(2)}},
 				Inputs:     []string{"569c799d50f3fc003c2271f25640727cb731fee30a47204787e24496fca0cac0"},
@@ -56,7 +57,7 @@ func components() []describedAs {
 		},
 		{
 			"86726c61726465722f636f6d706f6e656e742f31667370696b65736131a26666696c746572a3626f6ef5646b696e646662657373656c656f7264657204697468726573686f6c64f9cd2081784032383634353861313139326335653032623162633463386631383534333166633431646531383532393363303866353866656461303238326164646661386337f6",
-			backend.Description{
+			component.Description{
 				Key: "24de4a6ac625c9b1ff1febd6fb686872f3b9730e9e965ec9fecaf2c0145eba27", Type: "spikes", Version: "1",
 				Parameters: map[any]any{"filter": map[any]any{"kind": "bessel", "on": true, "order": int64(4)}, "threshold": -20.5},
 				Inputs:     []string{"286458a1192c5e02b1bc4c8f185431fc41de185293c08f58feda0282addfa8c7"},
@@ -64,14 +65,14 @@ func components() []describedAs {
 		},
 		{
 			"86726c61726465722f636f6d706f6e656e742f31697265636f7264696e676131a16466696c6565612e61626680f6",
-			backend.Description{
+			component.Description{
 				Key: "26e1f891cc58fa906fd7d766331d28d18af6882fe4843e439617d38d9a5becbf", Type: "recording", Version: "1",
 				Parameters: map[any]any{"file": "a.abf"},
 			},
 		},
 		{
 			"86726c61726465722f636f6d706f6e656e742f316764657472656e646132a3646e616d65656c61622061656f72646572036677696e646f77f9340081784032366531663839316363353866613930366664376437363633333164323864313861663638383266653438343365343339363137643338643961356265636266f6",
-			backend.Description{
+			component.Description{
 				Key: "286458a1192c5e02b1bc4c8f185431fc41de185293c08f58feda0282addfa8c7", Type: "detrend", Version: "2",
 				Parameters: map[any]any{"name": "lab a", "order": int64(3), "window": 0.25},
 				Inputs:     []string{"26e1f891cc58fa906fd7d766331d28d18af6882fe4843e439617d38d9a5becbf"},
@@ -79,7 +80,7 @@ func components() []describedAs {
 		},
 		{
 			"86726c61726465722f636f6d706f6e656e742f3165737461746561318201617880c074323032362d31312d30315431323a30303a30305a",
-			backend.Description{
+			component.Description{
 				Key: "e233379a2d9aff7f7fc9bd914e1ca4b29dc6c67f50010a09a3c932ec2b995927", Type: "state", Version: "1",
 				Parameters: []any{int64(1), "x"},
 				AsOf:       time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC),
@@ -87,15 +88,15 @@ func components() []describedAs {
 		},
 		{
 			"86726c61726465722f636f6d706f6e656e742f31667370696b65736132f680f6",
-			backend.Description{Key: "e9f165829450ad17a41010902d268a6f24e94ded2c8bfe31dbfcf76ab99c5d95", Type: "spikes", Version: "2"},
+			component.Description{Key: "e9f165829450ad17a41010902d268a6f24e94ded2c8bfe31dbfcf76ab99c5d95", Type: "spikes", Version: "2"},
 		},
 	}
 }
 
 // Preimages returns the pre-images that the laws about Find store, by key, and what
 // they say, so that a test with a decoder can make sure of them.
-func Preimages() (preimages map[string][]byte, says map[string]backend.Description) {
-	preimages, says = map[string][]byte{}, map[string]backend.Description{}
+func Preimages() (preimages map[string][]byte, says map[string]component.Description) {
+	preimages, says = map[string][]byte{}, map[string]component.Description{}
 	for _, c := range components() {
 		b, err := hex.DecodeString(c.preimage)
 		if err != nil {
@@ -106,28 +107,89 @@ func Preimages() (preimages map[string][]byte, says map[string]backend.Descripti
 	return preimages, says
 }
 
-func queries() []backend.Query {
-	return []backend.Query{
-		{},
-		{Type: "spikes"},
-		{Type: "spikes", Version: "1"},
-		{Type: "spike"},
-		{Version: "1"},
-		{Version: "3"},
-		{Parameters: map[string]any{"order": int64(3)}},
-		{Parameters: map[string]any{"order": int64(3), "window": 0.25}},
-		{Parameters: map[string]any{"order": int64(3), "window": 0.5}},
-		{Parameters: map[string]any{"filter.kind": "bessel"}},
-		{Parameters: map[string]any{"filter.on": true}},
-		{Type: "spikes", Parameters: map[string]any{"filter.order": int64(2)}},
-		{Parameters: map[string]any{"filter": map[any]any{"kind": "bessel", "on": false, "order": int64(2)}}},
-		{Parameters: map[string]any{"threshold": -20.5}},
-		{Parameters: map[string]any{"name": "lab a"}},
-		{Parameters: map[string]any{"name": "lab"}},
-		{Parameters: map[string]any{"file.name": "a.abf"}},
-		{Parameters: map[string]any{"none": nil}},
-		{Type: "recording", Since: time.Unix(0, 0)},
+// ask makes a query of the conditions most asked for; zero values are none.
+func ask(typ, version string, params map[string]any) component.Query {
+	var all []component.Condition
+	if typ != "" {
+		all = append(all, component.Where(component.FieldType, component.Equal, typ))
 	}
+	if version != "" {
+		all = append(all, component.Where(component.FieldVersion, component.Equal, version))
+	}
+	for _, path := range slices.Sorted(maps.Keys(params)) {
+		all = append(all, component.WhereParam(path, component.Equal, params[path]))
+	}
+	return component.Query{Where: component.And(all...)}
+}
+
+// stored asks for what was stored at a time or later.
+func stored(since time.Time) component.Condition {
+	return component.Where(component.FieldStored, component.GreaterEqual, since)
+}
+
+func queries() []component.Query {
+	all := []component.Query{
+		ask("", "", nil),
+		ask("spikes", "", nil),
+		ask("spikes", "1", nil),
+		ask("spike", "", nil),
+		ask("", "1", nil),
+		ask("", "3", nil),
+		ask("", "", map[string]any{"order": int64(3)}),
+		ask("", "", map[string]any{"order": int64(3), "window": 0.25}),
+		ask("", "", map[string]any{"order": int64(3), "window": 0.5}),
+		ask("", "", map[string]any{"filter.kind": "bessel"}),
+		ask("", "", map[string]any{"filter.on": true}),
+		ask("spikes", "", map[string]any{"filter.order": int64(2)}),
+		ask("", "", map[string]any{"filter": map[any]any{"kind": "bessel", "on": false, "order": int64(2)}}),
+		ask("", "", map[string]any{"threshold": -20.5}),
+		ask("", "", map[string]any{"name": "lab a"}),
+		ask("", "", map[string]any{"name": "lab"}),
+		ask("", "", map[string]any{"file.name": "a.abf"}),
+		ask("", "", map[string]any{"none": nil}),
+		{Where: component.And(component.Where(component.FieldType, component.Equal, "recording"), stored(time.Unix(0, 0)))},
+		{After: "26"},
+		{After: "26e1f891cc58fa906fd7d766331d28d18af6882fe4843e439617d38d9a5becbf"},
+		{After: "f"},
+	}
+	param := component.WhereParam
+	for _, c := range []component.Condition{
+		param("order", component.NotEqual, int64(2)),
+		param("order", component.NotEqual, "3"), // of another kind
+		{Op: component.Not, Of: []component.Condition{param("order", component.Equal, int64(3))}},
+		param("filter.order", component.Less, int64(4)),
+		param("filter.order", component.LessEqual, int64(4)),
+		param("filter.order", component.Greater, 2.5),
+		param("filter.order", component.GreaterEqual, int64(2)),
+		param("threshold", component.Less, int64(0)),
+		param("threshold", component.Less, "a"),
+		param("filter.on", component.Exists, nil),
+		param("filter", component.Exists, nil),
+		param("none", component.Exists, nil),
+		param("name", component.HasPrefix, "lab"),
+		param("file", component.HasPrefix, "a."),
+		param("order", component.HasPrefix, "3"),
+		param("filter.order", component.In, []any{int64(1), int64(4), "2"}),
+		param("0", component.Equal, int64(1)),
+		param("1", component.HasPrefix, ""),
+		param("", component.Equal, []any{int64(1), "x"}),
+		component.Where(component.FieldType, component.In, []any{"spikes", "state"}),
+		component.Where(component.FieldType, component.HasPrefix, "s"),
+		component.Where(component.FieldVersion, component.Greater, "1"),
+		component.Where(component.FieldKey, component.HasPrefix, "2"),
+		component.Where(component.FieldKey, component.In, []any{"none", components()[0].says.Key}),
+		component.Where(component.FieldInput, component.Equal, components()[2].says.Key),
+		component.Where(component.FieldInput, component.HasPrefix, "2"),
+		component.Where(component.FieldAsOf, component.Exists, nil),
+		component.Where(component.FieldAsOf, component.Less, time.Date(2026, 11, 1, 12, 0, 0, 1, time.UTC)),
+		{Op: component.Any, Of: []component.Condition{param("order", component.Equal, int64(3)), component.Where(component.FieldType, component.Equal, "state")}},
+		{Op: component.Any},
+		{Op: component.Not},
+		{Op: component.Not, Of: []component.Condition{component.Where(component.FieldType, component.Equal, "spikes"), param("order", component.Exists, nil)}},
+	} {
+		all = append(all, component.Query{Where: c})
+	}
+	return all
 }
 
 // describe stores all descriptions, half of them in a batch.
@@ -146,7 +208,7 @@ func (p *probe) describe(e *Env) {
 }
 
 // finds wants Find to yield exactly the descriptions that match.
-func (p *probe) finds(q backend.Query, there []backend.Description) {
+func (p *probe) finds(q component.Query, there []component.Description) {
 	if p.err != nil {
 		return
 	}
@@ -158,7 +220,7 @@ func (p *probe) finds(q backend.Query, there []backend.Description) {
 	}
 	var keys, want []string
 	for _, d := range there {
-		if d.Stored = q.Since; q.Match(d) && (q.Limit == 0 || len(want) < q.Limit) {
+		if d.Stored = time.Now(); d.Key > q.After && q.Match(d, nil) && (q.Limit == 0 || len(want) < q.Limit) {
 			want = append(want, d.Key)
 		}
 	}
@@ -170,9 +232,9 @@ func (p *probe) finds(q backend.Query, there []backend.Description) {
 		return
 	}
 	for _, d := range got {
-		i := slices.IndexFunc(there, func(w backend.Description) bool { return w.Key == d.Key })
+		i := slices.IndexFunc(there, func(w component.Description) bool { return w.Key == d.Key })
 		want := there[i]
-		stored := d.Stored
+		at := d.Stored
 		d.Stored, want.Stored = time.Time{}, time.Time{}
 		d.AsOf = d.AsOf.UTC()
 		if len(d.Inputs) == 0 {
@@ -181,14 +243,14 @@ func (p *probe) finds(q backend.Query, there []backend.Description) {
 		if !reflect.DeepEqual(d, want) {
 			p.failf("Find(%+v) yields %+v, want %+v", q, d, want)
 		}
-		if stored.IsZero() {
+		if at.IsZero() {
 			p.failf("Find(%+v) yields %q without the time when it was stored", q, d.Key)
 		}
 	}
 }
 
-func allComponents() []backend.Description {
-	var all []backend.Description
+func allComponents() []component.Description {
+	var all []component.Description
 	for _, c := range components() {
 		all = append(all, c.says)
 	}
@@ -197,7 +259,7 @@ func allComponents() []backend.Description {
 
 func findQueries(ctx context.Context, e *Env) error {
 	p := e.handle(ctx)
-	p.finds(backend.Query{}, nil)
+	p.finds(component.Query{}, nil)
 	p.describe(e)
 	for _, q := range queries() {
 		p.finds(q, allComponents())
@@ -209,8 +271,8 @@ func findLimit(ctx context.Context, e *Env) error {
 	p := e.handle(ctx)
 	p.describe(e)
 	for limit := range len(components()) + 2 {
-		p.finds(backend.Query{Limit: limit}, allComponents())
-		p.finds(backend.Query{Type: "spikes", Limit: limit}, allComponents())
+		p.finds(component.Query{Limit: limit}, allComponents())
+		p.finds(component.Query{Where: ask("spikes", "", nil).Where, Limit: limit}, allComponents())
 	}
 	return p.err
 }
@@ -219,14 +281,14 @@ func findSince(ctx context.Context, e *Env) error {
 	p := e.handle(ctx)
 	p.describe(e)
 	key := backend.Key{Shelf: e.Shelf(backend.ShelfComponents), Name: components()[0].says.Key}
-	stored := p.stat(key).ModTime
-	p.finds(backend.Query{Type: "spikes", Since: stored.Add(-2 * time.Second)}, allComponents())
-	p.finds(backend.Query{Since: stored.Add(time.Hour)}, nil)
+	at := p.stat(key).ModTime
+	p.finds(component.Query{Where: component.And(ask("spikes", "", nil).Where, stored(at.Add(-2*time.Second)))}, allComponents())
+	p.finds(component.Query{Where: stored(at.Add(time.Hour))}, nil)
 	if p.err != nil {
 		return p.err
 	}
 	finder, _ := backend.As[backend.Finder](p.b)
-	for d, err := range finder.Find(ctx, backend.Query{}) {
+	for d, err := range finder.Find(ctx, component.Query{}) {
 		if err != nil {
 			return err
 		}
@@ -251,14 +313,14 @@ func findChanges(ctx context.Context, e *Env) error {
 		for _, d := range there {
 			p.put(backend.Key{Shelf: shelf, Name: d.Key}, string(preimages[d.Key]))
 		}
-		p.finds(backend.Query{}, there)
+		p.finds(component.Query{}, there)
 	}
 	p.remove(backend.Key{Shelf: shelf, Name: there[0].Key})
-	p.finds(backend.Query{}, there[1:])
+	p.finds(component.Query{}, there[1:])
 	p.removeAll([]backend.Key{{Shelf: shelf, Name: there[1].Key}, {Shelf: shelf, Name: there[2].Key}})
-	p.finds(backend.Query{}, there[3:])
+	p.finds(component.Query{}, there[3:])
 	p.put(backend.Key{Shelf: shelf, Name: there[0].Key}, string(preimages[there[0].Key]))
-	p.finds(backend.Query{Type: there[0].Type}, append([]backend.Description{there[0]}, there[3:]...))
+	p.finds(ask(there[0].Type, "", nil), append([]component.Description{there[0]}, there[3:]...))
 	return p.err
 }
 
@@ -268,7 +330,7 @@ func findCallback(ctx context.Context, e *Env) error {
 	p.put(e.key("s", "a"), "a")
 	finder, _ := backend.As[backend.Finder](p.b)
 	steps := 0
-	for _, err := range finder.Find(ctx, backend.Query{}) {
+	for _, err := range finder.Find(ctx, component.Query{}) {
 		if err != nil {
 			p.failf("Find: %w", err)
 		}
@@ -282,7 +344,7 @@ func findCallback(ctx context.Context, e *Env) error {
 		p.failf("Find yields %d descriptions while its body changes other shelves, want %d", steps, len(components()))
 	}
 	for range e.pick(50, 200, 2000) {
-		for _, err := range finder.Find(ctx, backend.Query{}) {
+		for _, err := range finder.Find(ctx, component.Query{}) {
 			if err != nil {
 				return fmt.Errorf("a Find that is left early: %w", err)
 			}

@@ -1,0 +1,143 @@
+package component_test
+
+import (
+	"errors"
+	"math"
+	"math/big"
+	"testing"
+	"time"
+
+	"github.com/larder-store/larder/component"
+)
+
+var (
+	beyond  = new(big.Int).Lsh(big.NewInt(1), 70)
+	noon    = time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
+	example = component.Description{
+		Key: "ab12", Type: "lab/fit", Version: "v3", Inputs: []string{"cd", "ef"}, Stored: noon,
+		Parameters: map[any]any{
+			"tau": 0.02, "n": int64(5), "big": uint64(math.MaxUint64), "huge": beyond, "name": "Cortex", "bytes": []byte("b"),
+			"on": true, "none": nil, "nan": math.NaN(), "inf": math.Inf(1), "when": noon, "points": []any{int64(1), map[any]any{"x": 2.5}},
+			"filter": map[any]any{"order": int64(2), "a.b": "dots"}, "whole.name": "n", int64(7): "seven",
+		},
+	}
+	value = &component.Value{Attribute: "model", Size: 1 << 20, Cost: 1500 * time.Millisecond, Stored: noon.Add(time.Hour)}
+)
+
+func TestConditions(t *testing.T) {
+	const (
+		eq, ne, lt, le, gt, ge = component.Equal, component.NotEqual, component.Less, component.LessEqual, component.Greater, component.GreaterEqual
+		exists, prefix, in     = component.Exists, component.HasPrefix, component.In
+	)
+	for _, c := range []struct {
+		path  string
+		op    component.Op
+		value any
+		want  bool
+	}{
+		{"tau", eq, 0.02, true}, {"tau", ne, 0.02, false}, {"tau", ne, 0.03, true}, {"tau", lt, int64(1), true}, {"tau", gt, int64(-1), true},
+		{"tau", ge, 0.02, true}, {"tau", le, 0.02, true}, {"tau", gt, 0.02, false}, {"tau", lt, 0.02, false},
+		{"n", eq, int64(5), true}, {"n", lt, 5.5, true}, {"n", gt, 4.5, true}, {"n", lt, uint64(math.MaxUint64), true}, {"n", lt, beyond, true}, {"n", lt, math.Inf(1), true}, {"n", gt, math.Inf(-1), true},
+		{"big", gt, int64(math.MaxInt64), true}, {"big", eq, uint64(math.MaxUint64), true}, {"big", lt, beyond, true}, {"big", lt, float64(1 << 63), false},
+		{"huge", eq, new(big.Int).Set(beyond), true}, {"huge", gt, 1e20, true}, {"huge", lt, 1.5, false}, {"huge", lt, math.Inf(1), true},
+		{"inf", eq, math.Inf(1), true}, {"inf", gt, beyond, true}, {"inf", gt, math.Inf(1), false},
+		{"nan", eq, math.NaN(), true}, {"nan", ne, math.NaN(), false}, {"nan", ne, 1.5, true}, {"nan", lt, 1.5, false}, {"nan", ge, math.NaN(), false}, {"n", lt, math.NaN(), false}, {"n", ne, math.NaN(), true},
+		{"name", eq, "Cortex", true}, {"name", prefix, "Cor", true}, {"name", prefix, "cor", false}, {"name", prefix, "", true}, {"name", lt, "D", true}, {"name", in, []any{"a", "Cortex"}, true}, {"name", in, []any{"a"}, false}, {"name", in, "Cortex", false},
+		{"bytes", eq, []byte("b"), true}, {"bytes", eq, "b", false}, {"bytes", lt, []byte("c"), true}, {"bytes", prefix, "b", false},
+		{"on", eq, true, true}, {"on", ne, false, true}, {"on", lt, true, false}, {"on", eq, int64(1), false},
+		{"none", eq, nil, true}, {"none", exists, nil, true}, {"none", ne, nil, false}, {"none", eq, int64(0), false}, {"absent", exists, nil, false}, {"absent", eq, nil, false}, {"absent", ne, int64(1), false},
+		{"when", lt, noon.Add(1), true}, {"when", eq, noon.In(time.FixedZone("", 3600)), true}, {"when", eq, "2026-11-01T12:00:00Z", false},
+		{"n", eq, "5", false}, {"n", ne, "5", false}, {"n", in, []any{"5"}, false}, {"n", in, []any{"5", int64(5)}, true}, {"n", prefix, "5", false},
+		{"points.0", eq, int64(1), true}, {"points.1.x", gt, int64(2), true}, {"points.2", exists, nil, false}, {"points.-1", exists, nil, false}, {"points.00", exists, nil, false}, {"points", eq, []any{int64(1), map[any]any{"x": 2.5}}, true}, {"points", eq, []any{int64(1)}, false},
+		{"filter.order", eq, int64(2), true}, {"filter.a.b", eq, "dots", true}, {"filter.", exists, nil, false}, {"whole.name", eq, "n", true}, {"whole", exists, nil, false}, {"7", exists, nil, false},
+		{"filter", eq, map[any]any{"order": int64(2), "a.b": "dots"}, true}, {"filter", eq, map[any]any{"order": int64(2), "a.b": nil}, false}, {"filter", lt, map[any]any{}, false}, {"", exists, nil, true},
+		{"n", "~", int64(5), false},
+	} {
+		if got := component.WhereParam(c.path, c.op, c.value).Match(example, nil); got != c.want {
+			t.Errorf("%s %s %v = %v, want %v", c.path, c.op, c.value, got, c.want)
+		}
+	}
+	for _, c := range []struct {
+		field component.Field
+		op    component.Op
+		value any
+		of    *component.Value
+		want  bool
+	}{
+		{component.FieldType, eq, "lab/fit", nil, true}, {component.FieldVersion, prefix, "v", nil, true}, {component.FieldKey, prefix, "ab", nil, true},
+		{component.FieldInput, eq, "ef", nil, true}, {component.FieldInput, eq, "e", nil, false}, {component.FieldInput, prefix, "c", nil, true}, {component.FieldFrom, eq, "cd", nil, true},
+		{component.FieldAsOf, exists, nil, nil, false}, {component.FieldStored, eq, noon, nil, true}, {component.FieldStored, gt, noon, value, true},
+		{component.FieldSize, ge, int64(1 << 20), value, true}, {component.FieldSize, exists, nil, nil, false}, {component.FieldCost, gt, int64(1), value, true}, {component.FieldCost, eq, 1.5, value, true},
+		{component.FieldCost, exists, nil, &component.Value{Cost: -1}, false}, {component.FieldCost, eq, int64(2), &component.Value{Cost: 2 * time.Second}, true},
+		{component.FieldAttribute, eq, "model", value, true}, {component.FieldAttribute, ne, "x", nil, false}, {"nothing", exists, nil, value, false},
+	} {
+		if got := component.Where(c.field, c.op, c.value).Match(example, c.of); got != c.want {
+			t.Errorf("%s %s %v of %+v = %v, want %v", c.field, c.op, c.value, c.of, got, c.want)
+		}
+	}
+}
+
+func TestJoinedConditions(t *testing.T) {
+	yes, no := component.WhereParam("n", component.Exists, nil), component.WhereParam("absent", component.Exists, nil)
+	for _, c := range []struct {
+		name string
+		c    component.Condition
+		want bool
+	}{
+		{"zero", component.Condition{}, true},
+		{"all", component.And(yes, yes), true},
+		{"one of all", component.And(yes, no), false},
+		{"and of one", component.And(no), false},
+		{"any", component.Condition{Op: component.Any, Of: []component.Condition{no, yes}}, true},
+		{"any of none", component.Condition{Op: component.Any}, false},
+		{"not", component.Condition{Op: component.Not, Of: []component.Condition{no}}, true},
+		{"not any", component.Condition{Op: component.Not, Of: []component.Condition{no, yes}}, false},
+	} {
+		if got := (component.Query{Where: c.c}).Match(example, nil); got != c.want {
+			t.Errorf("%s = %v, want %v", c.name, got, c.want)
+		}
+	}
+}
+
+func TestFixedUsesAndReach(t *testing.T) {
+	typed := component.Where(component.FieldType, component.Equal, "lab/fit")
+	from := component.Where(component.FieldFrom, component.Equal, "cd")
+	all := component.And(component.And(typed), component.Condition{Op: component.Not, Of: []component.Condition{from}})
+	if v, ok := all.Fixed(component.FieldType, component.Equal); !ok || v != "lab/fit" {
+		t.Errorf("Fixed = %v, %v; want lab/fit", v, ok)
+	}
+	for _, c := range []component.Condition{from, {Op: component.Any, Of: []component.Condition{typed}}, {Op: component.Not, Of: []component.Condition{typed}}} {
+		if v, ok := c.Fixed(component.FieldType, component.Equal); ok {
+			t.Errorf("Fixed of %+v = %v, want nothing fixed", c, v)
+		}
+	}
+	if !all.Uses(component.FieldFrom) || all.Uses(component.FieldSize) {
+		t.Error("Uses does not find what is there")
+	}
+	reached, err := all.Reach(func(match func(string) bool) ([]string, error) {
+		if !match("cd") || match("ef") {
+			t.Error("Reach asks for other keys than the condition does")
+		}
+		return []string{"ab12"}, nil
+	})
+	if err != nil || reached.Uses(component.FieldFrom) || reached.Match(example, nil) || !all.Uses(component.FieldFrom) {
+		t.Errorf("Reach = %+v, %v; want one that ab12 does not fulfil, and the first unchanged", reached, err)
+	}
+	failed := errors.New("failed")
+	if _, err := all.Reach(func(func(string) bool) ([]string, error) { return nil, failed }); !errors.Is(err, failed) {
+		t.Errorf("Reach = %v, want %v", err, failed)
+	}
+}
+
+// A description answers as a component with the same answers.
+func TestDescriptionComponent(t *testing.T) {
+	d := example
+	d.AsOf = noon
+	c := d.Component()
+	if c.Type() != d.Type || c.Version() != d.Version || len(c.Inputs()) != 2 {
+		t.Errorf("the component is %q %q with %d inputs", c.Type(), c.Version(), len(c.Inputs()))
+	}
+	if timed, ok := c.(component.Timed); !ok || !timed.AsOf().Equal(noon) {
+		t.Error("the component has lost its moment")
+	}
+}
