@@ -49,9 +49,10 @@ var directions = []struct {
 	what string
 }{
 	{"component", nil, "the contract of components stands alone"},
-	{"backend", nil, "the contract of backends stands alone"},
+	{"backend", []string{"component"}, "the contract of backends knows descriptions and queries, which are plain data"},
 	{"keying", []string{"component"}, "keys are made of components"},
 	{"codec", []string{"github.com/fxamacker/cbor"}, "values know nothing of stores"},
+	{"catalog", []string{"", "backend", "component", "keying", "internal/verify"}, "asks any store"},
 	{"internal/verify", []string{"backend"}, ""},
 	{"internal/lease", []string{"backend", "internal/verify"}, ""},
 	{"internal/indexed", []string{"backend", "internal/..."}, ""},
@@ -63,7 +64,7 @@ var directions = []struct {
 	{"internal/gocloud", []string{"backend", "backend/blob", "gocloud.dev"}, "what the clouds on gocloud.dev share; no SDK"},
 	{"backend/all", []string{"backend/..."}, "blank imports, nothing else"},
 	{"backend/...", []string{"backend", "keying", "component", "internal/...", "SIBLINGS BELOW", "EXTERNAL"}, "never the root, never a sibling"},
-	{"conformance/law", []string{"backend", "backend/mem", "github.com/anishathalye/porcupine", "golang.org/x/sync"}, "runs outside of tests"},
+	{"conformance/law", []string{"backend", "backend/mem", "component", "github.com/anishathalye/porcupine", "golang.org/x/sync"}, "runs outside of tests"},
 	{"conformance/fault", []string{"backend"}, "wraps any backend"},
 	{"conformance", []string{"backend", "backend/mem", "conformance/law", "EXTERNAL"}, ""},
 	{"readers", nil, "formats stand alone"},

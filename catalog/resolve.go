@@ -34,6 +34,16 @@ func (a *Ambiguity) Error() string {
 // Is makes every Ambiguity an ErrAmbiguous.
 func (a *Ambiguity) Is(target error) bool { return target == ErrAmbiguous }
 
+// unknown is a text that means no component.
+type unknown string
+
+func (u unknown) Error() string {
+	return fmt.Sprintf("no key begins with %q, and nothing is stored of such a type", string(u))
+}
+
+// Is makes every unknown text an ErrNotFound.
+func (u unknown) Is(target error) bool { return target == larder.ErrNotFound }
+
 // idLength is how many digits a key of keying.Hash has.
 const idLength = 64
 
@@ -46,30 +56,71 @@ func notHex(r rune) bool { return !strings.ContainsRune("0123456789abcdef", r) }
 //
 // A whole key of keying.Hash is returned as it is, without asking the store.
 func Resolve(ctx context.Context, store *larder.Store, text string) (string, error) {
+	id, err := byKey(ctx, store, text)
+	if errors.Is(err, larder.ErrNotFound) && text != "" {
+		return byType(ctx, store, text)
+	}
+	return id, err
+}
+
+// ResolveValue is Resolve for text that may also name an attribute, behind a slash; else that is "".
+func ResolveValue(ctx context.Context, store *larder.Store, text string) (id, attribute string, err error) {
+	key, attribute, _ := strings.Cut(text, "/")
+	if id, err = byKey(ctx, store, key); !errors.Is(err, larder.ErrNotFound) {
+		return id, attribute, err
+	}
+	if id, err = byType(ctx, store, text); !errors.Is(err, larder.ErrNotFound) {
+		return id, "", err
+	}
+	if i := strings.LastIndexByte(text, '/'); i > 0 {
+		if id, ofType := byType(ctx, store, text[:i]); !errors.Is(ofType, larder.ErrNotFound) {
+			return id, text[i+1:], ofType
+		}
+	}
+	return "", "", err
+}
+
+// byKey returns the key that text is, or begins.
+func byKey(ctx context.Context, store *larder.Store, text string) (string, error) {
 	if len(text) == idLength && !strings.ContainsFunc(text, notHex) {
 		return text, nil
 	}
 	found := &Ambiguity{Text: text}
-	if text != "" && (backend.Key{Shelf: backend.ShelfCache, Name: text}).Validate() == nil {
+	if (backend.Key{Shelf: backend.ShelfCache, Name: text}).Validate() == nil {
 		for _, shelf := range []string{backend.ShelfCache, backend.ShelfComponents} {
 			if err := withPrefix(ctx, store.Backend(), shelf, found); err != nil {
 				return "", err
 			}
 		}
 	}
-	if len(found.Candidates) == 0 && text != "" {
-		if err := ofType(ctx, store, found); err != nil {
+	return found.only()
+}
+
+// byType returns the key of the one component of a type, or of one whose last part is the text.
+func byType(ctx context.Context, store *larder.Store, text string) (string, error) {
+	found := &Ambiguity{Text: text}
+	for e, err := range Find(ctx, store, component.Query{}) {
+		if err != nil {
 			return "", err
 		}
+		of := e.Known && (e.Description.Type == text || strings.HasSuffix(e.Description.Type, "/"+text))
+		if of && !found.add(e.ID) {
+			break
+		}
 	}
-	slices.Sort(found.Candidates)
-	switch {
-	case len(found.Candidates) == 0:
-		return "", fmt.Errorf("no key and no type begins with %q: %w", text, larder.ErrNotFound)
-	case len(found.Candidates) > 1:
-		return "", found
+	return found.only()
+}
+
+// only returns the one candidate.
+func (a *Ambiguity) only() (string, error) {
+	switch len(a.Candidates) {
+	case 0:
+		return "", unknown(a.Text)
+	case 1:
+		return a.Candidates[0], nil
 	}
-	return found.Candidates[0], nil
+	slices.Sort(a.Candidates)
+	return "", a
 }
 
 // maxCandidates bounds how many candidates are sought.
@@ -106,21 +157,7 @@ func withPrefix(ctx context.Context, b larder.Backend, shelf string, found *Ambi
 	return nil
 }
 
-// ofType adds the keys of components of a type, or of one whose last part is the text.
-func ofType(ctx context.Context, store *larder.Store, found *Ambiguity) error {
-	last := "/" + found.Text
-	for e, err := range Find(ctx, store, component.Query{}) {
-		if err != nil {
-			return err
-		}
-		if e.Known && (e.Description.Type == found.Text || strings.HasSuffix(e.Description.Type, last)) && !found.add(e.ID) {
-			return nil
-		}
-	}
-	return nil
-}
-
-// Attributes yields the values of one component, in byte order of their names in the backend.
+// Attributes returns the values of one component, in byte order of their names in the backend.
 func Attributes(ctx context.Context, store *larder.Store, id string) ([]Entry, error) {
 	var all []Entry
 	for e, err := range Find(ctx, store, component.Query{Where: component.Where(component.FieldKey, component.Equal, id)}) {

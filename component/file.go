@@ -13,10 +13,14 @@ import (
 // FileType is the type of what [File] returns.
 const FileType = "larder.File"
 
+// CommandType is the type of the component that stands for the command line of a stage of larder
+// run, the first of its inputs. Its parameters have "args", "inputs" (the labels of the inputs that follow,
+// in order), "outputs", and where they are used "env" and "stdin".
+const CommandType = "larder.Command"
+
 // File reads a file, at once and to its end, and returns the component that stands for its
 // contents: an input that a person or a device made. It is identified by SHA-256 and size; the
-// same bytes under another path have the same key. It has two methods more: Path() string, for
-// messages, and Digest() [32]byte, the SHA-256.
+// same bytes under another path have the same key.
 //
 // A digest is remembered as long as path, size, times and identity of the file stay the
 // same, so asking again costs one look at the file system. A file that was
@@ -25,22 +29,23 @@ const FileType = "larder.File"
 //
 // Only regular files, and links to them, can be read. Errors name the file, say what can be done,
 // and match [fs.ErrNotExist] and the like where they come from the system.
-func File(path string) (Component, error) {
+func File(path string) (FileContent, error) {
 	digest, size, err := digests.of(path)
 	if err != nil {
-		return nil, fmt.Errorf("input file %q %w", path, err)
+		return FileContent{}, fmt.Errorf("input file %q %w", path, err)
 	}
-	return file{path, fileContent{digest, size}}, nil
+	return FileContent{path, fileContent{digest, size}}, nil
 }
 
 // Content returns the component that stands for contents of this SHA-256 and size: the one that
 // [File] returns for a file that holds them. It is for what was read elsewhere, such as a stream.
-func Content(digest [sha256.Size]byte, size int64) Component {
-	return file{content: fileContent{digest, size}}
+func Content(digest [sha256.Size]byte, size int64) FileContent {
+	return FileContent{content: fileContent{digest, size}}
 }
 
-// file is a value, so that a file that was asked for twice is recognised in a graph.
-type file struct {
+// FileContent is the component that [File] and [Content] return. It is a comparable value, so that a file
+// that was asked for twice is recognised in a graph.
+type FileContent struct {
 	path    string
 	content fileContent
 }
@@ -51,13 +56,26 @@ type fileContent struct {
 	Size   int64             `larder:"size"`
 }
 
-func (file) Type() string        { return FileType }
-func (file) Version() string     { return "1" }
-func (f file) Parameters() any   { return f.content }
-func (file) Inputs() []Component { return nil }
+// Type implements [Component]: it is [FileType].
+func (FileContent) Type() string { return FileType }
 
-func (f file) Path() string              { return f.path }
-func (f file) Digest() [sha256.Size]byte { return f.content.SHA256 }
+// Version implements [Component].
+func (FileContent) Version() string { return "1" }
+
+// Parameters implements [Component]: the SHA-256 and the size.
+func (f FileContent) Parameters() any { return f.content }
+
+// Inputs implements [Component]: there are none.
+func (FileContent) Inputs() []Component { return nil }
+
+// Path returns the path that the contents were read from, for messages; "" if there was none.
+func (f FileContent) Path() string { return f.path }
+
+// Digest returns the SHA-256 of the contents.
+func (f FileContent) Digest() [sha256.Size]byte { return f.content.SHA256 }
+
+// Size returns the length of the contents in bytes.
+func (f FileContent) Size() int64 { return f.content.Size }
 
 // read returns digest and state of the file at path, and when the reading began.
 func read(path string, now func() time.Time) (digest [sha256.Size]byte, info fs.FileInfo, began time.Time, err error) {

@@ -48,12 +48,11 @@ func TestFile(t *testing.T) {
 	if a.Parameters() != b.Parameters() || a.Parameters() == empty.Parameters() {
 		t.Errorf("parameters %v, %v and %v, want the first two equal", a.Parameters(), b.Parameters(), empty.Parameters())
 	}
-	f := a.(interface {
-		Path() string
-		Digest() [32]byte
-	})
-	if f.Path() != one || f.Digest() != sha256.Sum256([]byte(big)) {
-		t.Errorf("Path() = %q, Digest() = %x", f.Path(), f.Digest())
+	if a.Path() != one || a.Digest() != sha256.Sum256([]byte(big)) || a.Size() != int64(len(big)) {
+		t.Errorf("Path() = %q, Digest() = %x, Size() = %d", a.Path(), a.Digest(), a.Size())
+	}
+	if same := component.Content(a.Digest(), a.Size()); same.Parameters() != a.Parameters() || same.Path() != "" {
+		t.Errorf("Content answers %v at %q, want what File does, without a path", same.Parameters(), same.Path())
 	}
 	if again, err := component.File(one); again != a || err != nil {
 		t.Errorf("File again = %v, %v, want an equal component", again, err)
@@ -89,7 +88,7 @@ func TestFileErrors(t *testing.T) {
 		{"a\x00b", "cannot be read", nil},
 	} {
 		c, err := component.File(tt.path)
-		if c != nil || err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), fmt.Sprintf("input file %q", tt.path)) {
+		if c != (component.FileContent{}) || err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), fmt.Sprintf("input file %q", tt.path)) {
 			t.Errorf("File(%q) = %v, %v, want an error with the path and %q", tt.path, c, err, tt.want)
 		}
 		if tt.is != nil && !errors.Is(err, tt.is) {
@@ -251,7 +250,7 @@ func TestFileConcurrently(t *testing.T) {
 					return
 				}
 				want := sha256.Sum256([]byte(strings.Repeat("x", i%4)))
-				if got := c.(interface{ Digest() [32]byte }).Digest(); got != want {
+				if got := c.Digest(); got != want {
 					t.Errorf("digest %x, want %x", got, want)
 				}
 			}

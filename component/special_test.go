@@ -32,7 +32,7 @@ func TestFileSpecial(t *testing.T) {
 	for path, want := range map[string]string{
 		pipe: "is a named pipe; save what it delivers", socket: "is a socket; name a regular file", "/dev/null": "is a device; name a regular file", "/": "is a directory",
 	} {
-		if c, err := component.File(path); c != nil || err == nil || !strings.Contains(err.Error(), want) {
+		if c, err := component.File(path); c != (component.FileContent{}) || err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("File(%q) = %v, %v, want %q", path, c, err, want)
 		}
 	}
@@ -44,7 +44,7 @@ func TestFileWithoutSize(t *testing.T) {
 	if _, err := os.Stat(path); os.IsNotExist(err) && runtime.GOOS != "linux" {
 		return
 	}
-	if c, err := component.File(path); c != nil || err == nil || !strings.Contains(err.Error(), "save a copy") {
+	if c, err := component.File(path); c != (component.FileContent{}) || err == nil || !strings.Contains(err.Error(), "save a copy") {
 		t.Errorf("File(%q) = %v, %v, want an error", path, c, err)
 	}
 }

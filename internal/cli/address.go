@@ -4,18 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/larder-store/larder"
-	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/catalog"
 	"github.com/larder-store/larder/component"
 )
 
 const addressHelp = `A value is named by ID/attribute: the key of its component, or as many of its first
-digits as tell it from the others, and the attribute. The attribute may be left out
+digits as tell it from the others, and the attribute. For ID the component's type, or the last
+part of that, will do where there is only one such component. The attribute may be left out
 where there is only one. Or the component is described: by -name, -version, -p and
 -i, or by --component FILE; then the attribute alone is the name.
 
@@ -54,7 +55,15 @@ func (f *addressFlags) described() (component.Component, error) {
 		if f.version != "" || len(f.params)+len(f.inputs) > 0 {
 			return nil, misused("--component describes the whole component; leave out --version, -p and -i")
 		}
-		return readComponent(f.component)
+		text, err := os.ReadFile(f.component)
+		if err != nil {
+			return nil, fmt.Errorf("component: %w", err)
+		}
+		c, err := catalog.ParseComponent(text)
+		if err != nil {
+			return nil, misused("component %q: %v", f.component, err)
+		}
+		return c, nil
 	}
 	if f.name == "" {
 		if f.version != "" || len(f.params)+len(f.inputs) > 0 {
@@ -96,83 +105,29 @@ func (f *addressFlags) resolve(ctx context.Context, store *larder.Store, text st
 		}
 		return address{c, text}, err
 	}
-	prefix, attribute, given := strings.Cut(text, "/")
-	if err := checkID(prefix); err != nil {
-		return address{}, err
+	if text == "" {
+		return address{}, misused("no value is named; write ID/attribute")
 	}
-	id, err := findID(ctx, store.Backend(), prefix)
+	id, attribute, err := catalog.ResolveValue(ctx, store, text)
 	if err != nil {
-		return address{}, err
+		return address{}, resolveError(err)
 	}
 	c = component.Ref(id)
-	if !given {
+	if attribute == "" {
 		attribute, err = onlyAttribute(ctx, store, c)
 	}
 	return address{c, attribute}, err
 }
 
-// idLength is how many digits a whole key has; what is shorter is a prefix.
-const idLength = 64
-
-// checkID refuses what can be no key and no beginning of one.
-func checkID(id string) error {
-	bad := strings.IndexFunc(id, func(r rune) bool { return !strings.ContainsRune("0123456789abcdef", r) })
+// resolveError gives an error of a resolution its exit code.
+func resolveError(err error) error {
 	switch {
-	case id == "":
-		return misused("no key is given; write ID/attribute, where ID is up to %d digits of 0-9 a-f", idLength)
-	case bad >= 0:
-		return misused("malformed key %q: write ID/attribute, where ID is up to %d digits of 0-9 a-f; %q is none", id, idLength, []rune(id[bad:])[0])
-	case len(id) > idLength:
-		return misused("malformed key %q: it has %d digits, %d are allowed", id, len(id), idLength)
+	case errors.Is(err, catalog.ErrAmbiguous):
+		return &exitError{exitMisused, err}
+	case errors.Is(err, larder.ErrNotFound):
+		return &exitError{exitMiss, err}
 	}
-	return nil
-}
-
-// maxShown bounds how many candidates an error lists.
-const maxShown = 5
-
-// findID completes the beginning of a key of which something is kept.
-func findID(ctx context.Context, b larder.Backend, prefix string) (string, error) {
-	return completeID(ctx, b, prefix, backend.ShelfCache)
-}
-
-// findComponent is findID also for inputs of which nothing is kept but what they are.
-func findComponent(ctx context.Context, b larder.Backend, prefix string) (string, error) {
-	return completeID(ctx, b, prefix, backend.ShelfCache, backend.ShelfComponents)
-}
-
-func completeID(ctx context.Context, b larder.Backend, prefix string, shelves ...string) (string, error) {
-	if len(prefix) == idLength {
-		return prefix, nil
-	}
-	var found []string
-	for _, shelf := range shelves {
-		some := 0
-		for info, err := range b.List(ctx, shelf, backend.ListOptions{Prefix: prefix}) {
-			if err != nil {
-				return "", err
-			}
-			id, _, _ := strings.Cut(info.Key.Name, "/")
-			if !slices.Contains(found, id) {
-				found = append(found, id)
-				some++
-			}
-			if some > maxShown {
-				break
-			}
-		}
-	}
-	slices.Sort(found)
-	switch {
-	case len(found) == 0:
-		return "", &exitError{exitMiss, fmt.Errorf("no key begins with %q", prefix)}
-	case len(found) > maxShown:
-		found = append(found[:maxShown], "…")
-		fallthrough
-	case len(found) > 1:
-		return "", misused("several keys begin with %q: %s", prefix, strings.Join(found, ", "))
-	}
-	return found[0], nil
+	return err
 }
 
 // onlyAttribute returns the attribute of c, if there is just one.

@@ -48,7 +48,7 @@ func TestCompanionAsChild(t *testing.T) {
 	for want, args := range map[int][]string{
 		exitDone:    {larder, "-s", "mem:", "ls", "-q"},
 		exitMiss:    {larder, "-s", "mem:", "get", "-q", "ff/x"},
-		exitMisused: {larder, "-s", "mem:", "get", "-q", "no id"},
+		exitMisused: {larder, "-s", "mem:", "get", "-q"},
 	} {
 		err := runCompanion(larder, args, os.Environ())
 		if code := new(exitError); !errors.As(err, &code) || code.code != want || code.err != nil {

@@ -1,68 +1,65 @@
 package cli
 
 import (
-	"context"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/component"
 	"github.com/larder-store/larder/keying"
 )
 
 // filterFlags choose among the entries of a store.
 type filterFlags struct {
-	typ, since string
-	params     []string
+	typ, version, since string
+	params              []string
 }
 
 func (f *filterFlags) add(cmd *cobra.Command) {
 	fl := cmd.Flags()
 	fl.StringVar(&f.typ, "type", "", "only of this type")
+	fl.StringVar(&f.version, "version", "", "only of this version")
 	fl.StringVar(&f.since, "since", "", "only stored since then: an age such as 12h or 30d, or a date")
 	fl.StringArrayVarP(&f.params, "param", "p", nil, "only with this parameter, `key=value`; repeatable")
 }
 
 // used reports whether anything was chosen.
-func (f *filterFlags) used() bool { return f.typ != "" || f.since != "" || len(f.params) > 0 }
+func (f *filterFlags) used() bool {
+	return f.typ != "" || f.version != "" || f.since != "" || len(f.params) > 0
+}
 
-func (f *filterFlags) filter(ctx context.Context, prefix string, now time.Time) (filter, error) {
-	flt := filter{prefix: prefix}
+// query returns what the flags choose of the components whose keys begin with a prefix.
+func (f *filterFlags) query(prefix string, now time.Time) (component.Query, error) {
+	var all []component.Condition
 	if prefix != "" {
-		if err := checkID(prefix); err != nil {
-			return flt, err
+		if err := (backend.Key{Shelf: backend.ShelfCache, Name: prefix}).Validate(); err != nil {
+			return component.Query{}, misused("no key begins with %q: %v", prefix, err)
 		}
+		all = append(all, component.Where(component.FieldKey, component.HasPrefix, prefix))
+	}
+	if f.typ != "" {
+		all = append(all, component.Where(component.FieldType, component.Equal, f.typ))
+	}
+	if f.version != "" {
+		all = append(all, component.Where(component.FieldVersion, component.Equal, f.version))
 	}
 	params, err := parseParams(f.params)
 	if err != nil {
-		return flt, err
+		return component.Query{}, err
 	}
-	flt.query.Type = f.typ
-	if flt.query.Parameters, err = asDescribed(ctx, params); err != nil {
-		return flt, &exitError{exitMisused, err}
+	for path, value := range params {
+		if _, err := keying.Reduce(value); err != nil {
+			return component.Query{}, misused("parameter %q: %v", path, err)
+		}
+		all = append(all, component.WhereParam(path, component.Equal, value))
 	}
 	if f.since != "" {
-		if flt.query.Since, err = parseSince(f.since, now); err != nil {
-			return flt, misused("--since: %v", err)
+		since, err := parseSince(f.since, now)
+		if err != nil {
+			return component.Query{}, misused("--since: %v", err)
 		}
+		all = append(all, component.Where(component.FieldStored, component.GreaterEqual, since))
 	}
-	return flt, nil
-}
-
-// asDescribed returns parameters as descriptions have them: 4.0 is 4 there.
-func asDescribed(ctx context.Context, params map[string]any) (map[string]any, error) {
-	_, preimage, err := keying.Hash{}.Preimage(ctx, component.New("query", "", params))
-	if err != nil {
-		return nil, err
-	}
-	d, err := keying.Decode(preimage)
-	if err != nil {
-		return nil, err
-	}
-	described := map[string]any{}
-	decoded, _ := d.Parameters.(map[any]any)
-	for key := range params {
-		described[key] = decoded[key]
-	}
-	return described, nil
+	return component.Query{Where: component.And(all...)}, nil
 }

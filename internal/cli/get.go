@@ -12,9 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/larder-store/larder"
-	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/codec"
-	"github.com/larder-store/larder/internal/verify"
 )
 
 type getFlags struct {
@@ -143,18 +141,4 @@ func wholeFile(path string, write func(io.Writer) error) error {
 		return err
 	}
 	return os.Rename(f.Name(), path)
-}
-
-// readWhole returns the verified bytes of a key.
-func readWhole(ctx context.Context, b larder.Backend, key backend.Key) ([]byte, error) {
-	body, info, err := b.Get(ctx, key)
-	if err != nil {
-		return nil, err
-	}
-	verified, err := verify.Open(body, info)
-	if err != nil {
-		return nil, err
-	}
-	defer verified.Close()
-	return io.ReadAll(verified)
 }

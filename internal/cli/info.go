@@ -122,6 +122,9 @@ func abilities(b larder.Backend) []string {
 	return found
 }
 
+// maxShown bounds how many shelves are named.
+const maxShown = 5
+
 func (a *app) tellInfo(i infoText) error {
 	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "store\t%s\n", i.Store)

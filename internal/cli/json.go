@@ -4,15 +4,15 @@ import (
 	"bytes"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"math"
 	"math/big"
 	"reflect"
-	"strconv"
 	"strings"
 	"time"
+
+	"github.com/larder-store/larder/catalog"
 )
 
 // parseParams reads key=value texts. A value that is JSON is what it says, else it is text.
@@ -42,88 +42,7 @@ func parseValue(text string) (any, error) {
 	if !json.Valid([]byte(text)) {
 		return text, nil
 	}
-	return parseJSON(strings.NewReader(text))
-}
-
-// parseJSON reads one JSON value whole and exactly: integers of any size, no name
-// twice in an object, no number that a float64 cannot hold.
-func parseJSON(r io.Reader) (any, error) {
-	dec := json.NewDecoder(r)
-	dec.UseNumber()
-	v, err := jsonValue(dec)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := dec.Token(); err != io.EOF {
-		return nil, errors.New("more follows after the JSON value")
-	}
-	return v, nil
-}
-
-func jsonValue(dec *json.Decoder) (any, error) {
-	token, err := dec.Token()
-	if err == io.EOF {
-		return nil, io.ErrUnexpectedEOF
-	}
-	if err != nil {
-		return nil, err
-	}
-	switch t := token.(type) {
-	case json.Number:
-		return number(t.String())
-	case json.Delim:
-		if t == '[' {
-			return jsonArray(dec)
-		}
-		return jsonObject(dec)
-	}
-	return token, nil
-}
-
-func jsonArray(dec *json.Decoder) (any, error) {
-	array := []any{}
-	for dec.More() {
-		v, err := jsonValue(dec)
-		if err != nil {
-			return nil, err
-		}
-		array = append(array, v)
-	}
-	_, err := dec.Token()
-	return array, err
-}
-
-func jsonObject(dec *json.Decoder) (any, error) {
-	object := map[string]any{}
-	for dec.More() {
-		token, err := dec.Token()
-		if err != nil {
-			return nil, err
-		}
-		name := token.(string) // the decoder sees to it
-		if _, twice := object[name]; twice {
-			return nil, fmt.Errorf("the name %q is there twice in one JSON object", name)
-		}
-		if object[name], err = jsonValue(dec); err != nil {
-			return nil, err
-		}
-	}
-	_, err := dec.Token()
-	return object, err
-}
-
-func number(text string) (any, error) {
-	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
-		return n, nil
-	}
-	if n, ok := new(big.Int).SetString(text, 10); ok {
-		return n, nil
-	}
-	f, err := strconv.ParseFloat(text, 64)
-	if err != nil {
-		return nil, fmt.Errorf("the number %s is beyond a float64", text)
-	}
-	return f, nil
+	return catalog.ParseJSON(strings.NewReader(text))
 }
 
 // writeJSON writes v on a line of its own.

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/larder-store/larder/component"
 )
 
 func newList(a *app) *cobra.Command {
@@ -28,7 +30,7 @@ With --json there is one JSON object a line.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			flt, err := f.filter(cmd.Context(), first(args), time.Now())
+			q, err := f.query(first(args), time.Now())
 			if err != nil {
 				return err
 			}
@@ -36,7 +38,7 @@ With --json there is one JSON object a line.`,
 			if err != nil {
 				return err
 			}
-			return a.list(cmd.Context(), flt, asJSON, columns)
+			return a.list(cmd.Context(), q, asJSON, columns)
 		},
 	}
 	f.add(cmd)
@@ -46,20 +48,20 @@ With --json there is one JSON object a line.`,
 	return cmd
 }
 
-func (a *app) list(ctx context.Context, flt filter, asJSON bool, columns []column) error {
+func (a *app) list(ctx context.Context, q component.Query, asJSON bool, columns []column) error {
 	store, err := a.openToRead(ctx)
 	if err != nil {
 		return err
 	}
 	defer store.Close()
-	all, err := newestLast(ctx, store.Backend(), flt)
+	all, err := newest(ctx, store, q)
 	if err != nil {
 		return err
 	}
 	if asJSON {
 		return a.listJSON(all)
 	}
-	if err := addCommands(ctx, store.Backend(), all); err != nil {
+	if err := addCommands(ctx, store, all); err != nil {
 		return err
 	}
 	return a.listTable(all, columns, time.Now())
@@ -88,13 +90,13 @@ type entryText struct {
 
 func entryJSON(e entry) entryText {
 	return entryText{
-		ID:         e.id,
-		Attribute:  e.attribute,
-		Type:       e.desc.Type,
-		Version:    e.desc.Version,
-		Parameters: plain(e.desc.Parameters),
-		Inputs:     e.desc.Inputs,
-		Size:       e.info.Size,
-		Stored:     e.info.ModTime.UTC(),
+		ID:         e.ID,
+		Attribute:  e.Attribute,
+		Type:       e.Description.Type,
+		Version:    e.Description.Version,
+		Parameters: plain(e.Description.Parameters),
+		Inputs:     e.Description.Inputs,
+		Size:       e.Info.Size,
+		Stored:     e.Info.ModTime.UTC(),
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/larder-store/larder"
+	"github.com/larder-store/larder/catalog"
 	"github.com/larder-store/larder/codec"
 )
 
@@ -98,7 +99,7 @@ func (a *app) put(ctx context.Context, f *putFlags, args []string) error {
 func (f *putFlags) value(in io.Reader) (any, error) {
 	switch {
 	case f.json:
-		v, err := parseJSON(in)
+		v, err := catalog.ParseJSON(in)
 		if err != nil {
 			return nil, fmt.Errorf("the input is not JSON: %w", err)
 		}

@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/larder-store/larder"
-	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/catalog"
+	"github.com/larder-store/larder/component"
 )
 
 type removeFlags struct {
@@ -18,6 +19,7 @@ type removeFlags struct {
 	typ     string
 	older   string
 	dryRun  bool
+	json    bool
 }
 
 func newRemove(a *app) *cobra.Command {
@@ -25,20 +27,23 @@ func newRemove(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rm [flags] [ID[/attribute]...]",
 		Short: "Remove values",
-		Long: `Remove values: those that are named, or all of a type, or of an age, or both.
+		Long: `Remove values: those that are named, or all that are chosen by --type and --older-than, which
+--version and -p narrow down.
 
 ID alone stands for all attributes of a component. With -n the values are listed
 and stay.
 
 ` + addressHelp,
 		Example: `  larder rm 3f2a9c
-  larder rm -n --type detect --older-than 30d`,
+  larder rm -n --type detect --older-than 30d
+  larder rm --type lab/fit --version v2 -p tau=0.02`,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.remove(cmd.Context(), &f, args) },
 	}
 	f.address.add(cmd)
 	fl := cmd.Flags()
 	fl.StringVar(&f.typ, "type", "", "all values of components of this type")
 	fl.StringVar(&f.older, "older-than", "", "all values that were stored longer ago, such as 12h or 30d")
+	fl.BoolVar(&f.json, "json", false, "what was removed as a JSON object; with -n, what would be, one object a line")
 	fl.BoolVarP(&f.dryRun, "dry-run", "n", false, "list what would be removed, and remove nothing")
 	return cmd
 }
@@ -53,23 +58,26 @@ func (a *app) remove(ctx context.Context, f *removeFlags, args []string) error {
 	if err != nil {
 		return err
 	}
-	if f.dryRun {
-		return a.listTable(found, columns, time.Now())
+	switch {
+	case f.dryRun && f.json:
+		return a.listJSON(entriesOf(found))
+	case f.dryRun:
+		return a.listTable(entriesOf(found), columns, time.Now())
 	}
-	if err := ownOnly(ctx, store.Backend(), found); err != nil {
-		return err
+	done, err := catalog.DeleteEntries(ctx, store, found)
+	if err == nil && f.json {
+		return writeJSON(a.stdout, removedText{done.Values, done.Bytes})
 	}
-	keys := make([]backend.Key, len(found))
-	var bytes int64
-	for i, e := range found {
-		keys[i] = e.info.Key
-		bytes += e.info.Size
+	if err == nil {
+		a.note("removed %s, %s", count(done.Values, "value"), size(done.Bytes))
 	}
-	if err := backend.DeleteBatch(ctx, store.Backend(), keys); err != nil {
-		return err
-	}
-	a.note("removed %s, %s", count(len(found), "value"), size(bytes))
-	return nil
+	return err
+}
+
+// removedText is what was removed as JSON.
+type removedText struct {
+	Values int   `json:"values"`
+	Bytes  int64 `json:"bytes"`
 }
 
 func count(n int, what string) string {
@@ -79,49 +87,33 @@ func count(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// ownOnly refuses to remove what may be of another store, whose prefix in the bucket begins with this one's:
-// its keys look like attributes of components whose names are no digests.
-func ownOnly(ctx context.Context, b larder.Backend, found []entry) error {
-	for _, e := range found {
-		if id, _, _ := strings.Cut(e.info.Key.Name, "/"); len(id) == idLength && checkID(id) == nil {
-			continue
-		}
-		_, err := b.Stat(ctx, e.info.Key)
-		if err != nil && !errors.Is(err, larder.ErrNotFound) && !errors.Is(err, backend.ErrCorrupt) {
-			return fmt.Errorf("nothing is removed: %w", err)
-		}
-	}
-	return nil
-}
-
 // find returns the entries to remove.
-func (f *removeFlags) find(ctx context.Context, store *larder.Store, args []string) ([]entry, error) {
-	c, err := f.address.described()
-	if err != nil {
-		return nil, err
-	}
+func (f *removeFlags) find(ctx context.Context, store *larder.Store, args []string) ([]catalog.Entry, error) {
 	filtered := f.typ != "" || f.older != ""
 	switch {
-	case c != nil && filtered, len(args) > 0 && filtered:
+	case filtered && (f.address.name != "" || f.address.component != "" || len(args) > 0):
 		return nil, misused("rm: name values, or choose by --type and --older-than; not both")
+	case filtered && len(f.address.inputs) > 0:
+		return nil, misused("rm: -i describes a component, with --name; it does not narrow down a --type")
+	case filtered:
+		return f.chosen(ctx, store)
+	}
+	c, err := f.address.described()
+	switch {
+	case err != nil:
+		return nil, err
 	case c != nil:
 		return f.ofComponent(ctx, store, c, args)
-	case filtered:
-		return f.byFilter(ctx, store)
 	case len(args) == 0:
 		return nil, misused("rm: nothing is named; write: larder rm ID, or choose by --type and --older-than")
 	}
-	var found []entry
+	var found []catalog.Entry
 	for _, text := range args {
-		prefix, attribute, given := strings.Cut(text, "/")
-		if err := checkID(prefix); err != nil {
-			return nil, err
-		}
-		id, err := findID(ctx, store.Backend(), prefix)
+		id, attribute, err := catalog.ResolveValue(ctx, store, text)
 		if err != nil {
-			return nil, err
+			return nil, resolveError(err)
 		}
-		of, err := attributesOf(ctx, store, id, attribute, given)
+		of, err := attributesOf(ctx, store, id, attribute)
 		if err != nil {
 			return nil, err
 		}
@@ -131,17 +123,17 @@ func (f *removeFlags) find(ctx context.Context, store *larder.Store, args []stri
 }
 
 // ofComponent returns the named attributes of a described component; all, if none is named.
-func (f *removeFlags) ofComponent(ctx context.Context, store *larder.Store, c larder.Component, attributes []string) ([]entry, error) {
+func (f *removeFlags) ofComponent(ctx context.Context, store *larder.Store, c larder.Component, attributes []string) ([]catalog.Entry, error) {
 	id, err := store.Key(ctx, c)
 	if err != nil {
 		return nil, &exitError{exitMisused, err}
 	}
 	if len(attributes) == 0 {
-		return attributesOf(ctx, store, id, "", false)
+		return attributesOf(ctx, store, id, "")
 	}
-	var found []entry
+	var found []catalog.Entry
 	for _, attribute := range attributes {
-		of, err := attributesOf(ctx, store, id, attribute, true)
+		of, err := attributesOf(ctx, store, id, attribute)
 		if err != nil {
 			return nil, err
 		}
@@ -150,47 +142,40 @@ func (f *removeFlags) ofComponent(ctx context.Context, store *larder.Store, c la
 	return found, nil
 }
 
-// attributesOf returns one attribute of a component, or all.
-func attributesOf(ctx context.Context, store *larder.Store, id, attribute string, one bool) ([]entry, error) {
-	var found []entry
-	for e, err := range entries(ctx, store.Backend(), filter{prefix: id}) {
-		if err != nil {
-			return nil, err
-		}
-		if !one || e.attribute == attribute {
-			found = append(found, e)
-		}
+// attributesOf returns one attribute of a component; all, if attribute is empty.
+func attributesOf(ctx context.Context, store *larder.Store, id, attribute string) ([]catalog.Entry, error) {
+	found, err := catalog.Attributes(ctx, store, id)
+	if err != nil {
+		return nil, err
+	}
+	name := short(id)
+	if attribute != "" {
+		name += "/" + attribute
+		found = slices.DeleteFunc(found, func(e catalog.Entry) bool { return e.Attribute != attribute })
 	}
 	if len(found) == 0 {
-		err := fmt.Errorf("nothing is kept as %s", short(id))
-		if one {
-			err = fmt.Errorf("nothing is kept as %s/%s", short(id), attribute)
-		}
-		return nil, &exitError{exitMiss, err}
+		return nil, &exitError{exitMiss, fmt.Errorf("nothing is kept as %s", name)}
 	}
 	return found, nil
 }
 
-func (f *removeFlags) byFilter(ctx context.Context, store *larder.Store) ([]entry, error) {
-	before := time.Now()
+// chosen returns what type, age, version and parameters choose.
+func (f *removeFlags) chosen(ctx context.Context, store *larder.Store) ([]catalog.Entry, error) {
+	flags := filterFlags{typ: f.typ, version: f.address.version, params: f.address.params}
+	q, err := flags.query("", time.Now())
+	if err != nil {
+		return nil, err
+	}
 	if f.older != "" {
 		d, err := parseAge(f.older)
 		if err != nil {
 			return nil, misused("--older-than: %v", err)
 		}
-		before = before.Add(-d)
+		q.Where = component.And(q.Where, component.Where(component.FieldStored, component.Less, time.Now().Add(-d)))
 	}
-	var found []entry
-	for e, err := range entries(ctx, store.Backend(), filter{query: backend.Query{Type: f.typ}}) {
-		if err != nil {
-			return nil, err
-		}
-		if f.older == "" || e.info.ModTime.Before(before) {
-			found = append(found, e)
-		}
+	found, err := catalog.Newest(ctx, store, q, 0)
+	if err == nil && len(found) == 0 {
+		err = &exitError{exitMiss, errors.New("nothing found")}
 	}
-	if len(found) == 0 {
-		return nil, &exitError{exitMiss, errors.New("nothing found")}
-	}
-	return found, nil
+	return found, err
 }

@@ -13,21 +13,22 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/larder-store/larder"
-	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/catalog"
 	"github.com/larder-store/larder/codec"
-	"github.com/larder-store/larder/keying"
 )
 
 func newShow(a *app) *cobra.Command {
 	var f filterFlags
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "show [flags] [ID...]",
+		Use:   "show [flags] [ID|TYPE...]",
 		Short: "Tell what components are, and what is kept of them",
 		Long: `Tell what components are, what they were computed from, and which of their attributes
-are kept: of those that are named, or of all that are chosen by type, parameters and time.
+are kept: of those that are named, or of all that are chosen by type, version, parameters and
+time; without either, of the one of which something was stored last.
 
-ID is the beginning of a key. Also the inputs of what is kept can be shown, whether or
+ID is the beginning of a key; the type, or the last part of it, names the only component of a
+type. Also the inputs of what is kept can be shown, whether or
 not anything is kept of them.`,
 		Example: `  larder show 3f2a9c
   larder show --type lab/fit -p tau=0.02 --json | jq .inputs`,
@@ -51,6 +52,7 @@ type shown struct {
 
 type shownInput struct {
 	ID         string `json:"id"`
+	Label      string `json:"label,omitempty"`
 	Type       string `json:"type,omitempty"`
 	Parameters any    `json:"parameters,omitempty"`
 }
@@ -65,20 +67,15 @@ type shownValue struct {
 }
 
 func (a *app) show(ctx context.Context, f *filterFlags, args []string, asJSON bool) error {
-	if (len(args) > 0) == f.used() {
-		return misused("show: name components, or choose them by --type, -p and --since; either, not both")
-	}
-	for _, prefix := range args {
-		if err := checkID(prefix); err != nil {
-			return err
-		}
+	if len(args) > 0 && f.used() {
+		return misused("show: name components, or choose them by --type, --version, -p and --since; not both")
 	}
 	store, err := a.openToRead(ctx)
 	if err != nil {
 		return err
 	}
 	defer store.Close()
-	ids, err := f.components(ctx, store.Backend(), args)
+	ids, err := f.components(ctx, store, args)
 	if err != nil {
 		return err
 	}
@@ -102,32 +99,36 @@ func (a *app) show(ctx context.Context, f *filterFlags, args []string, asJSON bo
 	return nil
 }
 
-// components returns the keys of the components that are named, or chosen.
-func (f *filterFlags) components(ctx context.Context, b larder.Backend, args []string) ([]string, error) {
+// components returns the keys of the components that are named or chosen, or the newest.
+func (f *filterFlags) components(ctx context.Context, store *larder.Store, args []string) ([]string, error) {
 	var ids []string
-	for _, prefix := range args {
-		id, err := findComponent(ctx, b, prefix)
+	for _, text := range args {
+		id, err := catalog.Resolve(ctx, store, text)
 		if err != nil {
-			return nil, err
+			return nil, resolveError(err)
 		}
 		ids = append(ids, id)
 	}
 	if len(args) > 0 {
 		return ids, nil
 	}
-	flt, err := f.filter(ctx, "", time.Now())
+	q, err := f.query("", time.Now())
 	if err != nil {
 		return nil, err
 	}
-	chosen, err := newestLast(ctx, b, flt)
+	most := 0
+	if !f.used() {
+		most = 1
+	}
+	chosen, err := catalog.Newest(ctx, store, q, most)
 	if err != nil {
 		return nil, err
 	}
 	seen := map[string]bool{}
 	for _, e := range chosen {
-		if !seen[e.id] {
-			seen[e.id] = true
-			ids = append(ids, e.id)
+		if !seen[e.ID] {
+			seen[e.ID] = true
+			ids = append(ids, e.ID)
 		}
 	}
 	if len(ids) == 0 {
@@ -139,7 +140,7 @@ func (f *filterFlags) components(ctx context.Context, b larder.Backend, args []s
 // look gathers what is known of a component.
 func look(ctx context.Context, store *larder.Store, id string) (shown, error) {
 	s := shown{ID: id}
-	desc, known, err := describe(ctx, store.Backend(), id)
+	desc, known, err := catalog.Describe(ctx, store, id)
 	if err != nil {
 		return s, err
 	}
@@ -149,21 +150,22 @@ func look(ctx context.Context, store *larder.Store, id string) (shown, error) {
 			s.AsOf = &desc.AsOf
 		}
 	}
-	for _, key := range desc.Inputs {
-		in := shownInput{ID: key}
-		d, known, err := describe(ctx, store.Backend(), key)
-		if err != nil {
-			return s, err
-		}
-		if known {
-			in.Type, in.Parameters = d.Type, plain(d.Parameters)
-		}
-		s.Inputs = append(s.Inputs, in)
+	inputs, err := catalog.Inputs(ctx, store, desc)
+	if err != nil {
+		return s, err
 	}
-	for e, err := range entries(ctx, store.Backend(), filter{prefix: id}) {
-		if err != nil {
-			return s, err
+	for _, in := range inputs {
+		shown := shownInput{ID: in.Key, Label: in.Label}
+		if in.Known {
+			shown.Type, shown.Parameters = in.Description.Type, plain(in.Description.Parameters)
 		}
+		s.Inputs = append(s.Inputs, shown)
+	}
+	values, err := catalog.Attributes(ctx, store, id)
+	if err != nil {
+		return s, err
+	}
+	for _, e := range values {
 		v, err := lookValue(ctx, store, e)
 		if errors.Is(err, larder.ErrNotFound) {
 			continue // removed meanwhile
@@ -194,7 +196,11 @@ func (a *app) tellShown(s shown, after bool) error {
 		fmt.Fprintf(w, "as of\t%s\n", s.AsOf.Format(time.RFC3339))
 	}
 	for _, in := range s.Inputs {
-		fmt.Fprintf(w, "input\t%s  %s  %s\n", short(in.ID), printable(orUnknown(in.Type)), cutText(parameterText(in.Parameters)))
+		label := ""
+		if in.Label != "" {
+			label = printable(in.Label) + "  "
+		}
+		fmt.Fprintf(w, "input\t%s  %s%s  %s\n", short(in.ID), label, printable(orUnknown(in.Type)), cutText(parameterText(in.Parameters)))
 	}
 	for _, v := range s.Attributes {
 		took := ""
@@ -207,13 +213,13 @@ func (a *app) tellShown(s shown, after bool) error {
 }
 
 // lookValue gathers what is known of a value, whose entry a list may tell in part.
-func lookValue(ctx context.Context, store *larder.Store, e entry) (shownValue, error) {
-	info, err := store.Backend().Stat(ctx, e.info.Key)
+func lookValue(ctx context.Context, store *larder.Store, e catalog.Entry) (shownValue, error) {
+	info, err := store.Backend().Stat(ctx, e.Info.Key)
 	if err != nil {
 		return shownValue{}, err
 	}
 	v := shownValue{
-		Name:   e.attribute,
+		Name:   e.Attribute,
 		Size:   info.Size,
 		SHA256: hex.EncodeToString(info.Digest[:]),
 		Stored: info.ModTime.UTC(),
@@ -223,17 +229,4 @@ func lookValue(ctx context.Context, store *larder.Store, e entry) (shownValue, e
 		v.Took = took.Seconds()
 	}
 	return v, nil
-}
-
-// describe returns what the component of a key is; false if the store does not know.
-func describe(ctx context.Context, b larder.Backend, id string) (keying.Description, bool, error) {
-	preimage, err := readWhole(ctx, b, backend.Key{Shelf: backend.ShelfComponents, Name: id})
-	if errors.Is(err, larder.ErrNotFound) || errors.Is(err, larder.ErrCorrupt) {
-		return keying.Description{}, false, nil
-	}
-	if err != nil {
-		return keying.Description{}, false, err
-	}
-	d, err := keying.Decode(preimage)
-	return d, err == nil, nil
 }

@@ -10,6 +10,8 @@ import (
 
 	"github.com/larder-store/larder"
 	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/catalog"
+	"github.com/larder-store/larder/component"
 	"github.com/larder-store/larder/internal/stage"
 )
 
@@ -17,24 +19,44 @@ import (
 // a request.
 const maxCommands = 500
 
+// entry is an entry of the catalogue, with what a table shows of stages.
+type entry struct {
+	catalog.Entry
+	command []string // of a stage, once it was looked up
+}
+
+// newest returns what a query chooses, in the order of time.
+func newest(ctx context.Context, store *larder.Store, q component.Query) ([]entry, error) {
+	found, err := catalog.Newest(ctx, store, q, 0)
+	return entriesOf(found), err
+}
+
+func entriesOf(found []catalog.Entry) []entry {
+	all := make([]entry, len(found))
+	for i, e := range found {
+		all[i].Entry = e
+	}
+	return all
+}
+
 // addCommands adds the command lines of stages.
-func addCommands(ctx context.Context, b larder.Backend, all []entry) error {
+func addCommands(ctx context.Context, store *larder.Store, all []entry) error {
 	left := maxCommands
-	if backend.LimitsOf(b).DearRequests {
+	if backend.LimitsOf(store.Backend()).DearRequests {
 		left = 0
 	}
 	for i := len(all) - 1; i >= 0 && left > 0; i-- {
 		e := &all[i]
-		if e.attribute != stage.Attribute || len(e.desc.Inputs) == 0 {
+		if e.Attribute != stage.Attribute || len(e.Description.Inputs) == 0 {
 			continue
 		}
 		left--
-		d, known, err := describe(ctx, b, e.desc.Inputs[0])
+		d, known, err := catalog.Describe(ctx, store, e.Description.Inputs[0])
 		if err != nil {
 			return err
 		}
 		if known {
-			e.command = stage.CommandLine(d)
+			e.command = catalog.CommandLine(d)
 		}
 	}
 	return nil
@@ -47,25 +69,25 @@ type column struct {
 }
 
 var columns = []column{
-	{"id", func(e entry, _ time.Time) string { return short(e.id) }},
-	{"attribute", func(e entry, _ time.Time) string { return printable(e.attribute) }},
-	{"type", func(e entry, _ time.Time) string { return printable(orUnknown(e.desc.Type)) }},
-	{"version", func(e entry, _ time.Time) string { return printable(shortVersion(e.desc.Version)) }},
-	{"size", func(e entry, _ time.Time) string { return size(e.info.Size) }},
-	{"age", func(e entry, now time.Time) string { return age(now.Sub(e.info.ModTime)) }},
+	{"id", func(e entry, _ time.Time) string { return short(e.ID) }},
+	{"attribute", func(e entry, _ time.Time) string { return printable(e.Attribute) }},
+	{"type", func(e entry, _ time.Time) string { return printable(orUnknown(e.Description.Type)) }},
+	{"version", func(e entry, _ time.Time) string { return printable(shortVersion(e.Description.Version)) }},
+	{"size", func(e entry, _ time.Time) string { return size(e.Info.Size) }},
+	{"age", func(e entry, now time.Time) string { return age(now.Sub(e.Info.ModTime)) }},
 	{"parameters", func(e entry, _ time.Time) string { return cutText(whatOf(e)) }},
 }
 
 // longColumns take the place of those of the same name.
 var longColumns = []column{
-	{"id", func(e entry, _ time.Time) string { return e.id }},
-	{"version", func(e entry, _ time.Time) string { return printable(e.desc.Version) }},
+	{"id", func(e entry, _ time.Time) string { return e.ID }},
+	{"version", func(e entry, _ time.Time) string { return printable(e.Description.Version) }},
 	{"parameters", func(e entry, _ time.Time) string { return whatOf(e) }},
 }
 
 // whatOf tells the parameters of a component and, of a stage, the command.
 func whatOf(e entry) string {
-	what := parameterText(e.desc.Parameters)
+	what := parameterText(e.Description.Parameters)
 	if command := commandText(e.command); command != "" {
 		what = strings.TrimSpace(what + "  $ " + command)
 	}

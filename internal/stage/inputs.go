@@ -3,14 +3,12 @@ package stage
 import (
 	"context"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 
 	"github.com/larder-store/larder/component"
-	"github.com/larder-store/larder/keying"
 )
 
 // dirType is the type of the component that stands for a directory's contents.
@@ -71,23 +69,11 @@ func dirContents(ctx context.Context, dir string) (component.Component, error) {
 }
 
 // executableDigest returns the component of an executable, and its SHA-256 in hex.
-func executableDigest(ctx context.Context, path string) (component.Component, string, error) {
+func executableDigest(path string) (component.Component, string, error) {
 	c, err := component.File(path)
 	if err != nil {
 		return nil, "", fmt.Errorf("the command cannot be identified (give its version by --version instead): %w", err)
 	}
-	_, preimage, err := keying.Hash{}.Preimage(ctx, c)
-	if err != nil {
-		return nil, "", err
-	}
-	d, err := keying.Decode(preimage)
-	if err != nil {
-		return nil, "", err
-	}
-	if params, ok := d.Parameters.(map[any]any); ok {
-		if digest, ok := params["sha256"].([]byte); ok {
-			return c, hex.EncodeToString(digest), nil
-		}
-	}
-	return nil, "", errors.New("the component of a file does not tell its SHA-256")
+	digest := c.Digest()
+	return c, hex.EncodeToString(digest[:]), nil
 }

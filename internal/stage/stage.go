@@ -18,7 +18,6 @@ import (
 	"strings"
 
 	"github.com/larder-store/larder/component"
-	"github.com/larder-store/larder/keying"
 )
 
 // Attribute is the attribute of a stage's component that its runs are kept under.
@@ -44,9 +43,6 @@ type Input struct {
 	Path  string
 }
 
-// commandType is the type of the component that stands for a command line.
-const commandType = "larder.Command"
-
 // command is what counts of a command line, beside the contents of files.
 type command struct {
 	Args    []string           `larder:"args"`
@@ -54,22 +50,6 @@ type command struct {
 	Inputs  []string           `larder:"inputs"`       // labels, in the order of the inputs
 	Outputs []string           `larder:"outputs"`
 	Stdin   bool               `larder:"stdin,omitzero"`
-}
-
-// CommandLine returns the command and its arguments, if d describes the first input of a
-// stage's component; else nil.
-func CommandLine(d keying.Description) []string {
-	params, _ := d.Parameters.(map[any]any)
-	list, _ := params["args"].([]any)
-	if d.Type != commandType {
-		return nil
-	}
-	var args []string
-	for _, arg := range list {
-		text, _ := arg.(string)
-		args = append(args, text)
-	}
-	return args
 }
 
 // identity is a stage as it was found at one moment.
@@ -162,7 +142,7 @@ func (s *Stage) identify(ctx context.Context) (*identity, error) {
 		if err != nil {
 			return nil, err
 		}
-		c, digest, err := executableDigest(ctx, exe)
+		c, digest, err := executableDigest(exe)
 		if err != nil {
 			return nil, err
 		}
@@ -194,7 +174,7 @@ func (s *Stage) identify(ctx context.Context) (*identity, error) {
 		line.Inputs = append(line.Inputs, in.label())
 		id.parts = append(id.parts, part{fmt.Sprintf("input %q", in.Path), c})
 	}
-	from := []component.Component{component.New(commandType, "1", line)}
+	from := []component.Component{component.New(component.CommandType, "1", line)}
 	for _, p := range id.parts[len(id.parts)-len(inputs):] {
 		from = append(from, p.c)
 	}
