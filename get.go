@@ -116,6 +116,9 @@ func (s *Store) fetch(ctx context.Context, key backend.Key, dst any, opts []GetO
 	if errors.Is(err, ErrCorrupt) {
 		return Info{}, s.foundCorrupt(key, info.Version, err)
 	}
+	if errors.Is(err, codec.ErrUnknownCodec) {
+		err = fmt.Errorf("%w, or one that is built otherwise: %w", ErrNewer, err)
+	}
 	if err != nil {
 		return Info{}, fmt.Errorf("decode %q: %w", key, err)
 	}

@@ -56,7 +56,7 @@ var directions = []struct {
 	{"internal/verify", []string{"backend"}, ""},
 	{"internal/lease", []string{"backend", "internal/verify"}, ""},
 	{"internal/indexed", []string{"backend", "internal/..."}, ""},
-	{"internal/audit", []string{"backend", "keying", "internal/lease", "internal/verify"}, "works on any backend"},
+	{"internal/audit", []string{"backend", "keying", "internal/lease", "internal/temp", "internal/verify"}, "works on any backend"},
 	{"internal/stage", []string{"", "backend", "component", "keying", "internal/reserve", "internal/temp", "golang.org/x/sys"}, "runs, whatever the store and the command line"},
 	{"internal/durable", []string{"golang.org/x/sys"}, "stands alone"},
 	{"internal/temp", nil, "stands alone"},

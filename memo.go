@@ -72,6 +72,8 @@ func (s *Store) memo(ctx context.Context, c Component, attribute string, dst any
 		case backend.Retryable(err) && ctx.Err() == nil:
 			s.log.Warn("larder: store cannot be asked; computing", "key", key.String(), "err", err)
 			miss = &Miss{Key: key, Reason: ErrNotFound}
+		case errors.Is(err, ErrNewer):
+			miss = &Miss{Key: key, Reason: err}
 		default:
 			return err
 		}
@@ -148,6 +150,9 @@ func (s *Store) settle(ctx context.Context, t *task) outcome {
 			s.counters.hit(info)
 			return outcome{found: v}
 		}
+		if errors.Is(err, ErrNewer) {
+			err = &Miss{Key: t.key, Reason: err}
+		}
 		errors.As(err, &t.miss)
 	}
 
@@ -173,6 +178,10 @@ const publishTries = 3
 // publish stores a computed value in the place of what was missing. Who comes second
 // takes what the first one stored, unless that is corrupt: then it is replaced.
 func (s *Store) publish(ctx context.Context, t *task, e *encoded) outcome {
+	if errors.Is(t.miss.Reason, ErrNewer) { // what is there may be right: it stays
+		s.storeFailed(t.key, t.miss.Reason)
+		return outcome{computed: e}
+	}
 	for range publishTries {
 		_, err := s.put(ctx, t.c, t.key, e, s.replacing(ctx, t.miss))
 		if err == nil {

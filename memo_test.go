@@ -3,8 +3,10 @@ package larder_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"log/slog"
 	"runtime"
@@ -18,6 +20,8 @@ import (
 	"github.com/larder-store/larder"
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/backend/mem"
+	"github.com/larder-store/larder/codec"
+	"github.com/larder-store/larder/component"
 )
 
 // memo computes 42 for an attribute.
@@ -422,5 +426,46 @@ func TestMemoRefusesStreams(t *testing.T) {
 	})
 	if err == nil {
 		t.Errorf("Memo of an io.Reader = %v; want an error that says to use Put and Reader", v)
+	}
+}
+
+// A value that a newer version wrote, by a codec that this one does not have, is no hit, no miss and
+// not corrupt: Memo computes, and leaves it as it is.
+func TestMemoLeavesNewer(t *testing.T) {
+	b := mem.New(nil)
+	s := open(t, b)
+	ctx := context.Background()
+	c := component.New("lab/fit", "1", nil)
+	id, err := s.Key(ctx, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := larder.Place(id, "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := "of the future"
+	digest := sha256.Sum256([]byte(body))
+	opts := backend.PutOptions{
+		Size: int64(len(body)), Digest: digest, Sum: crc32.Checksum([]byte(body), crc32.MakeTable(crc32.Castagnoli)),
+		Meta: backend.Meta{codec.MetaKey: "arrow2"},
+	}
+	if _, err := b.Put(ctx, key, strings.NewReader(body), opts); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := larder.Get[float64](ctx, s, c, "x"); !errors.Is(err, larder.ErrNewer) || errors.Is(err, larder.ErrNotFound) || !strings.Contains(err.Error(), "arrow2") {
+		t.Errorf("Get = %v, want ErrNewer that names the codec", err)
+	}
+	for range 2 {
+		v, err := larder.Memo(ctx, s, c, "x", func(context.Context) (float64, error) { return 12.5, nil })
+		if v != 12.5 || err != nil {
+			t.Errorf("Memo = %v, %v; want it computed", v, err)
+		}
+	}
+	if info, err := b.Stat(ctx, key); err != nil || info.Digest != digest {
+		t.Errorf("what a newer version wrote: %+v, %v; want it untouched", info, err)
+	}
+	if n := s.Stats().StoreFailures; n != 2 {
+		t.Errorf("%d results not stored are counted, want 2", n)
 	}
 }

@@ -41,6 +41,7 @@ var (
 	ErrNotFound    = backend.ErrNotFound // every [Miss] matches it
 	ErrExists      = backend.ErrExists   // IfAbsent, and there is a value
 	ErrCorrupt     = backend.ErrCorrupt  // the bytes found are not those that were stored
+	ErrNewer       = backend.ErrNewer    // a newer version of Larder wrote it; it is left as it is
 	ErrUnavailable = backend.ErrUnavailable
 	ErrLocked      = backend.ErrLocked
 	ErrClosed      = backend.ErrClosed

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+
+	"github.com/larder-store/larder/component"
 )
 
 // What can be wrong. An [*Error] wraps one of these, or [errors.ErrUnsupported], or
@@ -18,6 +20,9 @@ var (
 	ErrChanged = errors.New("changed meanwhile")
 	// ErrCorrupt: the bytes found are not those that were stored.
 	ErrCorrupt = errors.New("corrupt")
+	// ErrNewer: a newer version of Larder wrote it, in a format that this one does not know. It
+	// is neither corrupt nor absent, and is left as it is unless the caller overwrites or deletes it.
+	ErrNewer = component.ErrNewer
 	// ErrInvalidKey: a shelf, name or metadata outside the grammar.
 	ErrInvalidKey = errors.New("invalid key")
 	// ErrInvalidURL: what is wrong is in the URL of a place, or in the options that say the

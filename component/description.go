@@ -1,6 +1,13 @@
 package component
 
-import "time"
+import (
+	"errors"
+	"time"
+)
+
+// ErrNewer is what errors match about something that a newer version of Larder wrote, in a form that this
+// one does not know. It is neither corrupt nor absent: it is left as it is.
+var ErrNewer = errors.New("written by a newer version of Larder")
 
 // A Description is what a store knows of a component: its key's pre-image, decoded. It is plain
 // data.

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/larder-store/larder/component"
@@ -31,11 +33,18 @@ func Reduce(v any) (any, error) {
 	return d.Parameters, err
 }
 
+// formatWords and formatNumber make up Format.
+const (
+	formatWords  = "larder/component/"
+	formatNumber = 1
+)
+
 // anyScheme takes keys of inputs as they are.
 var anyScheme = scheme{check: checkSegment}
 
 // Decode returns what a pre-image says; it does not know the component's key, nor when it was stored. It accepts canonical encodings and nothing
-// else, so that equal descriptions have equal bytes; anything else is [ErrMalformed]. Memory
+// else, so that equal descriptions have equal bytes; anything else is [ErrMalformed], and, if a later
+// format of pre-images says so of itself, [component.ErrNewer] too. Memory
 // and depth are bounded by the length of the pre-image, which is at most [MaxPreimage].
 func Decode(preimage []byte) (component.Description, error) {
 	d := decoder{rest: preimage, size: len(preimage)}
@@ -89,6 +98,11 @@ func (d *decoder) format() error {
 	format, err := d.text()
 	if err != nil {
 		return err
+	}
+	if number, ok := strings.CutPrefix(format, formatWords); ok {
+		if n, err := strconv.Atoi(number); err == nil && n > formatNumber {
+			return fmt.Errorf("%w: its format is %q; this version knows %q", component.ErrNewer, format, Format)
+		}
 	}
 	if format != Format {
 		return fmt.Errorf("its format is %.40q; this version of Larder knows %q", format, Format)

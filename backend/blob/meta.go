@@ -30,6 +30,8 @@ const (
 	metaStamp = "larder"
 	metaMeta  = "lardermeta"
 	format    = "1"
+
+	formatNumber = 1
 )
 
 // maxObjectMeta bounds names and values together: S3's limit, and the smallest of all.
@@ -119,6 +121,9 @@ var errStranger = errors.New("the object does not carry Larder's metadata: anoth
 // understood is backend.ErrCorrupt, so that a cache replaces it.
 func describe(key backend.Key, o Object) (backend.Info, stamp, error) {
 	s, err := parseStamp(o.Meta[metaStamp])
+	if errors.Is(err, backend.ErrNewer) {
+		return backend.Info{}, s, fmt.Errorf("object %q: %w", o.Name, err)
+	}
 	if err != nil {
 		return backend.Info{}, s, fmt.Errorf("%w: object %q: %w", backend.ErrCorrupt, o.Name, err)
 	}
@@ -156,6 +161,9 @@ func parseStamp(text string) (s stamp, err error) {
 		return s, errStranger
 	}
 	number, rest, _ := strings.Cut(text, ";")
+	if n, err := strconv.Atoi(number); err == nil && n > formatNumber {
+		return s, fmt.Errorf("%w: its metadata has format %d, this version reads %d", backend.ErrNewer, n, formatNumber)
+	}
 	if number != format {
 		return s, fmt.Errorf("its metadata has format %q, this version of Larder reads %q", number, format)
 	}

@@ -86,7 +86,7 @@ func checkFormat(path string, line []byte) error {
 			filepath.Join(path, formatFile), line, formatText+strconv.Itoa(format))
 	}
 	if n > format {
-		return fmt.Errorf("%s has format %d, this program knows %d: use a newer Larder", path, n, format)
+		return fmt.Errorf("%w: %s has format %d, this program knows %d: use a newer Larder", backend.ErrNewer, path, n, format)
 	}
 	return nil
 }

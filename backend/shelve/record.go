@@ -37,6 +37,7 @@ import (
 // record stands under a name that is not its own.
 const (
 	recordFormat = 1
+	maxFormat    = 31 // of any format to come
 
 	inRecord = 0
 	inFile   = 1
@@ -114,6 +115,9 @@ func headerSum(name string, header []byte) uint32 {
 // parseRecord decodes the record under key. The Inline of the entry is still part of b.
 func parseRecord(key backend.Key, b []byte) (indexed.Entry, error) {
 	e, err := decodeRecord(key, b)
+	if errors.Is(err, backend.ErrNewer) {
+		return indexed.Entry{}, fmt.Errorf("the entry %q: %w", key, err)
+	}
 	if err != nil {
 		return indexed.Entry{}, fmt.Errorf("%w: the entry %q cannot be decoded: %w; store it again, or delete it", backend.ErrCorrupt, key, err)
 	}
@@ -124,17 +128,20 @@ func decodeRecord(key backend.Key, b []byte) (e indexed.Entry, err error) {
 	if len(b) < headerMin {
 		return e, fmt.Errorf("it has %d bytes of at least %d", len(b), headerMin)
 	}
-	if b[0] != recordFormat {
-		return e, fmt.Errorf("its format is %d, this program knows %d", b[0], recordFormat)
-	}
 	end := int(binary.LittleEndian.Uint16(b[2:]))
-	if end < headerMin || end > len(b) {
+	whole := end >= headerMin && end <= len(b) && headerSum(key.Name, b[:end]) == binary.LittleEndian.Uint32(b[4:])
+	switch {
+	// A later format must not look like this one but for its number, and has a small one: what is beyond is damage.
+	case b[0] > recordFormat && b[0] <= maxFormat && !whole:
+		return e, fmt.Errorf("%w: its format is %d, this program knows %d", backend.ErrNewer, b[0], recordFormat)
+	case b[0] != recordFormat:
+		return e, fmt.Errorf("its format is %d, this program knows %d", b[0], recordFormat)
+	case end < headerMin || end > len(b):
 		return e, fmt.Errorf("its header ends at byte %d of %d", end, len(b))
-	}
-	header, body := b[:end], b[end:]
-	if headerSum(key.Name, header) != binary.LittleEndian.Uint32(header[4:]) {
+	case !whole:
 		return e, errors.New("its checksum does not match")
 	}
+	header, body := b[:end], b[end:]
 	v := id(header[60:76])
 	e.Key = key
 	e.Size = int64(binary.LittleEndian.Uint64(header[8:]))

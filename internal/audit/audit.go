@@ -26,7 +26,7 @@ type Options struct {
 	// Quick reads nothing at all, whatever Read says: what is recorded with each entry, by one List and
 	// one Stat, is held against what else the engine tells of it. So the engine is trusted.
 	Quick bool
-	// Repair moves what is corrupt to [Quarantine], where it no longer counts as absent each
+	// Repair moves what is corrupt, and not what a newer version wrote, to [Quarantine], where it no longer counts as absent each
 	// time it is looked up, and can be examined.
 	Repair bool
 	// Found is told each finding, and Progress the report so far after each entry, unless nil.
@@ -38,8 +38,9 @@ type Options struct {
 // Finding is something wrong with one entry.
 type Finding struct {
 	Key   backend.Key
-	Err   error // matches backend.ErrCorrupt unless the entry could not be read at all
-	Moved bool  // into quarantine, or removed if nothing of it could be read
+	Err   error // matches backend.ErrCorrupt or backend.ErrNewer unless the entry could not be read at all
+	Moved bool  // its bytes are in quarantine
+	Gone  bool  // it was removed, since nothing of it could be read
 }
 
 // Report counts what was looked at.
@@ -136,10 +137,11 @@ func (a *auditor) entry(ctx context.Context, listed backend.Info) error {
 	}
 	f := Finding{Key: listed.Key, Err: err}
 	if errors.Is(err, backend.ErrCorrupt) && a.Repair {
-		if err := a.quarantine(ctx, listed.Key, info.Version); err != nil {
+		saved, err := a.quarantine(ctx, listed.Key, info.Version)
+		if err != nil {
 			return fmt.Errorf("repair %q: %w", listed.Key, err)
 		}
-		f.Moved = true
+		f.Moved, f.Gone = saved, !saved
 	}
 
 	a.mu.Lock()
@@ -227,7 +229,11 @@ func (a *auditor) read(ctx context.Context, key backend.Key, description bool) (
 	if err := named(key, digest); err != nil {
 		return info, err
 	}
-	if _, err := keying.Decode(text); err != nil {
+	_, err = keying.Decode(text)
+	if errors.Is(err, backend.ErrNewer) {
+		return info, err
+	}
+	if err != nil {
 		return info, fmt.Errorf("%w: %w", backend.ErrCorrupt, err)
 	}
 	return info, nil

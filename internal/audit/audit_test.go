@@ -3,6 +3,7 @@ package audit_test
 import (
 	"bytes"
 	"context"
+	encodinghex "encoding/hex"
 	"errors"
 	"io"
 	"iter"
@@ -124,8 +125,8 @@ func TestFindings(t *testing.T) {
 		if r.Read > 3 {
 			t.Errorf("%s: %d values certified, want at most the 3 sound ones", name, r.Read)
 		}
-		if _, found = run(t, b, audit.Options{Read: 1, Repair: true}); len(found) != 1 || !found[0].Moved {
-			t.Errorf("%s, repairing: %+v, want it moved", name, found)
+		if _, found = run(t, b, audit.Options{Read: 1, Repair: true}); len(found) != 1 || found[0].Moved != (tc.rescued != "") || found[0].Gone == found[0].Moved {
+			t.Errorf("%s, repairing: %+v, want it moved, or said to be gone", name, found)
 		}
 		if _, err := b.Stat(ctx, tc.key); !errors.Is(err, backend.ErrNotFound) {
 			t.Errorf("%s: after the repair Stat: %v, want ErrNotFound", name, err)
@@ -240,7 +241,7 @@ func TestMissingData(t *testing.T) {
 	if err := os.Remove(files[0]); err != nil {
 		t.Fatal(err)
 	}
-	if _, found := run(t, b, audit.Options{Repair: true}); len(found) != 1 || found[0].Key != large || !found[0].Moved {
+	if _, found := run(t, b, audit.Options{Repair: true}); len(found) != 1 || found[0].Key != large || !found[0].Gone {
 		t.Errorf("data gone: %+v, want it found and removed", found)
 	}
 	if r, found := run(t, b, audit.Options{Read: 1}); len(found) > 0 || r.Read != 3 {
@@ -279,5 +280,50 @@ func TestCancelledAudit(t *testing.T) {
 	cancel()
 	if _, err := audit.Run(ctx, b, audit.Options{Read: 1}); !errors.Is(err, context.Canceled) {
 		t.Errorf("Run = %v, want Canceled", err)
+	}
+}
+
+// newer is a store in which one key was written by a newer version.
+type newer struct {
+	backend.Backend
+	key backend.Key
+}
+
+func (b *newer) Get(ctx context.Context, key backend.Key) (io.ReadCloser, backend.Info, error) {
+	if key == b.key {
+		return nil, backend.Info{}, backend.Wrap("get", "test", key, backend.ErrNewer)
+	}
+	return b.Backend.Get(ctx, key)
+}
+
+func (b *newer) Stat(ctx context.Context, key backend.Key) (backend.Info, error) {
+	if key == b.key {
+		return backend.Info{}, backend.Wrap("stat", "test", key, backend.ErrNewer)
+	}
+	return b.Backend.Stat(ctx, key)
+}
+
+// What a newer version wrote is reported, and no repair touches it.
+func TestNewerIsLeft(t *testing.T) {
+	description := "86726c61726465722f636f6d706f6e656e742f32"
+	preimage, err := encodinghex.DecodeString(description)
+	if err != nil {
+		t.Fatal(err)
+	}
+	digest, _ := verify.Sums(preimage)
+	for name, key := range map[string]backend.Key{
+		"value":       {Shelf: backend.ShelfCache, Name: "k/v"},
+		"description": {Shelf: backend.ShelfComponents, Name: hex(digest)},
+	} {
+		m := mem.New(nil)
+		b := &newer{m, backend.Key{Shelf: backend.ShelfCache, Name: "k/v"}}
+		put(t, m, key, string(preimage), nil)
+		_, found := run(t, b, audit.Options{Read: 1, Repair: true})
+		if len(found) != 1 || found[0].Key != key || !errors.Is(found[0].Err, backend.ErrNewer) || errors.Is(found[0].Err, backend.ErrCorrupt) || found[0].Moved || found[0].Gone {
+			t.Errorf("%s: %+v, want it reported as newer", name, found)
+		}
+		if _, err := m.Stat(ctx, key); err != nil {
+			t.Errorf("%s: after the repair Stat = %v, want it there", name, err)
+		}
 	}
 }

@@ -7,57 +7,57 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/internal/temp"
 	"github.com/larder-store/larder/internal/verify"
 )
 
 // quarantine saves what can be read of an entry, and then removes it; unless somebody
 // stored another value meanwhile.
-func (a *auditor) quarantine(ctx context.Context, key backend.Key, version string) error {
-	if err := a.save(ctx, key); err != nil {
-		return err
+func (a *auditor) quarantine(ctx context.Context, key backend.Key, version string) (saved bool, err error) {
+	saved, err = a.save(ctx, key)
+	if err != nil {
+		return saved, err
 	}
 	info, err := a.b.Stat(ctx, key)
 	switch {
 	case errors.Is(err, backend.ErrNotFound):
-		return nil
+		return saved, nil
 	case err != nil && !errors.Is(err, backend.ErrCorrupt):
-		return err
+		return saved, err
 	case err == nil && version != "" && info.Version != version:
-		return nil // healed
+		return true, nil // healed
 	}
-	return a.b.Delete(ctx, key)
+	return saved, a.b.Delete(ctx, key)
 }
 
 // save copies the bytes of a corrupt entry, as far as there are any, to the quarantine.
-func (a *auditor) save(ctx context.Context, key backend.Key) error {
+func (a *auditor) save(ctx context.Context, key backend.Key) (saved bool, err error) {
 	body, info, err := a.b.Get(ctx, key)
 	if errors.Is(err, backend.ErrNotFound) || errors.Is(err, backend.ErrCorrupt) {
-		return nil
+		return false, nil
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer body.Close()
-	f, err := os.CreateTemp("", "larder-quarantine-*")
+	f, err := temp.Create("", "larder-quarantine-*")
 	if err != nil {
-		return err
+		return false, err
 	}
-	defer os.Remove(f.Name())
 	defer f.Close()
 	sums := verify.NewSummer(f)
 	if _, err := io.Copy(sums, body); err != nil && !errors.Is(err, backend.ErrCorrupt) {
-		return err
+		return false, err
 	}
 	opts := backend.PutOptions{Meta: info.Meta}
 	opts.Digest, opts.Sum, opts.Size = sums.Sums()
 	if opts.Size == 0 {
-		return nil
+		return false, nil
 	}
 	_, err = a.b.Put(ctx, quarantined(key), f, opts)
-	return err
+	return err == nil, err
 }
 
 // quarantined returns where an entry goes: shelf and name, or a digest of them where they are too long

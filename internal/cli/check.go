@@ -120,11 +120,15 @@ func (a *app) tellFinding(f *checkFlags, found audit.Finding) error {
 			Key   string `json:"key"`
 			Error string `json:"error"`
 			Moved bool   `json:"moved"`
-		}{found.Key.String(), reason(found).Error(), found.Moved})
+			Gone  bool   `json:"removed,omitempty"`
+		}{found.Key.String(), reason(found).Error(), found.Moved, found.Gone})
 	}
 	moved := ""
-	if found.Moved {
-		moved = "; moved out of the way"
+	switch {
+	case found.Moved:
+		moved = "; moved out of the way, into quarantine"
+	case found.Gone:
+		moved = "; removed, since none of its bytes could be read"
 	}
 	_, err := fmt.Fprintf(a.stdout, "%s: %v%s\n", found.Key, reason(found), moved)
 	return err

@@ -68,7 +68,7 @@ func TestForgedRuns(t *testing.T) {
 		"nothing":                {},
 		"no manifest":            run()[1:],
 		"manifest is no JSON":    manifest("{"),
-		"manifest of later":      manifest(`{"format":99}`),
+		"manifest of earlier":    manifest(`{"format":0}`),
 		"too few outputs":        run(),
 		"another output":         manifest(`{"format":1,"outputs":["../victim"]}`),
 		"an absolute output":     manifest(`{"format":1,"outputs":["/tmp/victim"]}`),
@@ -267,6 +267,27 @@ func TestLinksOutOfOutputsAreNotKept(t *testing.T) {
 	}
 	if got := p.run(s); !got.Hit || p.read("d/down/up") != "x\n" {
 		t.Errorf("links inside: %+v, want it given back", got.Outcome)
+	}
+}
+
+// A run that a newer version kept is not given back, and stays, unless a refresh was asked for.
+func TestNewerRunIsLeft(t *testing.T) {
+	p := newPlace(t)
+	s := p.shell("echo true >d", "d")
+	members := run()
+	members[0].text = `{"format":2,"exit":0,"outputs":["d"]}`
+	p.forge(s, archive(t, members...))
+	for range 2 {
+		got, err := p.try(s)
+		if err != nil || got.Hit || !strings.Contains(got.NotKept, larder.ErrNewer.Error()) || p.read("d") != "true\n" {
+			t.Errorf("%+v, %v; want it run, and not kept because of what a newer version kept", got.Outcome, err)
+		}
+	}
+	if got := p.run(s, func(o *stage.Options) { o.Refresh = true }); got.NotKept != "" {
+		t.Errorf("refreshed: %+v, want it kept", got.Outcome)
+	}
+	if got := p.run(s); !got.Hit {
+		t.Errorf("after a refresh: %+v, want a hit", got.Outcome)
 	}
 }
 

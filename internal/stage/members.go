@@ -8,6 +8,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"github.com/larder-store/larder"
 )
 
 // maxManifest bounds a manifest; some thousand outputs fit.
@@ -92,6 +94,9 @@ func readManifest(t *members, targets []target) (manifest, error) {
 	}
 	if err := json.Unmarshal(text, &m); err != nil {
 		return m, fmt.Errorf("%w: %s: %w", errUnfit, manifestName, err)
+	}
+	if m.Format > format {
+		return m, fmt.Errorf("%w: the kept run has format %d, this version knows %d", larder.ErrNewer, m.Format, format)
 	}
 	if m.Format != format {
 		return m, fmt.Errorf("%w: it has format %d, and this version knows %d", errUnfit, m.Format, format)

@@ -111,6 +111,7 @@ type runner struct {
 	id       *identity
 	outcome  Outcome
 	replace  bool                 // what is kept, if anything, is to be replaced
+	newer    error                // what is kept was written by a newer version: it stays
 	storeErr error                // of a lookup
 	asked    time.Duration        // how long lookups took
 	res      *reserve.Reservation // of the outputs
@@ -205,6 +206,9 @@ func (r *runner) missed(ctx context.Context, err error) error {
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
+	case errors.Is(err, larder.ErrNewer):
+		r.newer = err
+		return nil
 	case errors.Is(err, larder.ErrCorrupt), errors.Is(err, errUnfit), errors.Is(err, tar.ErrHeader), errors.Is(err, io.ErrUnexpectedEOF):
 		r.replace = true
 		return nil
@@ -314,6 +318,10 @@ func (r *runner) keep(ctx context.Context, claim *larder.Claim, packed *body) {
 	r.outcome.Size = packed.size
 	if r.storeErr != nil && r.outcome.Took < r.asked { // a dead service costs its time-outs once
 		r.outcome.NotKept = r.storeErr.Error()
+		return
+	}
+	if r.newer != nil && !r.Refresh {
+		r.outcome.NotKept = r.newer.Error()
 		return
 	}
 	claim.Cost = r.outcome.Took

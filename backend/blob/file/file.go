@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -80,7 +81,10 @@ const (
 	private    = ".larder"
 	formatFile = "format"
 	formatText = "larder files 1\n"
-	readmeFile = "README.txt"
+
+	formatWords  = "larder files "
+	formatNumber = 1
+	readmeFile   = "README.txt"
 )
 
 const readme = `This directory is a store of Larder: results that were computed once and are kept so that
@@ -131,6 +135,10 @@ func formatted(root string) (bool, error) {
 		return false, err
 	case string(found) != formatText:
 		line, _, _ := bytes.Cut(found, []byte("\n"))
+		number, ours := bytes.CutPrefix(line, []byte(formatWords))
+		if n, err := strconv.Atoi(string(number)); ours && err == nil && n > formatNumber {
+			return false, fmt.Errorf("%w: %s has format %q, this program knows %d: use a newer Larder", backend.ErrNewer, root, line, formatNumber)
+		}
 		return false, fmt.Errorf("%s has format %.40q, this version of Larder reads %q", root, line, strings.TrimSpace(formatText))
 	}
 	return true, nil

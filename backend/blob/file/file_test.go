@@ -178,6 +178,7 @@ func TestDamage(t *testing.T) {
 	for n := range whole {
 		try("its tail cut off", whole[:n])
 	}
+	try("another number of the format", append([]byte("larder-file-9 "), whole[len("larder-file-1 "):]...))
 	try("a tail", append(append([]byte(nil), whole...), 'x'))
 	try("a stranger's text", []byte("hello"))
 
@@ -191,6 +192,37 @@ func TestDamage(t *testing.T) {
 	put(t, b, "a", value)
 	if got, err := get(t, b, "a"); n != 1 || got != value || err != nil {
 		t.Errorf("%d entries, then Get = %q, %v; want 1 entry, and %q after the next Put", n, got, err, value)
+	}
+}
+
+// A file of a later format is neither corrupt nor absent, and stays.
+func TestNewerFormat(t *testing.T) {
+	dir := t.TempDir()
+	b := open(t, dir)
+	put(t, b, "a", "a value")
+	path := filepath.Join(dir, "s", "a!")
+	const text = "larder-file-2 some other header\nand a value that this version cannot read\n"
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := get(t, b, "a"); !errors.Is(err, backend.ErrNewer) || errors.Is(err, backend.ErrCorrupt) || errors.Is(err, backend.ErrNotFound) {
+		t.Errorf("Get = %q, %v; want ErrNewer alone", got, err)
+	}
+	if _, err := b.Stat(context.Background(), backend.Key{Shelf: "s", Name: "a"}); !errors.Is(err, backend.ErrNewer) {
+		t.Errorf("Stat = %v, want ErrNewer", err)
+	}
+	if _, err := backend.Sweep(context.Background(), b, backend.SweepOptions{Grace: 1}); err != nil {
+		t.Errorf("Sweep = %v", err)
+	}
+	if got, _ := os.ReadFile(path); string(got) != text {
+		t.Errorf("the file holds %q, want it as it was", got)
+	}
+	b.Close()
+	if err := os.WriteFile(filepath.Join(dir, ".larder", "format"), []byte("larder files 2\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := file.Open(dir, nil); !errors.Is(err, backend.ErrNewer) {
+		t.Errorf("Open of a directory of a later format = %v, want ErrNewer", err)
 	}
 }
 

@@ -1,12 +1,15 @@
 package file
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
 	"os"
+	"strconv"
+	"strings"
 
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/backend/blob"
@@ -27,8 +30,10 @@ type header struct {
 }
 
 const (
-	magic    = "larder-file-1 "
-	lineSize = len(magic) + 8 + 1 + 8 + 1
+	magicWords   = "larder-file-"
+	headerFormat = 1
+	magic        = magicWords + "1 "
+	lineSize     = len(magic) + 8 + 1 + 8 + 1
 
 	// maxHeader is above what 2 KiB of metadata take as JSON, and bounds what a
 	// hostile length makes us read.
@@ -57,12 +62,25 @@ func readObject(f *os.File, name string) (blob.Object, int64, error) {
 		return blob.Object{}, 0, err
 	}
 	h, start, err := decodeHeader(f)
+	if errors.Is(err, backend.ErrNewer) {
+		return blob.Object{}, 0, fmt.Errorf("file %s: %w", f.Name(), err)
+	}
 	if err != nil {
 		return blob.Object{}, 0, fmt.Errorf("%w: file %s: %w", backend.ErrCorrupt, f.Name(), err)
 	}
 	return blob.Object{
 		Name: name, Size: stat.Size() - start, Version: h.Version, ModTime: stat.ModTime(), Meta: h.Meta,
 	}, start, nil
+}
+
+// newer returns ErrNewer for the first line of a later format.
+func newer(line string) error {
+	rest, ok := strings.CutPrefix(line, magicWords)
+	number, _, _ := strings.Cut(rest, " ")
+	if n, err := strconv.Atoi(number); ok && err == nil && n > headerFormat {
+		return fmt.Errorf("%w: its header has format %d, this program knows %d", backend.ErrNewer, n, headerFormat)
+	}
+	return nil
 }
 
 var errHeader = errors.New("it does not begin with a header of Larder")
@@ -78,20 +96,27 @@ func decodeHeader(r io.ReaderAt) (h header, start int64, err error) {
 		return h, 0, errHeader
 	}
 	line := string(first[:lineSize])
+	later := newer(line)
+	if later != nil { // unless all else is of this format: then its number is damaged
+		line = magic + line[len(magic):]
+	}
 	fmt.Sscanf(line, magic+"%x %x", &length, &sum)
 	if line != firstLine(length, sum) || length > maxHeader {
-		return h, 0, errHeader
+		return h, 0, cmp.Or(later, errHeader)
 	}
 	text := first[lineSize:n]
 	if int(length) > len(text) {
 		text = make([]byte, length)
 		if _, err := r.ReadAt(text, int64(lineSize)); err != nil {
-			return h, 0, fmt.Errorf("its header is cut short: %w", err)
+			return h, 0, cmp.Or(later, fmt.Errorf("its header is cut short: %w", err))
 		}
 	}
 	text = text[:length]
-	if crc32.Checksum(text, castagnoli) != sum {
-		return h, 0, errors.New("its header does not match its checksum")
+	switch {
+	case crc32.Checksum(text, castagnoli) != sum:
+		return h, 0, cmp.Or(later, errors.New("its header does not match its checksum"))
+	case later != nil:
+		return h, 0, errHeader
 	}
 	if err := json.Unmarshal(text, &h); err != nil {
 		return h, 0, err
