@@ -24,18 +24,18 @@ func (b *Backend) sweep(ctx context.Context, opts backend.SweepOptions) (backend
 	}
 	defer b.calls.end()
 	report, err := b.store.Sweep(ctx, opts)
-	if err != nil {
-		return report, err
+	if err == nil {
+		report.Dangling, err = b.dangling(ctx)
 	}
-	if report.Dangling, err = b.dangling(ctx); err != nil {
+	// A damaged index leaves all data where it is, since any of it may be named there; the rest is
+	// done all the same.
+	if err != nil && !errors.Is(err, backend.ErrCorrupt) {
 		return report, err
 	}
 	if !opts.DryRun {
-		if err := errors.Join(b.place.sweepLeases(), b.sweepRewrites(ctx)); err != nil {
-			return report, err
-		}
+		err = errors.Join(err, b.place.sweepLeases(), b.sweepRewrites(ctx))
 	}
-	if opts.Compact && !b.opts.ReadOnly {
+	if err == nil && opts.Compact && !b.opts.ReadOnly {
 		report.Compacted, err = b.compact(ctx, opts.DryRun)
 	}
 	return report, err

@@ -29,6 +29,8 @@ type Options struct {
 	// Repair moves what is corrupt, and not what a newer version wrote, to [Quarantine], where it no longer counts as absent each
 	// time it is looked up, and can be examined.
 	Repair bool
+	// Salvaged receives each part of the place that Repair rebuilt, or could not rebuild (nothing saved).
+	Salvaged func(backend.Salvaged)
 	// Found is told each finding, and Progress the report so far after each entry, unless nil.
 	// They are called by one goroutine at a time.
 	Found    func(Finding)
@@ -65,6 +67,9 @@ func Run(ctx context.Context, b backend.Backend, o Options) (Report, error) {
 	a := &auditor{Options: o, b: b, looks: o.Quick || !backend.LimitsOf(b).DearRequests}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	if err := a.salvage(ctx); err != nil {
+		return a.report, err
+	}
 	entries := make(chan backend.Info)
 	var group sync.WaitGroup
 	for range workers {
@@ -94,16 +99,39 @@ type auditor struct {
 	report Report
 }
 
-// list sends all entries of all shelves.
+// salvage rebuilds what is damaged, where that is asked for.
+func (a *auditor) salvage(ctx context.Context) error {
+	if !a.Repair {
+		return nil
+	}
+	all, err := backend.Salvage(ctx, a.b)
+	for _, s := range all {
+		a.report.Findings++
+		if a.Options.Salvaged != nil {
+			a.Options.Salvaged(s)
+		}
+	}
+	return err
+}
+
+// list sends all entries of all shelves. A shelf that is damaged is a finding, and the others follow.
 func (a *auditor) list(ctx context.Context, entries chan<- backend.Info) error {
 	for shelf, err := range a.b.Shelves(ctx) {
-		if err != nil {
+		if err != nil && !errors.Is(err, backend.ErrCorrupt) {
 			return err
+		}
+		if err != nil {
+			a.found(Finding{Err: err})
+			continue
 		}
 		if shelf == Quarantine || shelf == lease.Shelf { // leases come and go, and hold no results
 			continue
 		}
 		for info, err := range a.b.List(ctx, shelf, backend.ListOptions{}) {
+			if errors.Is(err, backend.ErrCorrupt) || errors.Is(err, backend.ErrNewer) {
+				a.found(Finding{Key: backend.Key{Shelf: shelf}, Err: err})
+				continue
+			}
 			if err != nil {
 				return err
 			}
@@ -157,15 +185,25 @@ func (a *auditor) entry(ctx context.Context, listed backend.Info) error {
 		}
 	}
 	if err != nil {
-		a.report.Findings++
-		if a.Found != nil {
-			a.Found(f)
-		}
+		a.foundLocked(f)
 	}
 	if a.Progress != nil {
 		a.Progress(a.report)
 	}
 	return nil
+}
+
+func (a *auditor) found(f Finding) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.foundLocked(f)
+}
+
+func (a *auditor) foundLocked(f Finding) {
+	a.report.Findings++
+	if a.Found != nil {
+		a.Found(f)
+	}
 }
 
 // look holds what is recorded with an entry against what else the engine tells of it.

@@ -89,6 +89,12 @@ func (a *app) check(ctx context.Context, f *checkFlags) error {
 				failed = err
 			}
 		},
+		Salvaged: func(s backend.Salvaged) {
+			line.end()
+			if err := a.tellSalvaged(f, s); err != nil && failed == nil {
+				failed = err
+			}
+		},
 		Progress: func(r audit.Report) {
 			line.tell(func() string { return f.checked(r) })
 		},
@@ -131,6 +137,34 @@ func (a *app) tellFinding(f *checkFlags, found audit.Finding) error {
 		moved = "; removed, since none of its bytes could be read"
 	}
 	_, err := fmt.Fprintf(a.stdout, "%s: %v%s\n", found.Key, reason(found), moved)
+	return err
+}
+
+// tellSalvaged writes lines about a part of the store that was damaged.
+func (a *app) tellSalvaged(f *checkFlags, s backend.Salvaged) error {
+	faults := make([]string, len(s.Errors))
+	for i, err := range s.Errors {
+		faults[i] = err.Error()
+	}
+	if f.json {
+		return writeJSON(a.stdout, struct {
+			Part   string   `json:"part"`
+			Aside  string   `json:"aside,omitempty"`
+			Saved  int      `json:"saved"`
+			Lost   int      `json:"lost"`
+			Errors []string `json:"errors"`
+		}{s.Part, s.Aside, s.Saved, s.Lost, faults})
+	}
+	did := "nothing of it could be saved, and it stays as it is; put a backup in its place, or move it away"
+	if s.Aside != "" {
+		did = fmt.Sprintf("%s saved, %d lost; the damaged file is kept as %s", count(s.Saved, "record"), s.Lost, s.Aside)
+	}
+	_, err := fmt.Fprintf(a.stdout, "%s is damaged: %s\n", s.Part, did)
+	for _, fault := range faults {
+		if err == nil {
+			_, err = fmt.Fprintf(a.stdout, "  %s\n", fault)
+		}
+	}
 	return err
 }
 
