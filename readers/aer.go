@@ -20,6 +20,7 @@ type Events struct {
 	Tick      float64  // of the clock, in seconds
 	Addresses []uint32
 	Ticks     []int32 // as in the file: see [Events.Unwrap]
+	Warnings  []Warning
 }
 
 const (
@@ -35,7 +36,7 @@ const (
 // ReadAER reads an AER-DAT file of version 1.0 (16-bit addresses) or 2.0 (32-bit
 // addresses), as jAER and Brian write them: big-endian events behind a header of lines
 // that begin with '#'. A file without the line #!AER-DAT is taken for version 1.0. Of
-// Options only Name counts. It returns what it read together with an error, never nil.
+// Options only Name and Strict count. It returns what it read together with an error, never nil.
 //
 // Times may decrease, and wrap after 2^32 ticks; they are returned as they stand.
 func ReadAER(r io.Reader, opts *Options) (*Events, error) {
@@ -52,7 +53,7 @@ func ReadAER(r io.Reader, opts *Options) (*Events, error) {
 		r = io.MultiReader(bytes.NewReader(bytes.Clone(prefix)), errorReader{err})
 		b = bufio.NewReader(r) // what was read, then the error again
 	}
-	n, err := a.header(prefix)
+	n, err := a.header(prefix, err == io.EOF)
 	if err != nil {
 		return a.e, err
 	}
@@ -60,21 +61,35 @@ func ReadAER(r io.Reader, opts *Options) (*Events, error) {
 	if err := a.events(b, int64(n)); err != nil {
 		return a.e, err
 	}
+	if len(a.e.Ticks) == 0 && !a.final {
+		a.warn(NoEvents, "no event follows the header: the file may be cut")
+	}
+	if a.o.Strict && len(a.e.Warnings) > 0 {
+		w := a.e.Warnings[0]
+		return a.e, a.fail(w.Line, 0, w.Code.err(), "Options.Strict: %s", w.Msg)
+	}
 	return a.e, a.tickErr
 }
 
 type aerReader struct {
 	o       Options
 	e       *Events
+	final   bool  // the header ends with the mark that newer jAER writes
 	tickErr error // reported behind the events, which do not need the tick
+}
+
+func (a *aerReader) warn(code Code, msg string, args ...any) {
+	line := len(a.e.Header) + 1
+	a.e.Warnings = append(a.e.Warnings, Warning{Code: code, Line: line, Column: -1, Count: 1, Msg: fmt.Sprintf(msg, args...)})
 }
 
 func (a *aerReader) fail(line int, off int64, err error, hint string, args ...any) error {
 	return &ParseError{Format: AER, Name: a.o.Name, Line: line, Offset: off, Err: err, Hint: fmt.Sprintf(hint, args...)}
 }
 
-// header reads the lines that begin with '#' and returns their length.
-func (a *aerReader) header(prefix []byte) (int, error) {
+// header reads the lines that begin with '#' and returns their length. whole says that
+// prefix is all of the file.
+func (a *aerReader) header(prefix []byte, whole bool) (int, error) {
 	if bytes.HasPrefix(prefix, []byte("#!AER-DAT")) {
 		first := firstLines(prefix, 1, '\n')[0]
 		a.e.Version = strings.TrimSpace(string(first[len("#!AER-DAT"):]))
@@ -86,12 +101,32 @@ func (a *aerReader) header(prefix []byte) (int, error) {
 	if n == maxAERHeader {
 		return 0, a.fail(len(lines), int64(n), ErrLimit, "a header of at most %d bytes is read", maxAERHeader)
 	}
-	lines, n = a.trimOdd(lines, n)
-	for i, line := range lines {
+	a.final = len(lines) > 0 && bytes.HasPrefix(lines[len(lines)-1], []byte(aerEnd))
+	cut := whole && !a.final && isCutLine(prefix[n:])
+	kept := lines
+	if !cut && !a.final {
+		kept, n = a.trimOdd(lines, n)
+	}
+	for i, line := range kept {
 		a.e.Header = append(a.e.Header, string(trimCR(line[:len(line)-1])))
 		a.tick(i+1, a.e.Header[i])
 	}
+	switch {
+	case cut:
+		return 0, a.fail(len(lines)+1, int64(n), ErrTruncated, "the last line of the header has no end, and no event follows it")
+	case len(kept) < len(lines):
+		a.warn(OddHeader, "read as events: what looks like a line of the header, because only then the rest is a whole number of events")
+	case !a.final && n < len(prefix) && prefix[n] == '#':
+		a.warn(OddHeader, "read as events: what begins like a line of the header, but holds other bytes than printable ASCII")
+	}
 	return n, nil
+}
+
+// isCutLine reports whether rest, the end of a file behind the lines of its header, is the
+// beginning of another such line. Events would hold other bytes: a time of four printable
+// ones lies at least nine minutes after the start, and an event that begins with '#' is rare.
+func isCutLine(rest []byte) bool {
+	return len(rest) > 0 && rest[0] == '#' && bytes.IndexByte(rest, '\n') < 0 && isPrintable(trimCR(rest))
 }
 
 // aerLines takes lines as long as they begin with '#' and are printable ASCII, up to the
@@ -116,24 +151,23 @@ func isPrintable(line []byte) bool {
 	return !slices.ContainsFunc(line, func(c byte) bool { return (c < ' ' || c > '~') && c != '\t' })
 }
 
-// trimOdd gives lines at the end back to the events if they do not begin as header lines
-// do and the rest is a whole number of events only without them.
+// trimOdd gives the last line back to the events if it may be the beginning of the first one
+// and the rest is a whole number of events only without it.
 func (a *aerReader) trimOdd(lines [][]byte, n int) ([][]byte, int) {
 	size := int64(a.recordSize())
-	if a.o.SizeHint <= 0 {
+	last := len(lines) - 1
+	if a.o.SizeHint <= 0 || last < 0 || (a.o.SizeHint-int64(n))%size == 0 {
 		return lines, n
 	}
-	k, m := len(lines), n
-	for {
-		if (a.o.SizeHint-int64(m))%size == 0 {
-			return lines[:k], m
-		}
-		if k == 0 || !isOdd(lines[k-1]) {
-			return lines, n
-		}
-		k--
-		m -= len(lines[k])
+	line := lines[last]
+	m := n - len(line)
+	// In a longer line a whole event would be printable, its time among it. More often a
+	// longer line is one of the header, and the file is cut.
+	isEvent := isOdd(line) && len(line) <= int(size) && !bytes.HasSuffix(line, []byte("\r\n"))
+	if !isEvent || (a.o.SizeHint-int64(m))%size != 0 {
+		return lines, n
 	}
+	return lines[:last], m
 }
 
 // isOdd tells whether a line begins otherwise than "# text", "#!AER-DAT" or the end mark.
@@ -235,7 +269,7 @@ func (e *Events) Seconds() []float64 {
 // Table shows the events as columns: the time in seconds and the address. The lines of
 // the header are header records.
 func (e *Events) Table() *Table {
-	t := &Table{Format: AER, Version: e.Version, DeclaredRows: -1, DeclaredColumns: -1, FinalNewline: true, rows: len(e.Ticks)}
+	t := &Table{Format: AER, Version: e.Version, DeclaredRows: -1, DeclaredColumns: -1, FinalNewline: true, Warnings: e.Warnings, rows: len(e.Ticks)}
 	for i, line := range e.Header {
 		t.Headers = append(t.Headers, HeaderRecord{Value: line, Raw: line, Line: i + 1})
 	}
@@ -265,7 +299,7 @@ func (e *Events) SortByTime() *Events {
 		}
 		return 0
 	})
-	sorted := &Events{Version: e.Version, Header: e.Header, Tick: e.Tick}
+	sorted := &Events{Version: e.Version, Header: e.Header, Tick: e.Tick, Warnings: e.Warnings}
 	for _, i := range order {
 		sorted.Addresses = append(sorted.Addresses, e.Addresses[i])
 		sorted.Ticks = append(sorted.Ticks, e.Ticks[i])

@@ -155,6 +155,9 @@ func (h *atfHeader) optional() error {
 			h.splitRecords('\t')
 			return err
 		}
+		if bytes.IndexByte(line, '\r') >= 0 {
+			h.table.warn(OddHeader, h.src.line-1, "%s", mixedEnds)
+		}
 		h.raw = append(h.raw, rawRecord{bytes.Clone(line), h.src.line - 1})
 	}
 	return nil
@@ -176,6 +179,15 @@ func (h *atfHeader) titles() error {
 			return err
 		}
 		units = bytes.Clone(units)
+	}
+	switch {
+	case h.src.cut:
+		// The rest of the line may have held more titles.
+		h.splitRecords('\t')
+		return h.fail(title, ErrTruncated, "the file ends in its column titles")
+	case bytes.IndexByte(title, '\r') >= 0 || bytes.IndexByte(units, '\r') >= 0:
+		h.splitRecords('\t')
+		return h.fail(title, ErrHeader, mixedEnds)
 	}
 	first := h.src.peekLine()
 	delim := h.opts.Delimiter

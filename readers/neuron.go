@@ -108,7 +108,7 @@ func (n *neuronEngine) header() error {
 			return err
 		}
 		t.Label = decode(line[len(labelMark):])
-		if len(n.src.peekLine()) == 0 && len(n.src.rest()) == 0 {
+		if len(n.src.peekLine()) == 0 && len(n.src.rest()) == 0 && n.src.err == io.EOF {
 			return n.fail(ErrTruncated, "there is nothing behind the label")
 		}
 	}
@@ -129,11 +129,22 @@ func (n *neuronEngine) header() error {
 	return err
 }
 
-// line takes a header line that Sniff has seen. It may still be longer than allowed.
+// line takes a header line that Sniff has seen. It may still be longer than allowed, cut, or
+// hold the ends of other lines.
 func (n *neuronEngine) line() ([]byte, error) {
+	off := n.src.off
 	line, err := n.src.nextLine()
 	if err != nil {
 		return nil, sourceError(n.src, n.table.Format, n.opts.Name, err)
+	}
+	bad := &ParseError{Format: n.table.Format, Name: n.opts.Name, Line: n.src.line - 1, Offset: off, Text: shown(line)}
+	switch {
+	case n.src.cut:
+		bad.Err, bad.Hint = ErrTruncated, "the file ends in its header"
+		return nil, bad
+	case bytes.IndexByte(line, '\r') >= 0:
+		bad.Err, bad.Hint = ErrHeader, mixedEnds
+		return nil, bad
 	}
 	return line, nil
 }

@@ -55,7 +55,7 @@ func (c Code) err() error {
 		return ErrColumnCount
 	case DeclaredRows:
 		return ErrRowCount
-	case NoFinalNewline:
+	case NoFinalNewline, NoEvents:
 		return ErrTruncated
 	}
 	return ErrHeader

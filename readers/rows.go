@@ -167,6 +167,9 @@ func (p *piece) cell(dst [][]float64, row, c, i int, f field) bool {
 	case asNothing:
 		return true
 	case asText:
+		if !f.quoted && bytes.IndexByte(f.text, '\r') >= 0 {
+			return p.fail(i+f.pos, c+1, f.text, ErrColumnCount, mixedEnds)
+		}
 		p.text[c] = append(p.text[c], decode(f.text))
 		return true
 	}
