@@ -176,9 +176,9 @@ func isOdd(line []byte) bool {
 }
 
 // tickUnits are the units in which jAER ("1 us") and Brian ("0.1 * msecond") write the
-// tick, in seconds.
+// tick, as parts of a second: whole numbers, by which to divide is exact to the last bit.
 var tickUnits = map[string]float64{
-	"s": 1, "second": 1, "ms": 1e-3, "msecond": 1e-3, "us": 1e-6, "usecond": 1e-6, "ns": 1e-9, "nsecond": 1e-9,
+	"s": 1, "second": 1, "ms": 1e3, "msecond": 1e3, "us": 1e6, "usecond": 1e6, "ns": 1e9, "nsecond": 1e9,
 }
 
 // tick reads "# Timestamps tick is 1 us", "# Timestamps tick: 1 us" and "# Timestamps tick is 0.1 * msecond".
@@ -194,7 +194,7 @@ func (a *aerReader) tick(line int, text string) {
 		value, err := strconv.ParseFloat(words[0], 64)
 		unit, known := tickUnits[words[1]]
 		if err == nil && known && value > 0 && !math.IsInf(value, 0) {
-			a.e.Tick = value * unit
+			a.e.Tick = value / unit
 			return
 		}
 	}
@@ -257,13 +257,28 @@ func (e *Events) Unwrap() []int64 {
 	return ticks
 }
 
-// Seconds returns the unwrapped times in seconds.
+// Seconds returns the unwrapped times in seconds, each the float64 nearest to it where the tick
+// is a whole number of picoseconds.
 func (e *Events) Seconds() []float64 {
 	seconds := make([]float64, len(e.Ticks))
+	num, den := fraction(e.Tick)
 	for i, t := range e.Unwrap() {
-		seconds[i] = float64(t) * e.Tick
+		seconds[i] = float64(t) * num / den
 	}
 	return seconds
+}
+
+// fraction returns two whole numbers whose quotient is tick, with a small numerator, so that
+// n*num is exact and (n*num)/den is rounded once. n*1e-6 would be rounded twice. A tick without
+// such numbers is returned over 1.
+func fraction(tick float64) (num, den float64) {
+	for _, den := range []float64{1, 1e3, 1e6, 1e9, 1e12} {
+		num := math.Round(tick * den)
+		if num >= 1 && num <= 1<<20 && num/den == tick {
+			return num, den
+		}
+	}
+	return tick, 1
 }
 
 // Table shows the events as columns: the time in seconds and the address. The lines of

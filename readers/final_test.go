@@ -95,12 +95,12 @@ func TestEventsCarryWarnings(t *testing.T) {
 		code readers.Code // 0: no warning
 		n    int
 	}{
-		"no events":                  {"#!AER-DAT2.0\n# a\n", readers.NoEvents, 0},
-		"no events behind an end":    {"#!AER-DAT2.0\n# a\n#End Of ASCII Header\n", 0, 0},
-		"events":                     {"#!AER-DAT2.0\n# a\n" + event(1, 2), 0, 1},
-		"events behind an end":       {"#!AER-DAT2.0\n#End Of ASCII Header\r\n" + event(0x23616161, 2), 0, 1},
-		"a line given back":          {"#!AER-DAT2.0\n" + event(0x2341420a, 7) + event(1, 2), readers.OddHeader, 2},
-		"a first event like a line":  {"#!AER-DAT2.0\n" + event(0x23610061, 2), readers.OddHeader, 1},
+		"no events":                   {"#!AER-DAT2.0\n# a\n", readers.NoEvents, 0},
+		"no events behind an end":     {"#!AER-DAT2.0\n# a\n#End Of ASCII Header\n", 0, 0},
+		"events":                      {"#!AER-DAT2.0\n# a\n" + event(1, 2), 0, 1},
+		"events behind an end":        {"#!AER-DAT2.0\n#End Of ASCII Header\r\n" + event(0x23616161, 2), 0, 1},
+		"a line given back":           {"#!AER-DAT2.0\n" + event(0x2341420a, 7) + event(1, 2), readers.OddHeader, 2},
+		"a first event like a line":   {"#!AER-DAT2.0\n" + event(0x23610061, 2), readers.OddHeader, 1},
 		"a header line of other text": {"#!AER-DAT2.0\n# by M\xfcller\n    ", readers.OddHeader, 2},
 	} {
 		t.Run(name, func(t *testing.T) {

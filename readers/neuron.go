@@ -17,7 +17,7 @@ const (
 
 // ReadNeuronDat reads the files that NEURON writes under the name .dat: the vector file
 // (label, count, rows of x and y), and also Vector.printf, Vector.vwrite, File.printf
-// tables, count and step, and graphs printed as text. [Table.Format] tells which it was.
+// tables, count and step, and graphs printed as text, and the spikes of Brian's FileSpikeMonitor. [Table.Format] tells which it was.
 // It returns what it read together with an error, never nil.
 //
 // Graphs and the binary form heed the limits, Name and Strict of Options, nothing else.
@@ -77,9 +77,14 @@ func openNeuron(src *source, o Options) (*neuronEngine, error) {
 		}
 	case t.Format == NeuronTable:
 		return n, n.names()
+	case t.Format == BrianSpikes:
+		t.Columns = []Column{{Title: "Neuron", Raw: "Neuron"}, {Title: "Time", Units: "s", Raw: "Time (s)"}}
+		return n, n.layOut(BrianSpikes, ',', nil)
 	case t.Format == NeuronPrint, t.Format == Numbers && o.Headerless:
 	case t.Format == Numbers:
 		return n, n.fail(ErrFormat, "rows of numbers without a label or a count: to read them set Options.Headerless")
+	case t.Format == Unknown && !o.DecimalComma && looksLikeCommas(src.rest()):
+		return n, n.fail(ErrFormat, commaHint)
 	case t.Format == Unknown:
 		return n, n.fail(ErrFormat, "a NEURON vector file begins with label: and a count")
 	default:

@@ -173,6 +173,9 @@ func (p *piece) cell(dst [][]float64, row, c, i int, f field) bool {
 		p.text[c] = append(p.text[c], decode(f.text))
 		return true
 	}
+	if len(f.text) == 0 && p.cut && c == len(l.modes)-1 {
+		return p.fail(i+f.pos, c+1, nil, ErrTruncated, "the last line has no end and its last field is empty")
+	}
 	if len(f.text) == 0 {
 		dst[c][row] = math.NaN()
 		return p.note(EmptyCell, c, i+f.pos, f.text)
