@@ -248,10 +248,7 @@ func (e *Events) Unwrap() []int64 {
 	ticks := make([]int64, len(e.Ticks))
 	var base, last int64
 	for i, t := range e.Ticks {
-		if v := int64(t); i > 0 && v-last < math.MinInt32 {
-			base += 1 << 32
-		}
-		last = int64(t)
+		base, last = unwrap(base, last, t, i == 0)
 		ticks[i] = base + last
 	}
 	return ticks
@@ -284,17 +281,53 @@ func fraction(tick float64) (num, den float64) {
 // Table shows the events as columns: the time in seconds and the address. The lines of
 // the header are header records.
 func (e *Events) Table() *Table {
-	t := &Table{Format: AER, Version: e.Version, DeclaredRows: -1, DeclaredColumns: -1, FinalNewline: true, Warnings: e.Warnings, rows: len(e.Ticks)}
-	for i, line := range e.Header {
-		t.Headers = append(t.Headers, HeaderRecord{Value: line, Raw: line, Line: i + 1})
-	}
+	t := e.head()
 	addresses := make([]float64, len(e.Addresses))
 	for i, a := range e.Addresses {
 		addresses[i] = float64(a)
 	}
-	t.Columns = []Column{{Title: "Time", Units: "s", Raw: "Time (s)"}, {Title: "Address", Raw: "Address"}}
 	t.Float, t.Text = [][]float64{e.Seconds(), addresses}, make([][]string, 2)
 	return t
+}
+
+// head is the table without its rows.
+func (e *Events) head() *Table {
+	t := &Table{Format: AER, Version: e.Version, DeclaredRows: -1, DeclaredColumns: -1, FinalNewline: true, Warnings: e.Warnings, rows: len(e.Ticks)}
+	for i, line := range e.Header {
+		t.Headers = append(t.Headers, HeaderRecord{Value: line, Raw: line, Line: i + 1})
+	}
+	t.Columns = []Column{{Title: "Time", Units: "s", Raw: "Time (s)"}, {Title: "Address", Raw: "Address"}}
+	return t
+}
+
+// blocks yields the rows of the table in blocks that are used again.
+func (e *Events) blocks(yield func(*Block) bool) {
+	const size = 1 << 14
+	b := &Block{Float: [][]float64{make([]float64, size), make([]float64, size)}, Text: make([][]string, 2)}
+	times, addresses := b.Float[0], b.Float[1]
+	num, den := fraction(e.Tick)
+	var base, last int64
+	for b.First < len(e.Ticks) {
+		b.Rows = min(size, len(e.Ticks)-b.First)
+		for i, t := range e.Ticks[b.First : b.First+b.Rows] {
+			base, last = unwrap(base, last, t, b.First+i == 0)
+			times[i] = float64(base+last) * num / den
+			addresses[i] = float64(e.Addresses[b.First+i])
+		}
+		b.Float[0], b.Float[1] = times[:b.Rows], addresses[:b.Rows]
+		if !yield(b) {
+			return
+		}
+		b.First += b.Rows
+	}
+}
+
+// unwrap adds a tick to what has wrapped so far.
+func unwrap(base, last int64, tick int32, first bool) (int64, int64) {
+	if v := int64(tick); !first && v-last < math.MinInt32 {
+		base += 1 << 32
+	}
+	return base, int64(tick)
 }
 
 // SortByTime returns the events in the order of their unwrapped times; events of one

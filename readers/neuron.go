@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strconv"
 )
@@ -227,11 +228,11 @@ func (n *neuronEngine) readShaped() (*Table, error) {
 	if err != nil || t.DeclaredRows == t.rows {
 		return t, err
 	}
-	isPoint := t.DeclaredRows < t.rows
+	first := math.Inf(-1)
 	if t.rows > 0 && t.Float[0] != nil {
-		isPoint = isPoint || t.Float[0][0] >= float64(t.DeclaredRows)
+		first = t.Float[0][0]
 	}
-	if !isPoint || t.DeclaredColumns != 2 {
+	if !n.isPoint(first) {
 		return t, n.checkCount()
 	}
 	for c, value := range []int{t.DeclaredRows, t.DeclaredColumns} {
@@ -242,8 +243,22 @@ func (n *neuronEngine) readShaped() (*Table, error) {
 			t.Text[c] = slices.Insert(t.Text[c], 0, strconv.Itoa(value))
 		}
 	}
+	return t, n.tookPoint()
+}
+
+// isPoint reports whether two integers on the count line were the first point, when all rows
+// are read and first is their first x.
+func (n *neuronEngine) isPoint(first float64) bool {
+	t := n.table
+	fits := t.DeclaredRows < t.rows || t.rows > 0 && first >= float64(t.DeclaredRows)
+	return fits && t.DeclaredColumns == 2
+}
+
+// tookPoint counts the point of the count line.
+func (n *neuronEngine) tookPoint() error {
+	t := n.table
 	t.rows++
 	w := t.warn(OddHeader, 2, "%d %d is taken for the first point, since there are not as many rows", t.DeclaredRows, t.DeclaredColumns)
 	t.DeclaredRows, t.DeclaredColumns = -1, -1
-	return t, n.opts.strictError(t, w)
+	return n.opts.strictError(t, w)
 }
