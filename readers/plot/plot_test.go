@@ -114,7 +114,7 @@ func TestWhatCannotBeDrawn(t *testing.T) {
 		s          export.Selection
 	}{
 		{head, "no rows", export.All},
-		{head + "0\t1\n", "no sweep 7", export.Selection{Sweep: 7}},
+		{head + "0\t1\n", "no sweep 8", export.Selection{Sweep: 7}},
 		{head + "0\t1\n", `no signal "Vm": the file has "Im"`, export.Selection{Sweep: -1, Signal: "Vm"}},
 		{head + "0\tx\n", "no traces", export.All},
 		{many, "more than 12 signals", export.All},
