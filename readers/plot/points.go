@@ -92,6 +92,9 @@ func ticks(n int) gonum.TickerFunc {
 
 // tickLabel writes a tick with six digits, and without an exponent where that is short.
 func tickLabel(v float64) string {
+	if v == 0 {
+		return "0" // not -0
+	}
 	s := strconv.FormatFloat(v, 'g', 6, 64)
 	if plain := strconv.FormatFloat(v, 'f', -1, 64); strings.Contains(s, "e+0") && len(plain) <= 8 {
 		s = plain
