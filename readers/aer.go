@@ -116,6 +116,8 @@ func (a *aerReader) header(prefix []byte, whole bool) (int, error) {
 		return 0, a.fail(len(lines)+1, int64(n), ErrTruncated, "the last line of the header has no end, and no event follows it")
 	case len(kept) < len(lines):
 		a.warn(OddHeader, "read as events: what looks like a line of the header, because only then the rest is a whole number of events")
+	case !a.final && n+a.recordSize() <= len(prefix) && isText(prefix[n:n+a.recordSize()]):
+		a.warn(OddHeader, "read as events: what may be text of a damaged header, for the first event holds nothing but printable ASCII")
 	case !a.final && n < len(prefix) && prefix[n] == '#':
 		a.warn(OddHeader, "read as events: what begins like a line of the header, but holds other bytes than printable ASCII")
 	}
@@ -145,6 +147,12 @@ func aerLines(prefix []byte) (lines [][]byte, n int) {
 		}
 	}
 	return lines, n
+}
+
+// isText reports whether an event looks like text. Its time would be nine minutes at least, and
+// its address larger than that of any camera.
+func isText(event []byte) bool {
+	return isPrintable(bytes.Trim(event, "\r\n"))
 }
 
 func isPrintable(line []byte) bool {

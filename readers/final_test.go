@@ -151,3 +151,24 @@ func TestLineEndsThatAreMixed(t *testing.T) {
 		t.Errorf("a header record with a carriage return: %v, %v", got.Warnings, err)
 	}
 }
+
+// One wrong byte in a header must not turn the header into rows.
+func TestOneWrongByteInAHeader(t *testing.T) {
+	const head = "ATF\t1.0\n3\t3\n\"YTop=1,2\"\n\"YBottom=0\"\n\"Signals=\"\t\"a\"\t\"b\"\n"
+	_, err := readers.Read(strings.NewReader(strings.Replace(head, "1,2", "1\n2", 1)+"\"Time (s)\"\t\"a (mV)\"\t\"b (mV)\"\n0\t1\t2\n"), nil)
+	if !errors.Is(err, readers.ErrHeader) {
+		t.Errorf("a header record in the place of the titles: %v", err)
+	}
+	got, err := readers.Read(strings.NewReader("ATF\t1.0\n0\t2\nx=1\ty\n1\t2\n"), nil)
+	if err != nil || len(got.Warnings) != 1 || got.Warnings[0].Code != readers.OddHeader || got.Rows() != 1 {
+		t.Errorf("a title with an equals sign: %v, %v", got.Warnings, err)
+	}
+	got, err = readers.Read(strings.NewReader("label:v\n8 1\n0 1\n1 2\n"), nil)
+	if err != nil || len(got.Warnings) != 1 || got.Warnings[0].Code != readers.OddHeader {
+		t.Errorf("a count with a blank in it: %v, %v", got.Warnings, err)
+	}
+	events, err := readers.ReadAER(strings.NewReader("#!AER-DAT2.0\n; Timestamps tick is 1 us......\n"+event(1, 2)), nil)
+	if err != nil || len(events.Warnings) != 1 || events.Warnings[0].Code != readers.OddHeader {
+		t.Errorf("a header line without its sign: %d events, %v, %v", len(events.Ticks), events.Warnings, err)
+	}
+}

@@ -128,6 +128,9 @@ func (n *neuronEngine) header() error {
 		// "6454 2" is rows and columns if the rest agrees; else it is the first point.
 		t.DeclaredRows, t.DeclaredColumns = ints[0], ints[1]
 		n.shape = true
+	case t.Label != "" || n.src.line > 1:
+		t.warn(OddHeader, n.src.line, "no count of rows follows the label: whether rows are missing cannot be seen")
+		return nil
 	default:
 		return nil
 	}
