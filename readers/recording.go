@@ -190,6 +190,8 @@ func (rec *Recording) Summaries() []Summary {
 			}
 		}
 		return sums
+	case rec.sums == nil: // the header is damaged
+		return newSummaries(len(rec.head.Columns))
 	}
 	return rec.sums
 }

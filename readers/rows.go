@@ -23,6 +23,7 @@ type piece struct {
 	firstLine int // of its first row
 	blank     int // line number of a blank line, after which no row may follow
 	blankOff  int64
+	goesOn    int  // line number of a row that follows it all the same
 	ended     bool // a Ctrl-Z ends the file
 	endedLine int
 	afterEnd  bool // something follows the Ctrl-Z
@@ -261,6 +262,7 @@ func (p *piece) failShort(got int) bool {
 
 // failBlank reports a row behind a blank line.
 func (p *piece) failBlank() {
+	p.goesOn = p.line
 	p.err = p.lay.blankError(p.blank, p.blankOff, p.line)
 }
 
