@@ -30,7 +30,7 @@ func load(name string, wanted func(Format) bool) (times, values []float64, err e
 		return times, t.Float[0], err
 	}
 	if len(t.Columns) < 2 {
-		return nil, nil, errors.Join(err, fmt.Errorf("readers: %s: a %v of %d columns has no times and values", name, t.Format, len(t.Columns)))
+		return nil, nil, errors.Join(err, fmt.Errorf("readers: %s: %s of %s has no times and values", name, t.Format.article(), count(len(t.Columns), "column")))
 	}
 	times, timeErr := t.numbers(0)
 	values, valueErr := t.numbers(1)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -155,6 +156,9 @@ func (h *atfHeader) optional() error {
 			h.splitRecords('\t')
 			return err
 		}
+		if bytes.IndexByte(line, '\r') >= 0 {
+			h.table.warn(OddHeader, h.src.line-1, "%s", mixedEnds)
+		}
 		h.raw = append(h.raw, rawRecord{bytes.Clone(line), h.src.line - 1})
 	}
 	return nil
@@ -176,6 +180,15 @@ func (h *atfHeader) titles() error {
 			return err
 		}
 		units = bytes.Clone(units)
+	}
+	switch {
+	case h.src.cut:
+		// The rest of the line may have held more titles.
+		h.splitRecords('\t')
+		return h.fail(title, ErrTruncated, "the file ends in its column titles")
+	case bytes.IndexByte(title, '\r') >= 0 || bytes.IndexByte(units, '\r') >= 0:
+		h.splitRecords('\t')
+		return h.fail(title, ErrHeader, mixedEnds)
 	}
 	first := h.src.peekLine()
 	delim := h.opts.Delimiter
@@ -213,11 +226,20 @@ func (h *atfHeader) titles() error {
 	return nil
 }
 
+// axonKeys are those of the header records that Axon's programs write.
+var axonKeys = []string{"AcquisitionMode", "Comment", "YTop", "YBottom", "SyncTimeUnits", "SweepStartTimesMS", "SignalsExported", "Signals"}
+
 // checkTitles catches a wrong number of header records: then the record where the titles
 // should be is another one.
 func (h *atfHeader) checkTitles(line []byte, fields []field) error {
 	if len(fields) != h.table.DeclaredColumns && bytes.IndexByte(fields[0].text, '=') > 0 {
 		return h.fail(line, ErrHeader, "this should be the column titles: record 2 may declare too few header records")
+	}
+	if key, _, ok := bytes.Cut(fields[0].text, []byte("=")); ok {
+		if slices.Contains(axonKeys, string(key)) {
+			return h.fail(line, ErrHeader, "this should be the column titles: record 2 may declare too few header records")
+		}
+		h.table.warn(OddHeader, h.src.line-1, "the first title looks like a header record: %q", shown(fields[0].text))
 	}
 	numbers := 0
 	for _, f := range fields {

@@ -114,7 +114,10 @@ func (e *engine) join(p *piece, got *batch) {
 	}
 	if e.blank != nil && (p.firstLine > 0 || p.err != nil) {
 		line := p.firstLine
-		if line == 0 {
+		switch {
+		case line == 0 && p.goesOn > 0:
+			line = p.goesOn
+		case line == 0:
 			line = p.err.Line
 		}
 		e.err = e.lay.blankError(e.blank.blank, e.blank.blankOff, line)

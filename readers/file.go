@@ -27,14 +27,18 @@ func Read(r io.Reader, opts *Options) (*Table, error) {
 	switch f := Sniff(prefix); f {
 	case ATF:
 		return ReadATF(whole, &o)
-	case NeuronDat, Numbers, NeuronPrint, NeuronStep, NeuronTable, NeuronGraph, NeuronLines, NeuronWrite:
+	case NeuronDat, Numbers, NeuronPrint, NeuronStep, NeuronTable, NeuronGraph, NeuronLines, NeuronWrite, BrianSpikes:
 		return ReadNeuronDat(whole, &o)
 	case Unknown:
 		if o.Headerless {
 			return ReadNeuronDat(whole, &o)
 		}
-		return &Table{}, &ParseError{Format: Unknown, Name: o.Name, Err: ErrFormat, Text: shown(prefix),
-			Hint: "neither an Axon Text File nor one of NEURON's"}
+		hint := "neither an Axon Text File nor one of NEURON's"
+		if looksLikeCommas(prefix) && !o.DecimalComma {
+			hint = commaHint
+		}
+		return &Table{}, &ParseError{Format: Unknown, Name: o.Name, Err: ErrFormat, Text: shown(bytes.Join(firstLines(prefix, 1, lineEnd(prefix)), nil)),
+			Hint: hint}
 	case AER:
 		events, err := ReadAER(whole, &o)
 		return events.Table(), err

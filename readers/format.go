@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 )
 
 // A Format is what a file is, as far as this package can tell.
@@ -24,6 +25,7 @@ const (
 	NeuronLines // NEURON Print > Ascii of a graph: PolyLines
 	NeuronWrite // NEURON Vector.vwrite: binary
 	AER         // address-event file, AER-DAT 1.0 or 2.0
+	BrianSpikes // Brian FileSpikeMonitor: "3, 0.0014", a neuron and a time in seconds
 
 	// What is recognised so that it can be refused by name.
 	ABF        // Axon Binary Format
@@ -46,6 +48,7 @@ var formatNames = [...]string{
 	NeuronLines: "NEURON graph printed as text (PolyLines)",
 	NeuronWrite: "NEURON Vector.vwrite file",
 	AER:         "AER-DAT",
+	BrianSpikes: "Brian FileSpikeMonitor file",
 	ABF:         "Axon Binary Format",
 	AdobeATF:    "Adobe Texture Format",
 	Cuneiform:   "cuneiform transliteration",
@@ -59,6 +62,25 @@ func (f Format) String() string {
 		return formatNames[f]
 	}
 	return fmt.Sprintf("Format(%d)", uint8(f))
+}
+
+// article names a file of this format: "an ATF file".
+func (f Format) article() string {
+	switch f {
+	case Numbers:
+		return "a file of " + f.String()
+	case Unknown:
+		return "a file of " + f.String()
+	case NeuronGraph, NeuronLines:
+		return "a " + f.String()
+	case UTF16:
+		return "a file of UTF-16 text" // "you", not "oo"
+	}
+	s := strings.TrimSuffix(f.String(), " file") + " file"
+	if strings.IndexByte("AEIO", s[0]) >= 0 {
+		return "an " + s
+	}
+	return "a " + s
 }
 
 // SniffLen is how much of a file [Sniff] wants: enough for the longest first two lines
@@ -143,6 +165,9 @@ func sniffNeuron(text []byte) Format {
 	case string(bytes.TrimRight(first, " ")) == linesMark:
 		return NeuronLines
 	}
+	if isSpike(first) {
+		return BrianSpikes
+	}
 	n := countNumbers(first)
 	switch {
 	case n < 1:
@@ -210,6 +235,13 @@ func integers(line []byte) []int {
 		ints = append(ints, int(n))
 	}
 	return ints
+}
+
+// isSpike recognises "3, 0.0014", which FileSpikeMonitor writes with a blank behind the comma:
+// without it, it might be a number with a decimal comma.
+func isSpike(line []byte) bool {
+	neuron, time, ok := bytes.Cut(line, []byte(", "))
+	return ok && len(integers(neuron)) == 1 && countNumbers(time) == 1
 }
 
 // isCountAndStep recognises "4096 0.01": a count and a sampling interval.

@@ -48,6 +48,9 @@ func (g *graphReader) next() error {
 		return sourceError(g.src, g.t.Format, g.o.Name, err)
 	}
 	g.line = line
+	if bytes.IndexByte(line, '\r') >= 0 {
+		return g.fail(ErrHeader, mixedEnds)
+	}
 	return err
 }
 

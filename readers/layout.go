@@ -3,6 +3,7 @@ package readers
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"slices"
 )
 
@@ -79,8 +80,15 @@ func (e *engine) layOut(format Format, delim byte, first []field) error {
 		switch {
 		case len(e.opts.Columns) > 0 && !slices.Contains(e.opts.Columns, c):
 			m, t.Columns[c].Kind = asNothing, Unread
-		case slices.Contains(e.opts.Text, c), format == ATF && c < len(first) && isText(first[c], e.lay.point):
+		case slices.Contains(e.opts.Text, c):
 			m, t.Columns[c].Kind = asText, Text
+		case format == ATF && c < len(first) && e.isText(first, c):
+			m, t.Columns[c].Kind = asText, Text
+			if e.lay.point == '.' && isNumber(first[c].text, ',') && !first[c].quoted {
+				t.Warnings = append(t.Warnings, Warning{Code: DecimalComma, Line: e.src.line, Column: c, Count: 1,
+					Msg: fmt.Sprintf("%s: kept as text, as its first cell %q is; if the comma is a decimal one set Options.DecimalComma",
+						t.columnName(c), shown(first[c].text))})
+			}
 		}
 		e.lay.modes[c] = m
 	}
@@ -93,7 +101,28 @@ func (e *engine) layOut(format Format, delim byte, first []field) error {
 	return nil
 }
 
-// isText tells whether a first cell makes its column one of text.
-func isText(f field, point byte) bool {
-	return f.quoted || len(f.text) > 0 && !isNumber(f.text, point)
+// isText reports whether the cell of the first row makes column c one of text. The last cell of a
+// file that is cut does not if it may be the beginning of a number.
+func (e *engine) isText(first []field, c int) bool {
+	f := first[c]
+	if f.quoted || len(f.text) == 0 || isNumber(f.text, e.lay.point) {
+		return f.quoted
+	}
+	cut := c == len(first)-1 && e.src.err == io.EOF && bytes.IndexByte(e.src.rest(), e.src.end) < 0
+	return !cut || !isNumber(append(bytes.Clone(f.text), '0'), e.lay.point)
+}
+
+// commaHint is for text that is made of numbers once commas are decimal signs.
+const commaHint = "it looks like numbers with decimal commas: set Options.DecimalComma, and Options.Headerless if there is no header"
+
+// looksLikeCommas reports whether a file begins with such numbers and has no header.
+func looksLikeCommas(text []byte) bool {
+	for _, line := range firstLines(text, 2, lineEnd(text)) {
+		for _, f := range bytes.Fields(line) {
+			if !isNumber(f, ',') {
+				return false
+			}
+		}
+	}
+	return bytes.IndexByte(text, ',') >= 0
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strconv"
 )
@@ -17,7 +18,7 @@ const (
 
 // ReadNeuronDat reads the files that NEURON writes under the name .dat: the vector file
 // (label, count, rows of x and y), and also Vector.printf, Vector.vwrite, File.printf
-// tables, count and step, and graphs printed as text. [Table.Format] tells which it was.
+// tables, count and step, and graphs printed as text, and the spikes of Brian's FileSpikeMonitor. [Table.Format] tells which it was.
 // It returns what it read together with an error, never nil.
 //
 // Graphs and the binary form heed the limits, Name and Strict of Options, nothing else.
@@ -77,9 +78,14 @@ func openNeuron(src *source, o Options) (*neuronEngine, error) {
 		}
 	case t.Format == NeuronTable:
 		return n, n.names()
+	case t.Format == BrianSpikes:
+		t.Columns = []Column{{Title: "Neuron", Raw: "Neuron"}, {Title: "Time", Units: "s", Raw: "Time (s)"}}
+		return n, n.layOut(BrianSpikes, ',', nil)
 	case t.Format == NeuronPrint, t.Format == Numbers && o.Headerless:
 	case t.Format == Numbers:
 		return n, n.fail(ErrFormat, "rows of numbers without a label or a count: to read them set Options.Headerless")
+	case t.Format == Unknown && !o.DecimalComma && looksLikeCommas(src.rest()):
+		return n, n.fail(ErrFormat, commaHint)
 	case t.Format == Unknown:
 		return n, n.fail(ErrFormat, "a NEURON vector file begins with label: and a count")
 	default:
@@ -108,7 +114,7 @@ func (n *neuronEngine) header() error {
 			return err
 		}
 		t.Label = decode(line[len(labelMark):])
-		if len(n.src.peekLine()) == 0 && len(n.src.rest()) == 0 {
+		if len(n.src.peekLine()) == 0 && len(n.src.rest()) == 0 && n.src.err == io.EOF {
 			return n.fail(ErrTruncated, "there is nothing behind the label")
 		}
 	}
@@ -122,6 +128,9 @@ func (n *neuronEngine) header() error {
 		// "6454 2" is rows and columns if the rest agrees; else it is the first point.
 		t.DeclaredRows, t.DeclaredColumns = ints[0], ints[1]
 		n.shape = true
+	case t.Label != "" || n.src.line > 1:
+		t.warn(OddHeader, n.src.line, "no count of rows follows the label: whether rows are missing cannot be seen")
+		return nil
 	default:
 		return nil
 	}
@@ -129,11 +138,22 @@ func (n *neuronEngine) header() error {
 	return err
 }
 
-// line takes a header line that Sniff has seen. It may still be longer than allowed.
+// line takes a header line that Sniff has seen. It may still be longer than allowed, cut, or
+// hold the ends of other lines.
 func (n *neuronEngine) line() ([]byte, error) {
+	off := n.src.off
 	line, err := n.src.nextLine()
 	if err != nil {
 		return nil, sourceError(n.src, n.table.Format, n.opts.Name, err)
+	}
+	bad := &ParseError{Format: n.table.Format, Name: n.opts.Name, Line: n.src.line - 1, Offset: off, Text: shown(line)}
+	switch {
+	case n.src.cut:
+		bad.Err, bad.Hint = ErrTruncated, "the file ends in its header"
+		return nil, bad
+	case bytes.IndexByte(line, '\r') >= 0:
+		bad.Err, bad.Hint = ErrHeader, mixedEnds
+		return nil, bad
 	}
 	return line, nil
 }
@@ -211,11 +231,11 @@ func (n *neuronEngine) readShaped() (*Table, error) {
 	if err != nil || t.DeclaredRows == t.rows {
 		return t, err
 	}
-	isPoint := t.DeclaredRows < t.rows
+	first := math.Inf(-1)
 	if t.rows > 0 && t.Float[0] != nil {
-		isPoint = isPoint || t.Float[0][0] >= float64(t.DeclaredRows)
+		first = t.Float[0][0]
 	}
-	if !isPoint || t.DeclaredColumns != 2 {
+	if !n.isPoint(first) {
 		return t, n.checkCount()
 	}
 	for c, value := range []int{t.DeclaredRows, t.DeclaredColumns} {
@@ -226,8 +246,22 @@ func (n *neuronEngine) readShaped() (*Table, error) {
 			t.Text[c] = slices.Insert(t.Text[c], 0, strconv.Itoa(value))
 		}
 	}
+	return t, n.tookPoint()
+}
+
+// isPoint reports whether two integers on the count line were the first point, when all rows
+// are read and first is their first x.
+func (n *neuronEngine) isPoint(first float64) bool {
+	t := n.table
+	fits := t.DeclaredRows < t.rows || t.rows > 0 && first >= float64(t.DeclaredRows)
+	return fits && t.DeclaredColumns == 2
+}
+
+// tookPoint counts the point of the count line.
+func (n *neuronEngine) tookPoint() error {
+	t := n.table
 	t.rows++
 	w := t.warn(OddHeader, 2, "%d %d is taken for the first point, since there are not as many rows", t.DeclaredRows, t.DeclaredColumns)
 	t.DeclaredRows, t.DeclaredColumns = -1, -1
-	return t, n.opts.strictError(t, w)
+	return n.opts.strictError(t, w)
 }

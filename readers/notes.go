@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // A note is a doubt about cells of one column, counted while rows are parsed. At the end
@@ -47,7 +48,7 @@ func (p *piece) note(code Code, c, at int, text []byte) bool {
 // err is what a doubt becomes when strict.
 func (c Code) err() error {
 	switch c {
-	case EmptyCell, MixedColumn:
+	case EmptyCell, MixedColumn, DecimalComma:
 		return ErrNumber
 	case OutOfRange:
 		return strconv.ErrRange
@@ -55,7 +56,7 @@ func (c Code) err() error {
 		return ErrColumnCount
 	case DeclaredRows:
 		return ErrRowCount
-	case NoFinalNewline:
+	case NoFinalNewline, NoEvents:
 		return ErrTruncated
 	}
 	return ErrHeader
@@ -64,10 +65,7 @@ func (c Code) err() error {
 // warning words a note about a column of t.
 func (n note) warning(t *Table) Warning {
 	w := Warning{Code: n.code, Line: n.line, Column: n.column, Count: n.count}
-	col := fmt.Sprintf("column %d", n.column)
-	if title := t.Columns[n.column].Title; title != "" {
-		col += fmt.Sprintf(" (%s)", title)
-	}
+	col := t.columnName(n.column)
 	switch n.code {
 	case EmptyCell:
 		w.Msg = fmt.Sprintf("%s: %s read as NaN, the first here", col, count(n.count, "empty cell"))
@@ -77,8 +75,19 @@ func (n note) warning(t *Table) Warning {
 		w.Msg = fmt.Sprintf("delimiters without a field at the end of %s, the first here", count(n.count, "row"))
 	case MixedColumn:
 		w.Msg = fmt.Sprintf("%s: kept as text for %s without a number, the first %q here", col, count(n.count, "cell"), n.text)
+		if strings.Contains(n.text, ",") && isNumber([]byte(n.text), ',') {
+			w.Msg += "; if the comma is a decimal one set Options.DecimalComma"
+		}
 	}
 	return w
+}
+
+// columnName names a column in a warning.
+func (t *Table) columnName(c int) string {
+	if title := t.Columns[c].Title; title != "" {
+		return fmt.Sprintf("column %d (%s)", c, title)
+	}
+	return fmt.Sprintf("column %d", c)
 }
 
 // count says "1 cell" or "5 cells".

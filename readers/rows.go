@@ -23,6 +23,7 @@ type piece struct {
 	firstLine int // of its first row
 	blank     int // line number of a blank line, after which no row may follow
 	blankOff  int64
+	goesOn    int  // line number of a row that follows it all the same
 	ended     bool // a Ctrl-Z ends the file
 	endedLine int
 	afterEnd  bool // something follows the Ctrl-Z
@@ -167,8 +168,14 @@ func (p *piece) cell(dst [][]float64, row, c, i int, f field) bool {
 	case asNothing:
 		return true
 	case asText:
+		if !f.quoted && bytes.IndexByte(f.text, '\r') >= 0 {
+			return p.fail(i+f.pos, c+1, f.text, ErrColumnCount, mixedEnds)
+		}
 		p.text[c] = append(p.text[c], decode(f.text))
 		return true
+	}
+	if len(f.text) == 0 && p.cut && c == len(l.modes)-1 {
+		return p.fail(i+f.pos, c+1, nil, ErrTruncated, "the last line has no end and its last field is empty")
 	}
 	if len(f.text) == 0 {
 		dst[c][row] = math.NaN()
@@ -255,6 +262,7 @@ func (p *piece) failShort(got int) bool {
 
 // failBlank reports a row behind a blank line.
 func (p *piece) failBlank() {
+	p.goesOn = p.line
 	p.err = p.lay.blankError(p.blank, p.blankOff, p.line)
 }
 

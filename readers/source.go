@@ -201,6 +201,10 @@ func (s *source) take(n int) {
 	s.off += int64(n)
 }
 
+// mixedEnds says of a line what a carriage return inside it means: rows that end with one
+// would pass for part of the line.
+const mixedEnds = "a carriage return stands inside the line: give all lines of the file the same end"
+
 // trimCR drops the carriage returns before a line's end: one of CRLF, two of text that
 // was converted twice.
 func trimCR(line []byte) []byte {

@@ -155,10 +155,15 @@ func (r *Reader) finish() error {
 
 // place makes room for the rows of a block.
 func (r *Reader) place(rows int) ([][]float64, int) {
-	for c, m := range r.e.lay.modes {
-		if m == asNumber && len(r.cols[c]) < rows {
-			r.cols[c] = make([]float64, rows+rows/8)
+	return roomFor(r.cols, r.e.lay.modes, rows), 0
+}
+
+// roomFor grows the columns of numbers to so many rows, without keeping what they hold.
+func roomFor(cols [][]float64, modes []mode, rows int) [][]float64 {
+	for c, m := range modes {
+		if m == asNumber && len(cols[c]) < rows {
+			cols[c] = make([]float64, rows+rows/8)
 		}
 	}
-	return r.cols, 0
+	return cols
 }

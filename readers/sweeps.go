@@ -24,10 +24,22 @@ type Trace struct {
 	Interval float64 // between samples, in the units of the time; 0 where it is not told
 }
 
+// TimeColumn returns the index of the column that holds the time, or x in a graph, and -1 if
+// none does. It is the first one but in Brian's spike files, where the neuron is.
+func (t *Table) TimeColumn() int {
+	switch {
+	case t.Format == BrianSpikes && len(t.Columns) == 2:
+		return 1
+	case t.timeColumns() == 1:
+		return 0
+	}
+	return -1
+}
+
 // timeColumns is 1 if the first column of t is the time (or whatever x is), else 0.
 func (t *Table) timeColumns() int {
 	switch {
-	case len(t.Columns) < 2, t.Format == NeuronPrint, t.Format == NeuronStep, t.Format == NeuronWrite:
+	case len(t.Columns) < 2, t.Format == NeuronPrint, t.Format == NeuronStep, t.Format == NeuronWrite, t.Format == BrianSpikes:
 		return 0
 	case t.Format == ATF && !t.isRecording():
 		return 0
@@ -51,18 +63,18 @@ func (t *Table) isRecording() bool {
 	return title == "" || title == "t" || strings.HasPrefix(title, "time") || slices.Contains(timeUnits, strings.ToLower(first.Units))
 }
 
-// HasTimeColumn tells whether the first column is the time, or, in a graph, x.
-func (t *Table) HasTimeColumn() bool { return t.timeColumns() == 1 }
+// HasTimeColumn reports whether a column holds the time, or, in a graph, x.
+func (t *Table) HasTimeColumn() bool { return t.TimeColumn() >= 0 }
 
-// Time returns the first column of a recording, or, for a file that tells only the
+// Time returns the column of the time of a recording, or, for a file that tells only the
 // interval, the times that follow from it. The units are those of the file: see
 // [Table.TimeUnits].
 func (t *Table) Time() ([]float64, error) {
-	if t.timeColumns() == 1 {
-		return t.numbers(0)
+	if c := t.TimeColumn(); c >= 0 {
+		return t.numbers(c)
 	}
 	if t.Step == 0 {
-		return nil, fmt.Errorf("readers: a %v does not tell the time", t.Format)
+		return nil, fmt.Errorf("readers: %s does not tell the time", t.Format.article())
 	}
 	times := make([]float64, t.rows)
 	for i := range times {
@@ -74,10 +86,11 @@ func (t *Table) Time() ([]float64, error) {
 // TimeUnits returns the units of the time as the file has them, often "s" or "ms". NEURON
 // writes none; its time is in ms.
 func (t *Table) TimeUnits() string {
-	if t.timeColumns() == 0 {
+	c := t.TimeColumn()
+	if c < 0 {
 		return ""
 	}
-	return t.Columns[0].Units
+	return t.Columns[c].Units
 }
 
 // SampleInterval returns the mean interval between samples, (last - first)/(n - 1), and by
@@ -131,6 +144,9 @@ func (t *Table) Sweeps() int {
 // dataColumns counts the columns behind the time, without those of text at the end, which hold comments.
 func (t *Table) dataColumns() int {
 	n := len(t.Columns)
+	if t.Format == BrianSpikes {
+		return min(n, 1) // the time stands behind it
+	}
 	first := t.timeColumns()
 	for n > first && t.Columns[n-1].Kind == Text {
 		n--

@@ -48,10 +48,12 @@ const (
 	DeclaredRows                    // the declared number of rows is too small
 	AfterEnd                        // bytes behind an end-of-file mark (Ctrl-Z), not read
 	OddHeader                       // something in the header is not as described
+	DecimalComma                    // a column of text whose cells look like numbers with decimal commas
+	NoEvents                        // nothing follows the header of an AER-DAT file: it may be cut
 )
 
 var codeNames = [...]string{"", "empty cell", "mixed column", "out of range", "extra delimiter",
-	"no final newline", "declared columns", "declared rows", "after end", "odd header"}
+	"no final newline", "declared columns", "declared rows", "after end", "odd header", "decimal comma", "no events"}
 
 func (c Code) String() string {
 	if int(c) < len(codeNames) {

@@ -6,17 +6,27 @@ package export
 import (
 	"bufio"
 	"bytes"
+	"encoding/binary"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"math"
 	"strconv"
 
-	"github.com/larder-store/larder/codec"
 	"github.com/larder-store/larder/readers"
 )
+
+// A Source is what is exported: a *readers.Table, or a *readers.Recording, whose rows pass by in
+// blocks and are never in memory together.
+type Source interface {
+	Head() *readers.Table // all but the rows
+	Blocks() iter.Seq2[*readers.Block, error]
+	CommentCount() int // rows with a comment
+	Summaries() []readers.Summary
+}
 
 // A Selection chooses traces of a recording.
 type Selection struct {
@@ -39,25 +49,56 @@ func (s Selection) Columns(t *readers.Table) ([]int, error) {
 		}
 		return cols, nil
 	}
-	traces, err := s.Traces(t)
+	places, err := s.places(t)
 	if err != nil {
 		return nil, err
 	}
-	if t.HasTimeColumn() {
-		cols = append(cols, 0)
+	if c := t.TimeColumn(); c >= 0 && t.Columns[c].Kind != readers.Unread {
+		cols = append(cols, c)
 	}
-	for _, tr := range traces {
-		cols = append(cols, tr.Column)
+	for _, p := range places {
+		cols = append(cols, p.column)
 	}
 	return cols, nil
 }
 
-// Traces returns the chosen traces, sweep by sweep. For [All] it leaves out columns of text.
+// Traces returns the chosen traces, sweep by sweep. For [All] it leaves out columns of text and
+// those that were not read.
 func (s Selection) Traces(t *readers.Table) ([]readers.Trace, error) {
+	places, err := s.places(t)
+	if err != nil {
+		return nil, err
+	}
+	var traces []readers.Trace
+	for _, p := range places {
+		if s == All && t.Columns[p.column].Kind != readers.Float64 {
+			continue
+		}
+		tr, err := t.Trace(p.sweep, p.signal)
+		if err != nil {
+			return nil, err
+		}
+		traces = append(traces, tr)
+	}
+	if len(traces) == 0 {
+		return nil, errors.New("the file holds no traces")
+	}
+	return traces, nil
+}
+
+// A place is where a trace is.
+type place struct{ sweep, signal, column int }
+
+// places finds the chosen traces, sweep by sweep. Its errors count sweeps from 1, as those who
+// recorded them do.
+func (s Selection) places(t *readers.Table) ([]place, error) {
 	sweeps, signals := t.Sweeps(), len(t.Signals())
 	first, last := 0, sweeps-1
 	if s.Sweep >= 0 {
 		first, last = s.Sweep, s.Sweep
+	}
+	if first >= max(sweeps, 1) {
+		return nil, fmt.Errorf("no sweep %d: the file has %d", first+1, sweeps)
 	}
 	from, to := 0, signals-1
 	if s.Signal != "" {
@@ -67,31 +108,17 @@ func (s Selection) Traces(t *readers.Table) ([]readers.Trace, error) {
 		}
 		from, to = i, i
 	}
-	var traces []readers.Trace
-	for sweep := first; sweep <= last; sweep++ {
+	begin := 0
+	if t.TimeColumn() == 0 {
+		begin = 1
+	}
+	var places []place
+	for sweep := first; sweep <= min(last, sweeps-1); sweep++ {
 		for signal := from; signal <= to; signal++ {
-			if s == All && isText(t, sweep, signal) {
-				continue
-			}
-			tr, err := t.Trace(sweep, signal)
-			if err != nil {
-				return nil, err
-			}
-			traces = append(traces, tr)
+			places = append(places, place{sweep, signal, begin + sweep*signals + signal})
 		}
 	}
-	if len(traces) == 0 {
-		return nil, errors.New("the file holds no traces")
-	}
-	return traces, nil
-}
-
-func isText(t *readers.Table, sweep, signal int) bool {
-	first := 0
-	if t.HasTimeColumn() {
-		first = 1
-	}
-	return t.Columns[first+sweep*len(t.Signals())+signal].Kind == readers.Text
+	return places, nil
 }
 
 // title names a column: its title with units as in the file, or its place.
@@ -119,39 +146,61 @@ func check(t *readers.Table, cols []int) error {
 	return nil
 }
 
+// commentTitle is the column that holds the comments of rows, where there are any.
+const commentTitle = "comment"
+
 // CSV writes the columns with a line of titles, numbers in as many digits as it takes to
-// read them back exactly. A NEURON graph that has curves and no columns is written as
-// curve, x, y.
-func CSV(w io.Writer, t *readers.Table, cols []int) error {
+// read them back exactly. The comments of rows are a last column, if there are any. A NEURON graph
+// that has curves and no columns is written as curve, x, y.
+func CSV(w io.Writer, src Source, cols []int) error {
+	t := src.Head()
 	if err := check(t, cols); err != nil {
 		return err
 	}
 	out := csv.NewWriter(w)
 	if len(t.Columns) == 0 {
 		curves(out, t)
-	} else {
-		rows(out, t, cols)
+	} else if err := rows(out, src, cols); err != nil {
+		return err
 	}
 	out.Flush()
 	return out.Error()
 }
 
-func rows(out *csv.Writer, t *readers.Table, cols []int) {
-	record := make([]string, len(cols))
+func rows(out *csv.Writer, src Source, cols []int) error {
+	t := src.Head()
+	record := make([]string, len(cols), len(cols)+1)
 	for i, c := range cols {
 		record[i] = title(t, c)
 	}
-	out.Write(record)
-	for row := range t.Rows() {
-		for i, c := range cols {
-			if t.Columns[c].Kind == readers.Text {
-				record[i] = t.Text[c][row]
-				continue
-			}
-			record[i] = number(t.Float[c][row])
-		}
-		out.Write(record)
+	comments := src.CommentCount() > 0
+	if comments {
+		record = append(record, commentTitle)
 	}
+	if err := out.Write(record); err != nil {
+		return err
+	}
+	for b, err := range src.Blocks() {
+		if err != nil {
+			return err
+		}
+		for row := range b.Rows {
+			for i, c := range cols {
+				if t.Columns[c].Kind == readers.Text {
+					record[i] = b.Text[c][row]
+					continue
+				}
+				record[i] = number(b.Float[c][row])
+			}
+			if comments {
+				record[len(cols)] = b.Comments[row]
+			}
+			if err := out.Write(record); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func curves(out *csv.Writer, t *readers.Table) {
@@ -171,8 +220,9 @@ func number(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
 
 // JSONL writes JSON lines: first {"columns": [{"title": …, "units": …}, …]}, then each
 // row as an array, for titles may repeat. What is not finite is null, for JSON has no
-// word for it.
-func JSONL(w io.Writer, t *readers.Table, cols []int) error {
+// word for it. The comments of rows are a last column, if there are any; rows without one have null.
+func JSONL(w io.Writer, src Source, cols []int) error {
+	t := src.Head()
 	if err := check(t, cols); err != nil {
 		return err
 	}
@@ -186,44 +236,77 @@ func JSONL(w io.Writer, t *readers.Table, cols []int) error {
 	for _, c := range cols {
 		head.Columns = append(head.Columns, column{t.Columns[c].Title, t.Columns[c].Units})
 	}
+	comments := src.CommentCount() > 0
+	if comments {
+		head.Columns = append(head.Columns, column{Title: commentTitle})
+	}
 	out := bufio.NewWriterSize(w, 64<<10)
 	if err := json.NewEncoder(out).Encode(head); err != nil {
 		return err
 	}
 	var line []byte
-	for row := range t.Rows() {
-		line = append(line[:0], '[')
-		for i, c := range cols {
-			if i > 0 {
-				line = append(line, ',')
-			}
-			line = appendCell(line, t, c, row)
+	for b, err := range src.Blocks() {
+		if err != nil {
+			return errors.Join(err, out.Flush())
 		}
-		out.Write(append(line, "]\n"...))
+		for row := range b.Rows {
+			line = append(line[:0], '[')
+			for i, c := range cols {
+				if i > 0 {
+					line = append(line, ',')
+				}
+				if t.Columns[c].Kind == readers.Text {
+					line = appendText(line, b.Text[c][row])
+					continue
+				}
+				line = appendNumber(line, b.Float[c][row])
+			}
+			if comments {
+				line = appendComment(line, b.Comments, row, len(cols) > 0)
+			}
+			if _, err := out.Write(append(line, "]\n"...)); err != nil {
+				return err
+			}
+		}
 	}
 	return out.Flush()
 }
 
-func appendCell(line []byte, t *readers.Table, col, row int) []byte {
-	if t.Columns[col].Kind == readers.Text {
-		var b bytes.Buffer
-		e := json.NewEncoder(&b)
-		e.SetEscapeHTML(false)
-		if err := e.Encode(t.Text[col][row]); err != nil {
-			return append(line, "null"...) // a string always encodes
-		}
-		return append(line, bytes.TrimRight(b.Bytes(), "\n")...)
+func appendComment(line []byte, comments map[int]string, row int, behind bool) []byte {
+	if behind {
+		line = append(line, ',')
 	}
-	v := t.Float[col][row]
-	if math.IsNaN(v) || math.IsInf(v, 0) {
+	text, ok := comments[row]
+	if !ok {
 		return append(line, "null"...)
+	}
+	return appendText(line, text)
+}
+
+func appendText(line []byte, text string) []byte {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(text); err != nil {
+		return append(line, "null"...) // a string always encodes
+	}
+	return append(line, bytes.TrimRight(b.Bytes(), "\n")...)
+}
+
+func appendNumber(line []byte, v float64) []byte {
+	switch {
+	case math.IsNaN(v) || math.IsInf(v, 0):
+		return append(line, "null"...)
+	case v == 0 && math.Signbit(v):
+		return append(line, "-0.0"...) // readers take -0 for an integer, which has no such zero
 	}
 	return strconv.AppendFloat(line, v, 'g', -1, 64)
 }
 
 // NPY writes the columns of numbers among cols as one array of float64, a row for each
-// row: numpy.load opens it. Columns of text are an error.
-func NPY(w io.Writer, t *readers.Table, cols []int) error {
+// row: numpy.load opens it. Columns of text are an error. Comments of rows have no place in it.
+func NPY(w io.Writer, src Source, cols []int) error {
+	t := src.Head()
 	if err := check(t, cols); err != nil {
 		return err
 	}
@@ -232,16 +315,35 @@ func NPY(w io.Writer, t *readers.Table, cols []int) error {
 			return fmt.Errorf("column %d (%s) holds text, which an array of numbers cannot: choose a signal, or take CSV", c, title(t, c))
 		}
 	}
-	m := codec.NewMatrix[float64](t.Rows(), len(cols))
-	for i, c := range cols {
-		for row, v := range t.Float[c] {
-			m.Data[row*len(cols)+i] = v
+	out := bufio.NewWriterSize(w, 64<<10)
+	out.Write(npyHeader(t.Rows(), len(cols)))
+	var line []byte
+	for b, err := range src.Blocks() {
+		if err != nil {
+			return errors.Join(err, out.Flush())
+		}
+		for row := range b.Rows {
+			line = line[:0]
+			for _, c := range cols {
+				line = binary.LittleEndian.AppendUint64(line, math.Float64bits(b.Float[c][row]))
+			}
+			if _, err := out.Write(line); err != nil {
+				return err
+			}
 		}
 	}
-	encoded, err := codec.Encode(m)
-	if err != nil {
-		return err
+	return out.Flush()
+}
+
+// npyHeader is the header of a matrix of float64, as package codec writes it of one in memory.
+func npyHeader(rows, cols int) []byte {
+	const fixed = 10 // the magic, the version and the length of the rest
+	b := fmt.Appendf(make([]byte, fixed, 128), "{'descr': '<f8', 'fortran_order': False, 'shape': (%d, %d), }", rows, cols)
+	for (len(b)+1)%64 != 0 {
+		b = append(b, ' ')
 	}
-	_, err = io.Copy(w, encoded.Body)
-	return err
+	b = append(b, '\n')
+	copy(b, "\x93NUMPY\x01\x00")
+	binary.LittleEndian.PutUint16(b[8:], uint16(len(b)-fixed))
+	return b
 }

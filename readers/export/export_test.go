@@ -42,7 +42,7 @@ func TestSelection(t *testing.T) {
 		{export.Selection{Sweep: 1}, []int{0, 3, 4}, ""},
 		{export.Selection{Sweep: -1, Signal: "Vm"}, []int{0, 2, 4}, ""},
 		{export.Selection{Sweep: 0, Signal: "Im"}, []int{0, 1}, ""},
-		{export.Selection{Sweep: 2}, nil, "no sweep 2"},
+		{export.Selection{Sweep: 2}, nil, "no sweep 3: the file has 2"}, // as people count
 		{export.Selection{Sweep: 0, Signal: "im"}, nil, `"Im", "Vm"`},
 	} {
 		got, err := c.s.Columns(table)

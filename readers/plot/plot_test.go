@@ -114,7 +114,7 @@ func TestWhatCannotBeDrawn(t *testing.T) {
 		s          export.Selection
 	}{
 		{head, "no rows", export.All},
-		{head + "0\t1\n", "no sweep 7", export.Selection{Sweep: 7}},
+		{head + "0\t1\n", "no sweep 8", export.Selection{Sweep: 7}},
 		{head + "0\t1\n", `no signal "Vm": the file has "Im"`, export.Selection{Sweep: -1, Signal: "Vm"}},
 		{head + "0\tx\n", "no traces", export.All},
 		{many, "more than 12 signals", export.All},
@@ -141,6 +141,8 @@ func TestTicksAreRound(t *testing.T) {
 	}{
 		{0, 1, "0 0.2 0.4 0.6 0.8 1"},
 		{-611, 570, "-500 0 500"},
+		{-0.5, 30, "0 10 20 30"},
+		{0, 5e6, "0 1000000 2000000 3000000 4000000 5000000"},
 		{0, 0.99995, "0 0.2 0.4 0.6 0.8"},
 		{3, 3, "3"},
 		{math.Inf(-1), math.Inf(1), "-Inf"},

@@ -4,12 +4,13 @@ import (
 	"image/color"
 	"math"
 	"strconv"
+	"strings"
 
 	gonum "gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
 )
 
-// parts is how many pairs of a minimum and a maximum stand for a long trace: about two
+// parts is at least how many pairs of a minimum and a maximum stand for a long trace: about two
 // for each pixel of the width at 96 dots an inch.
 const parts = 1600
 
@@ -40,7 +41,7 @@ func segments(times, values []float64) []plotter.XYs {
 func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
 // thin keeps of each part of a long run its lowest and its highest point, in order.
-func thin(points plotter.XYs) plotter.XYs {
+func thin(points plotter.XYs, parts int) plotter.XYs {
 	if len(points) <= 2*parts {
 		return points
 	}
@@ -83,16 +84,31 @@ func ticks(n int) gonum.TickerFunc {
 		}
 		var all []gonum.Tick
 		for k := math.Ceil(low / step); k*step <= high && len(all) <= 2*n; k++ {
-			all = append(all, gonum.Tick{Value: k * step, Label: strconv.FormatFloat(k*step, 'g', 6, 64)})
+			all = append(all, gonum.Tick{Value: k * step, Label: tickLabel(k * step)})
 		}
 		return all
 	}
 }
 
+// tickLabel writes a tick with six digits, and without an exponent where that is short.
+func tickLabel(v float64) string {
+	if v == 0 {
+		return "0" // not -0
+	}
+	s := strconv.FormatFloat(v, 'g', 6, 64)
+	if plain := strconv.FormatFloat(v, 'f', -1, 64); strings.Contains(s, "e+0") && len(plain) <= 8 {
+		s = plain
+	}
+	return s
+}
+
 // roundStep is the least of 1, 2 and 5 times a power of ten that is not below step.
-func roundStep(step float64) float64 {
+func roundStep(step float64) float64 { return round(step, 1, 2, 5) }
+
+// round is the least of the factors times a power of ten that is not below step.
+func round(step float64, factors ...float64) float64 {
 	power := math.Pow(10, math.Floor(math.Log10(step)))
-	for _, f := range []float64{1, 2, 5} {
+	for _, f := range factors {
 		if f*power >= step {
 			return f * power
 		}
