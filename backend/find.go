@@ -18,10 +18,10 @@ const (
 // A Finder searches descriptions by an index instead of reading them all.
 type Finder interface {
 	// Find yields the descriptions on the shelf [ShelfComponents] that fulfil q, in
-	// byte order of Key, under the rules of List. Conditions on values (attribute, size, cost,
-	// and when a value was stored) are the caller's to decide: where q has any, Find may also yield descriptions that
-	// do not fulfil q, but every one that has a value for which q holds. Conditions of
-	// [component.FieldFrom] are replaced by the caller ([component.Condition.Reach]).
+	// byte order of Key, under the rules of List. When a description was stored is what
+	// [component.FieldStored] means here. Comparisons of values (attribute, size, cost) and of
+	// [component.FieldFrom] do not occur: the caller replaces them
+	// ([component.Condition.OfDescriptions], [component.Condition.Reach]).
 	Find(ctx context.Context, q component.Query) iter.Seq2[component.Description, error]
 }
 

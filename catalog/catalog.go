@@ -127,7 +127,7 @@ func candidates(ctx context.Context, b larder.Backend, q component.Query) iter.S
 // indexed asks the backend's index for descriptions, and lists the values of each.
 func indexed(ctx context.Context, b larder.Backend, f backend.Finder, q component.Query) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		for d, err := range f.Find(ctx, component.Query{Where: q.Where, After: q.After}) {
+		for d, err := range f.Find(ctx, component.Query{Where: q.Where.OfDescriptions(), After: q.After}) {
 			if err != nil {
 				yield(Entry{}, err)
 				return

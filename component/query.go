@@ -207,6 +207,32 @@ func (c Condition) Map(f func(Condition) (Condition, error)) (Condition, error) 
 	return c, nil
 }
 
+// OfDescriptions returns a condition on descriptions alone that holds wherever c holds for any value of
+// theirs: what an index of descriptions can narrow down.
+func (c Condition) OfDescriptions() Condition { return c.weaker(true) }
+
+// weaker returns c with comparisons of values replaced by what always holds or, where that is denied,
+// by what never does.
+func (c Condition) weaker(asserted bool) Condition {
+	switch c.Op {
+	case All, Any, Not:
+		of := make([]Condition, len(c.Of))
+		for i, inner := range c.Of {
+			of[i] = inner.weaker(asserted == (c.Op != Not))
+		}
+		c.Of = of
+		return c
+	}
+	switch c.Field {
+	case FieldAttribute, FieldSize, FieldCost, FieldStored:
+		if asserted {
+			return Condition{}
+		}
+		return Condition{Op: Any}
+	}
+	return c
+}
+
 // Reach returns c with comparisons of [FieldFrom] replaced by ones of [FieldKey]. reach returns
 // the keys of all components that are computed, at any distance, from one whose key matches.
 func (c Condition) Reach(reach func(match func(key string) bool) ([]string, error)) (Condition, error) {

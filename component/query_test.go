@@ -129,6 +129,31 @@ func TestFixedUsesAndReach(t *testing.T) {
 	}
 }
 
+// What an index is asked holds wherever the whole condition does, whatever is denied.
+func TestOfDescriptions(t *testing.T) {
+	not := func(of ...component.Condition) component.Condition { return component.Condition{Op: component.Not, Of: of} }
+	any := func(of ...component.Condition) component.Condition { return component.Condition{Op: component.Any, Of: of} }
+	yes, no := component.WhereParam("n", component.Exists, nil), component.WhereParam("absent", component.Exists, nil)
+	size := component.Where(component.FieldSize, component.Greater, int64(5))
+	for _, c := range []struct {
+		c    component.Condition
+		want bool // without a value
+	}{
+		{size, true}, {not(size), true}, {not(not(size)), true}, {component.And(yes, size), true}, {component.And(no, size), false},
+		{any(no, size), true}, {not(any(no, size)), true}, {not(yes, size), false}, {not(component.And(yes, size)), true}, {any(), false}, {not(), true},
+	} {
+		weaker := c.c.OfDescriptions()
+		if got := weaker.Match(example, nil); got != c.want || weaker.Uses(component.FieldSize) {
+			t.Errorf("%+v becomes %+v, which is %v, want %v", c.c, weaker, got, c.want)
+		}
+		for _, v := range []*component.Value{nil, {Size: 1}, {Size: 9}} {
+			if c.c.Match(example, v) && !weaker.Match(example, nil) {
+				t.Errorf("%+v holds for %+v, and %+v does not", c.c, v, weaker)
+			}
+		}
+	}
+}
+
 // A description answers as a component with the same answers.
 func TestDescriptionComponent(t *testing.T) {
 	d := example
