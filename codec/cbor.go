@@ -95,6 +95,9 @@ func marshal(v any) ([]byte, error) {
 		return nil, err
 	}
 	b := bytes.Clone(buf.Bytes())
+	if err := affordable(b, p.unit); err != nil {
+		return nil, at(root(rv.Type()), err)
+	}
 	if p.open || p.opaque || p.recursive {
 		// Only an attempt shows what becomes of an any, what methods do, and how deep it nests.
 		return b, attempt(b, rv.Type())
@@ -148,6 +151,9 @@ func unmarshal(b []byte, dst any) error {
 	mode := decModeNoBig
 	if p.big || p.open || p.opaque {
 		mode = decMode
+	}
+	if err := affordable(b, p.unit); err != nil {
+		return fmt.Errorf("decode cbor: %w: want %v: %w", ErrMalformed, t, err)
 	}
 	if err := mode.Unmarshal(b, dst); err != nil {
 		return describe(err, b, t)

@@ -22,6 +22,7 @@ type profile struct {
 	recursive bool  // may nest without end
 	timed     bool  // holds a time.Time
 	big       bool  // holds a big.Int
+	unit      int64 // the size of its largest part, in bytes
 }
 
 // walked tells whether each value has to be looked at.
@@ -59,6 +60,7 @@ func (p *profiler) visit(t reflect.Type) error {
 		return nil
 	}
 	p.seen[t], p.above[t] = true, true
+	p.unit = max(p.unit, int64(t.Size()))
 	defer delete(p.above, t)
 	switch t {
 	case timeType:

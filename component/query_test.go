@@ -131,8 +131,12 @@ func TestFixedUsesAndReach(t *testing.T) {
 
 // What an index is asked holds wherever the whole condition does, whatever is denied.
 func TestOfDescriptions(t *testing.T) {
-	not := func(of ...component.Condition) component.Condition { return component.Condition{Op: component.Not, Of: of} }
-	any := func(of ...component.Condition) component.Condition { return component.Condition{Op: component.Any, Of: of} }
+	not := func(of ...component.Condition) component.Condition {
+		return component.Condition{Op: component.Not, Of: of}
+	}
+	any := func(of ...component.Condition) component.Condition {
+		return component.Condition{Op: component.Any, Of: of}
+	}
 	yes, no := component.WhereParam("n", component.Exists, nil), component.WhereParam("absent", component.Exists, nil)
 	size := component.Where(component.FieldSize, component.Greater, int64(5))
 	for _, c := range []struct {
