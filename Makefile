@@ -37,7 +37,7 @@ fuzz:
 cross:
 	for os in darwin windows; do GOOS=$$os $(GO) vet ./... || exit 1; done
 	GOARCH=386 $(GO) build ./...
-	if [ "$$($(GO) env GOOS)/$$($(GO) env GOARCH)" = linux/amd64 ]; then GOARCH=386 CGO_ENABLED=0 $(GO) test ./keying ./component ./codec; fi
+	./internal/ci/32bit.sh $(GO)
 
 bench:
 	$(GO) run ./bench

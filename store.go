@@ -71,7 +71,7 @@ type Options struct {
 	// computes and the others wait, on backends that can tell processes apart.
 	NoLease bool
 	// LeaseTTL is how long a process that fell silent is believed to be computing, where
-	// its death cannot be seen; the default is a minute.
+	// its death cannot be seen; the default is a minute, the most an hour.
 	LeaseTTL time.Duration
 	// MaxWait bounds the wait for another process's computation; then this one
 	// computes too. The default is an hour.

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/internal/durable"
 )
 
 // disk makes the file operations by which values are published. In tests its hook is told
@@ -133,7 +134,7 @@ func (s *sink) ReadFrom(r io.Reader) (int64, error) {
 			return body.WriteTo(&limitedWriter{s, limited.N})
 		}
 	}
-	return io.CopyBuffer(struct{ io.Writer }{s}, r, make([]byte, buffer))
+	return durable.Copy(s, r, make([]byte, buffer))
 }
 
 // isFile tells bodies whose WriteTo is no better than a copy with a small buffer.

@@ -30,6 +30,10 @@ const Shelf = "leases"
 // it; short enough that the death of one costs the others no more than a coffee.
 const DefaultTTL = time.Minute
 
+// MaxTTL bounds how long anybody waits for a holder that fell silent, whatever its lease says: a
+// lease is an object that others may write.
+const MaxTTL = time.Hour
+
 const backendName = "lease"
 
 // A Client acquires leases on one backend. It is safe for concurrent use.
@@ -51,11 +55,12 @@ type sighting struct {
 }
 
 // New returns a Client, or nil if b can neither grant leases nor carry them. A ttl of
-// zero or less means DefaultTTL.
+// zero or less means DefaultTTL, one above MaxTTL means that.
 func New(b backend.Backend, ttl time.Duration) *Client {
 	if ttl <= 0 {
 		ttl = DefaultTTL
 	}
+	ttl = min(ttl, MaxTTL)
 	native, ok := backend.As[backend.Leaser](b)
 	if limits := backend.LimitsOf(b); !ok && !(limits.AtomicIfAbsent && limits.AtomicIfMatch) {
 		return nil
@@ -72,6 +77,12 @@ func New(b backend.Backend, ttl time.Duration) *Client {
 		now:    time.Now,
 		seen:   map[string]sighting{},
 	}
+}
+
+// ttl returns for how long a silent holder is believed to live.
+func (o object) ttl() time.Duration {
+	ms := min(max(o.TTL, 0), MaxTTL.Milliseconds())
+	return time.Duration(ms) * time.Millisecond
 }
 
 // TTL is for how long a lease is granted or prolonged.
@@ -121,7 +132,7 @@ func (c *Client) expired(name, version string, o object) bool {
 	defer c.mu.Unlock()
 	now := c.now()
 	if s, ok := c.seen[name]; ok && s.version == version {
-		return now.Sub(s.at) > time.Duration(o.TTL)*time.Millisecond
+		return now.Sub(s.at) > o.ttl()
 	}
 	if len(c.seen) > maxSeen { // waits of long ago; those that go on start anew
 		clear(c.seen)

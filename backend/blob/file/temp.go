@@ -15,6 +15,7 @@ import (
 
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/backend/blob"
+	"github.com/larder-store/larder/internal/durable"
 )
 
 // Temporary files lie in a directory of the store itself, so that they are in the file
@@ -92,7 +93,7 @@ func (t *tempFile) write(ctx context.Context, h header, src *blob.Body) error {
 	}
 	buf := buffers.Get().(*[]byte)
 	defer buffers.Put(buf)
-	_, err = io.CopyBuffer(struct{ io.Writer }{t.f}, cancellable{ctx, src}, *buf)
+	_, err = durable.Copy(t.f, cancellable{ctx, src}, *buf)
 	return err
 }
 
