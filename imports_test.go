@@ -61,7 +61,7 @@ var directions = []struct {
 	{"internal/durable", []string{"golang.org/x/sys"}, "stands alone"},
 	{"internal/temp", nil, "stands alone"},
 	{"internal/reserve", []string{"internal/durable", "golang.org/x/sys"}, "knows of outputs, not of stores"},
-	{"internal/gocloud", []string{"backend", "backend/blob", "gocloud.dev"}, "what the clouds on gocloud.dev share; no SDK"},
+	{"internal/gocloud", []string{"backend", "backend/blob", "internal/guard", "gocloud.dev"}, "what the clouds on gocloud.dev share; no SDK"},
 	{"backend/all", []string{"backend/..."}, "blank imports, nothing else"},
 	{"backend/...", []string{"backend", "keying", "component", "internal/...", "SIBLINGS BELOW", "EXTERNAL"}, "never the root, never a sibling"},
 	{"conformance/law", []string{"backend", "backend/mem", "component", "github.com/anishathalye/porcupine", "golang.org/x/sync"}, "runs outside of tests"},

@@ -14,11 +14,13 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	cloud "gocloud.dev/blob"
 
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/backend/blob"
+	"github.com/larder-store/larder/internal/guard"
 )
 
 // Hatch returns what as hands out for the type T. Another release of gocloud may hand out
@@ -51,6 +53,7 @@ func (p *Pages) List(ctx context.Context, opts blob.ListOptions) iter.Seq2[blob.
 		if opts.Folders {
 			query.Delimiter = "/"
 		}
+		var pages guard.Pages
 		for token := cloud.FirstPageToken; len(token) > 0; {
 			page, next, err := p.page(ctx, token, size, query)
 			if err != nil {
@@ -66,6 +69,10 @@ func (p *Pages) List(ctx context.Context, opts blob.ListOptions) iter.Seq2[blob.
 					return
 				}
 			}
+			if err := pages.Next(len(page), string(next)); err != nil {
+				yield(blob.Object{}, err)
+				return
+			}
 		}
 	}
 }
@@ -73,7 +80,7 @@ func (p *Pages) List(ctx context.Context, opts blob.ListOptions) iter.Seq2[blob.
 // page is one page in the order of the objects' own names. gocloud sorts some pages, by
 // names in which it has replaced what a stranger wrote, such as __0x21__, by "!".
 func (p *Pages) page(ctx context.Context, token []byte, size int, query *cloud.ListOptions) ([]blob.Object, []byte, error) {
-	listed, next, err := p.Bucket.ListPage(ctx, token, size, query)
+	listed, next, err := p.Bucket.ListPage(guard.OnePage(ctx), token, size, query)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -87,10 +94,14 @@ func (p *Pages) page(ctx context.Context, token []byte, size int, query *cloud.L
 	return page, next, nil
 }
 
+// silence is how long a service may think before it answers.
+const silence = 5 * time.Minute
+
 // Connections are as many as a program of 64 goroutines needs to find one free.
 func Connections() *http.Transport {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.MaxIdleConns, t.MaxIdleConnsPerHost = 0, 256
+	t.ResponseHeaderTimeout = silence
 	return t
 }
 

@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
@@ -23,12 +24,13 @@ import (
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/backend/blob"
 	"github.com/larder-store/larder/internal/gocloud"
+	"github.com/larder-store/larder/internal/guard"
 )
 
 const scheme = "azblob"
 
 func init() {
-	backend.Register(scheme, openURL, "account", "endpoint", "anonymous", "concurrency")
+	backend.Register(scheme, openURL, "account", "endpoint", "anonymous", "concurrency", "stall")
 }
 
 // Options say how a container is reached and used; nil and the zero value mean the
@@ -39,6 +41,8 @@ type Options struct {
 	Endpoint    string // the default is https://<account>.blob.core.windows.net; an emulator's includes the account
 	Anonymous   bool   // sign nothing: for public containers
 	Concurrency int    // how many requests one call makes at a time; the default is 4
+
+	Stall time.Duration // for how long the body of an answer may deliver nothing; the default is a minute
 }
 
 // Open opens a container. What is wrong with it the first call tells.
@@ -58,7 +62,8 @@ func open(ctx context.Context, name string, opts *Options) (*blob.Backend, error
 	if o.Account == "" {
 		o.Account = os.Getenv("AZURE_STORAGE_ACCOUNT")
 	}
-	transport := &http.Client{Transport: gocloud.Connections()}
+	bounded := &guard.Transport{Next: gocloud.Connections(), Stall: o.Stall, Object: readsObject}
+	transport := &http.Client{Transport: bounded, CheckRedirect: guard.CheckRedirect}
 	client, err := newClient(name, o, &container.ClientOptions{ClientOptions: azcore.ClientOptions{
 		Transport: transport, PerCallPolicies: []policy.Policy{policyFunc(watch), policyFunc(known)},
 	}})
@@ -70,6 +75,12 @@ func open(ctx context.Context, name string, opts *Options) (*blob.Backend, error
 		return nil, err
 	}
 	return blob.New(bucket, blob.Options{Scheme: scheme, Prefix: o.Prefix, Concurrency: o.Concurrency})
+}
+
+// readsObject reports whether a request reads a blob.
+func readsObject(r *http.Request) bool {
+	q := r.URL.Query()
+	return r.Method == http.MethodGet && !q.Has("comp") && !q.Has("restype")
 }
 
 type policyFunc func(*policy.Request) (*http.Response, error)
@@ -124,6 +135,7 @@ func openURL(ctx context.Context, u *url.URL, p *backend.Params) (backend.Backen
 		Endpoint:    p.String("endpoint", ""),
 		Anonymous:   p.Bool("anonymous", false),
 		Concurrency: p.Int("concurrency", 4, 1),
+		Stall:       p.Duration("stall", guard.Stall, time.Millisecond),
 	}
 	if err := p.Err(); err != nil {
 		return nil, err

@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strings"
+	"time"
 
 	"cloud.google.com/go/storage"
 	"gocloud.dev/blob/gcsblob"
@@ -20,12 +22,13 @@ import (
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/backend/blob"
 	"github.com/larder-store/larder/internal/gocloud"
+	"github.com/larder-store/larder/internal/guard"
 )
 
 const scheme = "gs"
 
 func init() {
-	backend.Register(scheme, openURL, "anonymous", "endpoint", "storage_class", "concurrency", "user_project")
+	backend.Register(scheme, openURL, "anonymous", "endpoint", "storage_class", "concurrency", "user_project", "stall")
 }
 
 // Options say how a bucket is reached and used; nil and the zero value mean the defaults.
@@ -37,6 +40,8 @@ type Options struct {
 	StorageClass string // such as NEARLINE
 	UserProject  string // is billed, for buckets whose requester pays
 	Concurrency  int    // how many requests one call makes at a time; the default is 4
+
+	Stall time.Duration // for how long the body of an answer may deliver nothing; the default is a minute
 }
 
 // Open opens a bucket. What is wrong with it the first call tells.
@@ -58,7 +63,8 @@ func open(ctx context.Context, name string, opts *Options) (*blob.Backend, error
 		auth = []option.ClientOption{option.WithoutAuthentication()}
 	}
 	connections := gocloud.Connections()
-	signed, err := transport.NewTransport(context.WithoutCancel(ctx), connections, auth...)
+	bounded := &guard.Transport{Next: connections, Stall: o.Stall, Object: readsObject}
+	signed, err := transport.NewTransport(context.WithoutCancel(ctx), bounded, auth...)
 	if err != nil {
 		return nil, errors.New("there are no usable credentials: set GOOGLE_APPLICATION_CREDENTIALS, log in with gcloud, or add anonymous=true for a public bucket")
 	}
@@ -67,7 +73,7 @@ func open(ctx context.Context, name string, opts *Options) (*blob.Backend, error
 		signed = &billed{o.UserProject, signed}
 	}
 	// Reads go through XML, the client's default: JSON answers without the metadata.
-	with := []option.ClientOption{option.WithHTTPClient(&http.Client{Transport: signed})}
+	with := []option.ClientOption{option.WithHTTPClient(&http.Client{Transport: signed, CheckRedirect: guard.CheckRedirect})}
 	if o.Endpoint != "" {
 		with = append(with, option.WithEndpoint(o.Endpoint))
 	}
@@ -82,6 +88,11 @@ func open(ctx context.Context, name string, opts *Options) (*blob.Backend, error
 		client.Close()
 	}
 	return b, err
+}
+
+// readsObject reports whether a request reads an object: by XML, or as media by JSON.
+func readsObject(r *http.Request) bool {
+	return r.Method == http.MethodGet && (!strings.Contains(r.URL.Path, "/storage/v1/") || r.URL.Query().Get("alt") == "media")
 }
 
 func openWith(ctx context.Context, b *bucket) (_ *blob.Backend, err error) {
@@ -99,6 +110,7 @@ func openURL(ctx context.Context, u *url.URL, p *backend.Params) (backend.Backen
 		StorageClass: p.String("storage_class", ""),
 		Concurrency:  p.Int("concurrency", 4, 1),
 		UserProject:  p.String("user_project", ""),
+		Stall:        p.Duration("stall", guard.Stall, time.Millisecond),
 	}
 	if err := p.Err(); err != nil {
 		return nil, err

@@ -22,6 +22,7 @@ import (
 	"github.com/aws/smithy-go/logging"
 
 	"github.com/larder-store/larder/backend/blob"
+	"github.com/larder-store/larder/internal/guard"
 )
 
 const (
@@ -71,14 +72,14 @@ func newClient(ctx context.Context, o Options) (*s3.Client, error) {
 		// Larder checks a sum of its own; the SDK would hash everything once more.
 		c.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
 		c.DisableLogOutputChecksumValidationSkipped = true
-		c.HTTPClient = tracking{connections(cfg.HTTPClient)}
+		c.HTTPClient = tracking{connections(cfg.HTTPClient, o.Stall)}
 		c.Retryer = newRetryer()
 	}), nil
 }
 
 // connections makes a client of the SDK's, which knows about proxies and AWS_CA_BUNDLE, whose
 // idle connections can be closed.
-func connections(client aws.HTTPClient) *http.Client {
+func connections(client aws.HTTPClient, stall time.Duration) *http.Client {
 	b, ok := client.(*awshttp.BuildableClient)
 	if !ok {
 		b = awshttp.NewBuildableClient()
@@ -88,13 +89,19 @@ func connections(client aws.HTTPClient) *http.Client {
 	t.MaxIdleConnsPerHost = idleConnections
 	t.ReadBufferSize, t.WriteBufferSize = bufferSize, bufferSize
 	t.ResponseHeaderTimeout = silence
-	return &http.Client{Transport: t, CheckRedirect: func(r *http.Request, _ []*http.Request) error {
+	bounded := &guard.Transport{Next: t, Stall: stall, Object: readsObject}
+	return &http.Client{Transport: bounded, CheckRedirect: func(r *http.Request, via []*http.Request) error {
 		switch r.Response.StatusCode {
 		case http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
-			return nil // a bucket made a moment ago
+			return guard.CheckRedirect(r, via) // a bucket made a moment ago
 		}
 		return http.ErrUseLastResponse // which tells the right region
 	}}
+}
+
+// readsObject reports whether a request reads an object.
+func readsObject(r *http.Request) bool {
+	return awsmiddleware.GetOperationName(r.Context()) == "GetObject"
 }
 
 // newRetryer returns a retryer for one client. The SDK's own allows for so many
@@ -110,7 +117,7 @@ func newRetryer() aws.Retryer {
 		o.Retryables = append([]retry.IsErrorRetryable{
 			retry.IsErrorRetryableFunc(func(err error) aws.Ternary {
 				var b *bodyError
-				if errors.As(err, &b) {
+				if errors.As(err, &b) || guard.Refused(err) {
 					return aws.FalseTernary
 				}
 				return aws.UnknownTernary
@@ -165,7 +172,7 @@ func (t tracking) Do(r *http.Request) (*http.Response, error) {
 // whole reads the answer to its end, unless it is an object, so that one that is cut off is a failure of
 // the connection, after which the SDK tries again, and not a strange answer.
 func whole(r *http.Request, resp *http.Response, err error) (*http.Response, error) {
-	if err != nil || resp.StatusCode < 300 && awsmiddleware.GetOperationName(r.Context()) == "GetObject" {
+	if err != nil || resp.StatusCode < 300 && readsObject(r) {
 		return resp, err
 	}
 	defer resp.Body.Close()

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/larder-store/larder/backend/blob"
+	"github.com/larder-store/larder/internal/guard"
 )
 
 // pageSize is what S3 lists in one answer.
@@ -35,6 +36,7 @@ func (b *bucket) List(ctx context.Context, opts blob.ListOptions) iter.Seq2[blob
 		if opts.After == "" && opts.Limit > 0 && opts.Limit < pageSize {
 			in.MaxKeys = aws.Int32(int32(opts.Limit))
 		}
+		var pages guard.Pages
 		for {
 			out, err := b.client.ListObjectsV2(ctx, in)
 			if err != nil {
@@ -55,6 +57,10 @@ func (b *bucket) List(ctx context.Context, opts blob.ListOptions) iter.Seq2[blob
 			}
 			if out.NextContinuationToken == nil {
 				yield(blob.Object{}, fmt.Errorf("bucket %q: %s broke off a list without telling how to go on", b.name, b.where()))
+				return
+			}
+			if err := pages.Next(len(out.Contents)+len(out.CommonPrefixes), *out.NextContinuationToken); err != nil {
+				yield(blob.Object{}, fmt.Errorf("bucket %q at %s: %w", b.name, b.where(), err))
 				return
 			}
 			in.ContinuationToken, in.StartAfter, in.MaxKeys = out.NextContinuationToken, nil, nil

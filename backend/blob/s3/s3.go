@@ -11,18 +11,20 @@ import (
 	"context"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/backend/blob"
+	"github.com/larder-store/larder/internal/guard"
 )
 
 const scheme = "s3"
 
 func init() {
 	backend.Register(scheme, openURL, "region", "endpoint", "path_style", "checksum", "profile", "anonymous",
-		"sse", "sse_key_id", "storage_class", "part_size", "multipart_above", "concurrency", "if_absent", "request_payer")
+		"sse", "sse_key_id", "storage_class", "part_size", "multipart_above", "concurrency", "if_absent", "request_payer", "stall")
 }
 
 // Options say how a bucket is reached and used; nil and the zero value mean the defaults.
@@ -58,6 +60,10 @@ type Options struct {
 	MultipartAbove int64
 	// Concurrency is how many requests one call makes at a time; the default is 4.
 	Concurrency int
+
+	// Stall is for how long the body of an answer may deliver nothing before the request fails; the
+	// default is a minute.
+	Stall time.Duration
 
 	// Unconditional declares that the service has no conditional writes that can be relied
 	// on: IfAbsent and IfMatch are refused. In a URL: if_absent=none.
@@ -148,6 +154,7 @@ func openURL(ctx context.Context, u *url.URL, p *backend.Params) (backend.Backen
 		MultipartAbove: max(1, p.Size("multipart_above", defaultAbove)),
 		Concurrency:    p.Int("concurrency", 4, 1),
 		Unconditional:  p.Choice("if_absent", "atomic", "atomic", "none") == "none",
+		Stall:          p.Duration("stall", guard.Stall, time.Millisecond),
 		RequestPayer:   p.Choice("request_payer", "", "", "requester") != "",
 	}
 	o.VirtualHost = !p.Bool("path_style", o.Endpoint != "")

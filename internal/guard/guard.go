@@ -1,0 +1,213 @@
+// Package guard holds what protects a client of a storage service from the service, and from whoever
+// answers in its place: answers without end, bodies that stand still, redirects that carry credentials
+// elsewhere, lists that go in circles.
+package guard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	// MaxAnswer bounds what is read of an answer that is not an object: an error, or a page of a list.
+	// The largest honest one, 5,000 names of 1,024 bytes each escaped as XML, has about 7 MB.
+	MaxAnswer = 8 << 20
+	// Stall is for how long a body may deliver nothing, unless the URL says otherwise.
+	Stall = time.Minute
+	// maxRedirects is what browsers and net/http allow.
+	maxRedirects = 10
+	// maxEmptyPages bounds how many pages of a list in a row may hold nothing. Services skip what was
+	// deleted, 1,000 at a time; ten million in a row have not been seen.
+	maxEmptyPages = 10_000
+)
+
+var (
+	errTooLong = refuse("the answer has more than %d MiB; is this the service it should be?", MaxAnswer>>20)
+	errStalled = errors.New("the connection stood still")
+)
+
+// refusal is an error of something that this package refuses: asking again would change nothing.
+type refusal struct{ text string }
+
+func refuse(format string, args ...any) error { return &refusal{fmt.Sprintf(format, args...)} }
+
+func (r *refusal) Error() string { return r.text }
+
+// NonRetriable is what Azure's SDK looks for.
+func (r *refusal) NonRetriable() {}
+
+// Refused reports whether this package refused what a service did, so that asking again is of no use.
+func Refused(err error) bool {
+	var r *refusal
+	return errors.As(err, &r)
+}
+
+// A Transport bounds the bodies of answers.
+type Transport struct {
+	Next   http.RoundTripper
+	Stall  time.Duration              // how long a body may deliver nothing; 0 is [Stall]
+	Object func(r *http.Request) bool // whether the request reads an object, whose length the caller bounds
+}
+
+// RoundTrip implements [http.RoundTripper].
+func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	stall := t.Stall
+	if stall <= 0 {
+		stall = Stall
+	}
+	if p, ok := r.Context().Value(pagesKey{}).(*Pages); ok {
+		if err := p.Next(0, r.URL.RawQuery); err != nil {
+			return nil, err
+		}
+	}
+	ctx, cancel := context.WithCancelCause(r.Context())
+	resp, err := t.Next.RoundTrip(r.WithContext(ctx))
+	if err != nil {
+		cancel(nil)
+		return nil, err
+	}
+	if resp.Body == nil || resp.Body == http.NoBody {
+		cancel(nil)
+		return resp, nil
+	}
+	b := &body{ReadCloser: resp.Body, stall: stall, cancel: cancel, left: -1}
+	if resp.StatusCode >= 300 || !t.Object(r) {
+		b.left = MaxAnswer
+	}
+	b.timer = time.AfterFunc(stall, func() { cancel(errStalled) })
+	b.timer.Stop()
+	b.stalled = func() bool { return context.Cause(ctx) == errStalled }
+	resp.Body = b
+	return resp, nil
+}
+
+// CloseIdleConnections is what [http.Client.CloseIdleConnections] looks for.
+func (t *Transport) CloseIdleConnections() {
+	if c, ok := t.Next.(interface{ CloseIdleConnections() }); ok {
+		c.CloseIdleConnections()
+	}
+}
+
+// body is the body of an answer.
+type body struct {
+	io.ReadCloser
+	stall   time.Duration
+	timer   *time.Timer // ends a Read that takes too long
+	stalled func() bool
+	cancel  context.CancelCauseFunc
+	left    int64 // bytes that may still come; negative: any number
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	if b.left >= 0 {
+		p = p[:min(int64(len(p)), b.left+1)]
+	}
+	b.timer.Reset(b.stall)
+	n, err := b.ReadCloser.Read(p)
+	b.timer.Stop()
+	if b.left >= 0 {
+		if b.left -= int64(n); b.left < 0 {
+			return 0, errTooLong
+		}
+	}
+	if err != nil && err != io.EOF && b.stalled() {
+		err = fmt.Errorf("%w for %v", errStalled, b.stall)
+	}
+	return n, err
+}
+
+func (b *body) Close() error {
+	b.timer.Stop()
+	err := b.ReadCloser.Close()
+	b.cancel(nil)
+	return err
+}
+
+// domains are those within which a service sends its clients about.
+var domains = []string{".amazonaws.com", ".amazonaws.com.cn", ".googleapis.com", ".core.windows.net"}
+
+// secretHeaders are credentials that net/http would hand on to another host.
+var secretHeaders = []string{"X-Amz-Security-Token", "X-Goog-User-Project", "X-Ms-Copy-Source-Authorization", "Authorization", "Cookie"}
+
+// CheckRedirect is for [http.Client]: it follows a redirect within the same host, or the service's own
+// domain, and neither from https to http nor more than ten in a row. To another host no
+// credentials go.
+func CheckRedirect(r *http.Request, via []*http.Request) error {
+	if len(via) >= maxRedirects {
+		return refuse("stopped after %d redirects", maxRedirects)
+	}
+	from, to := via[len(via)-1].URL, r.URL
+	switch {
+	case from.Scheme == "https" && to.Scheme != "https":
+		return refuse("the service redirects from https to %s, which is not followed", to.Scheme)
+	case from.Host == to.Host:
+		return nil
+	case !related(from.Hostname(), to.Hostname()):
+		return refuse("the service redirects to another host, which is not followed; correct the endpoint if that is where it is")
+	}
+	for _, name := range secretHeaders {
+		r.Header.Del(name)
+	}
+	return nil
+}
+
+// related reports whether two hosts are of one service: one lies in the other's domain, or both in one of
+// the services'.
+func related(a, b string) bool {
+	a, b = strings.ToLower(a), strings.ToLower(b)
+	if net.ParseIP(a) != nil || net.ParseIP(b) != nil {
+		return a == b
+	}
+	if strings.HasSuffix(a, "."+b) || strings.HasSuffix(b, "."+a) {
+		return true
+	}
+	for _, domain := range domains {
+		if strings.HasSuffix(a, domain) && strings.HasSuffix(b, domain) {
+			return true
+		}
+	}
+	return false
+}
+
+// Pages looks after the pages of one list. The zero value is ready.
+type Pages struct {
+	mu    sync.Mutex
+	empty int
+	seen  map[string]bool // tokens since a page held something
+}
+
+type pagesKey struct{}
+
+// OnePage returns a context for a call that returns one page of a list, of a client that fetches further ones
+// by itself as long as they hold nothing: a [Transport] ends one that goes in circles.
+func OnePage(ctx context.Context) context.Context {
+	return context.WithValue(ctx, pagesKey{}, &Pages{})
+}
+
+// Next is told how many entries a page held and what asks for the following one. The error says that the
+// list does not get on. That entries come in order, and so none twice, is for the caller to check.
+func (p *Pages) Next(entries int, token string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if entries > 0 {
+		p.empty, p.seen = 0, nil
+	}
+	if p.seen[token] {
+		return refuse("the service lists in circles: it told to go on where the list had been already")
+	}
+	if p.seen == nil {
+		p.seen = map[string]bool{}
+	}
+	p.seen[token] = true
+	if p.empty++; p.empty > maxEmptyPages {
+		return refuse("the service listed %d pages in a row that hold nothing", maxEmptyPages)
+	}
+	return nil
+}
