@@ -18,8 +18,12 @@ import (
 
 // services are the clients of buckets, each by the URL of one at a server of ours.
 var services = map[string]func(server string) string{
-	"s3":    func(server string) string { return "s3://bucket/p?anonymous=true&region=r&stall=100ms&endpoint=" + server },
-	"gcs":   func(server string) string { return "gs://bucket/p?anonymous=true&stall=100ms&endpoint=" + server + "/storage/v1/" },
+	"s3": func(server string) string {
+		return "s3://bucket/p?anonymous=true&region=r&stall=100ms&endpoint=" + server
+	},
+	"gcs": func(server string) string {
+		return "gs://bucket/p?anonymous=true&stall=100ms&endpoint=" + server + "/storage/v1/"
+	},
 	"azure": func(server string) string { return "azblob://bucket/p?anonymous=true&stall=100ms&endpoint=" + server },
 }
 

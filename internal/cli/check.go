@@ -136,7 +136,7 @@ func (a *app) tellFinding(f *checkFlags, found audit.Finding) error {
 	case found.Gone:
 		moved = "; removed, since none of its bytes could be read"
 	}
-	_, err := fmt.Fprintf(a.stdout, "%s: %v%s\n", found.Key, reason(found), moved)
+	_, err := fmt.Fprintf(a.out(), "%s: %v%s\n", found.Key, reason(found), moved)
 	return err
 }
 
@@ -159,10 +159,10 @@ func (a *app) tellSalvaged(f *checkFlags, s backend.Salvaged) error {
 	if s.Aside != "" {
 		did = fmt.Sprintf("%s saved, %d lost; the damaged file is kept as %s", count(s.Saved, "record"), s.Lost, s.Aside)
 	}
-	_, err := fmt.Fprintf(a.stdout, "%s is damaged: %s\n", s.Part, did)
+	_, err := fmt.Fprintf(a.out(), "%s is damaged: %s\n", s.Part, did)
 	for _, fault := range faults {
 		if err == nil {
-			_, err = fmt.Fprintf(a.stdout, "  %s\n", fault)
+			_, err = fmt.Fprintf(a.out(), "  %s\n", fault)
 		}
 	}
 	return err

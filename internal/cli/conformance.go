@@ -80,7 +80,7 @@ func (a *app) conformance(ctx context.Context, f *conformanceFlags) (err error) 
 	if f.json {
 		err = writeJSON(a.stdout, report)
 	} else {
-		err = report.WriteText(a.stdout)
+		err = report.WriteText(a.out())
 	}
 	if err != nil {
 		return err

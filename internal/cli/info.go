@@ -126,7 +126,7 @@ func abilities(b larder.Backend) []string {
 const maxShown = 5
 
 func (a *app) tellInfo(i infoText) error {
-	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	w := tabwriter.NewWriter(a.out(), 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "store\t%s\n", i.Store)
 	for _, p := range promise {
 		fmt.Fprintf(w, "%s\t%v\t%s\n", strings.ReplaceAll(p.name, "_", " "), i.Promises[p.name], p.means)

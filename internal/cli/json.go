@@ -53,7 +53,8 @@ func writeJSON(w io.Writer, v any) error {
 	if err := enc.Encode(v); err != nil {
 		return err
 	}
-	_, err := w.Write(b.Bytes())
+	line := escapeJSON(bytes.TrimSuffix(b.Bytes(), []byte("\n")))
+	_, err := w.Write(append(line, '\n'))
 	return err
 }
 

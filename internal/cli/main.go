@@ -68,7 +68,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		err = errors.New("interrupted")
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "larder: %s\n", strings.TrimSuffix(err.Error(), "\n"))
+		fmt.Fprintf(a.words(), "larder: %s\n", strings.TrimSuffix(err.Error(), "\n"))
 	}
 	return code
 }
@@ -108,13 +108,13 @@ func misused(format string, args ...any) error {
 // note tells the user what is good to know but no result.
 func (a *app) note(format string, args ...any) {
 	if !a.quiet {
-		fmt.Fprintf(a.stderr, "larder: "+format+"\n", args...)
+		fmt.Fprintf(a.words(), "larder: "+format+"\n", args...)
 	}
 }
 
 // warn says what a user must know, also one who asked for quiet.
 func (a *app) warn(format string, args ...any) {
-	fmt.Fprintf(a.stderr, "larder: "+format+"\n", args...)
+	fmt.Fprintf(a.words(), "larder: "+format+"\n", args...)
 }
 
 // What a subcommand opens.

@@ -38,7 +38,7 @@ func (p *progress) tell(text func() string) {
 		return
 	}
 	p.last = time.Now()
-	fmt.Fprintf(p.a.stderr, "\r\x1b[K%s", text())
+	fmt.Fprintf(p.a.stderr, "\r\x1b[K%s", clean(text()))
 }
 
 // end removes the line.

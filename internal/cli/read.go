@@ -12,6 +12,7 @@ import (
 
 type readFlags struct {
 	info, csv, npy, jsonl bool
+	noFormulas            bool
 	sweep                 int
 	signal                string
 	partial               bool
@@ -49,6 +50,7 @@ unless --partial asks for the rows before the damage; the exit code is 1 all the
 	}
 	fl := cmd.Flags()
 	fl.BoolVar(&f.info, "info", false, "what is in it, at a glance (the default)")
+	fl.BoolVar(&f.noFormulas, "no-formulas", false, "with --csv: an apostrophe before text that a spreadsheet would run as a formula")
 	fl.BoolVar(&f.csv, "csv", false, "columns as CSV, with a line of titles")
 	fl.BoolVar(&f.npy, "npy", false, "columns of numbers as one array; numpy opens it")
 	fl.BoolVar(&f.jsonl, "jsonl", false, "rows as JSON arrays, one a line, behind a line with the titles")
@@ -119,7 +121,7 @@ func (a *app) read(f *readFlags, path string) error {
 func (a *app) export(f *readFlags, in *recording, rec *readers.Recording) error {
 	head := rec.Head()
 	if !f.csv && !f.npy && !f.jsonl && !f.plot.wanted() {
-		return export.Info(a.stdout, rec)
+		return export.Info(a.out(), rec)
 	}
 	for _, w := range head.Warnings { // Info shows them itself
 		a.note("%s: %v", in.name, w)
@@ -137,6 +139,8 @@ func (a *app) export(f *readFlags, in *recording, rec *readers.Recording) error 
 	}
 	write := export.CSV
 	switch {
+	case f.csv && f.noFormulas:
+		write = export.CSVForSpreadsheet
 	case f.npy:
 		write = export.NPY
 	case f.jsonl:

@@ -293,7 +293,7 @@ func (a *app) tellRun(f *runFlags, s *stage.Stage, o stage.Outcome) error {
 	case o.Hit:
 		a.note("%s: given back from %s, saved %s", name, short(o.ID), duration(o.Took))
 	case o.NotKept != "":
-		fmt.Fprintf(a.stderr, "larder: %s: not kept: %s\n", name, o.NotKept)
+		a.warn("%s: not kept: %s", name, o.NotKept)
 	case len(o.Differs) > 0:
 		err := fmt.Errorf("%s: not the same as what is kept as %s: %s", name, short(o.ID), strings.Join(o.Differs, ", "))
 		return &exitError{exitFindings, err}

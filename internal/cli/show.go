@@ -181,7 +181,7 @@ func look(ctx context.Context, store *larder.Store, id string) (shown, error) {
 
 // tellShown tells of a component, after others with an empty line between.
 func (a *app) tellShown(s shown, after bool) error {
-	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	w := tabwriter.NewWriter(a.out(), 0, 0, 2, ' ', 0)
 	if after {
 		fmt.Fprintln(w)
 	}

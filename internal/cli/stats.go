@@ -96,7 +96,7 @@ func (a *app) countStored(ctx context.Context, url string, s *statsText) error {
 }
 
 func (a *app) tellStats(s statsText) error {
-	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	w := tabwriter.NewWriter(a.out(), 0, 0, 2, ' ', 0)
 	share := ""
 	if n := s.Hits + s.Misses; n > 0 {
 		share = fmt.Sprintf(" (%.1f%%)", 100*float64(s.Hits)/float64(n))

@@ -188,7 +188,7 @@ func (w *words) Handle(_ context.Context, r slog.Record) error {
 	}
 	r.Attrs(tell)
 	b.WriteByte('\n')
-	_, err := w.a.stderr.Write([]byte(b.String()))
+	_, err := w.a.words().Write([]byte(b.String()))
 	return err
 }
 

@@ -125,7 +125,7 @@ func (a *app) listTable(all []entry, columns []column, now time.Time) error {
 		a.note("nothing found")
 		return nil
 	}
-	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	w := tabwriter.NewWriter(a.out(), 0, 0, 2, ' ', 0)
 	cells := make([]string, len(columns))
 	for i, c := range columns {
 		cells[i] = strings.ToUpper(c.name)

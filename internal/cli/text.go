@@ -121,7 +121,7 @@ func jsonText(v any) string {
 
 // printable returns a text that leaves a terminal and a table as they are.
 func printable(s string) string {
-	if strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f || r == '\u202e' }) {
+	if strings.ContainsFunc(s, func(r rune) bool { return r == '\n' || r == '\t' || disturbs(r) }) {
 		return fmt.Sprintf("%q", s)
 	}
 	return s

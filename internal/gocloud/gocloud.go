@@ -112,7 +112,7 @@ func Lost(err error) error {
 	if with := (*url.Error)(nil); errors.As(err, &with) {
 		err = with.Err
 	}
-	return &lostError{err}
+	return &lostError{guard.Short(err)}
 }
 
 // lostError marks a failure after which a write may have taken effect.

@@ -176,6 +176,25 @@ func related(a, b string) bool {
 	return false
 }
 
+// maxQuoted is how much of what a service or another program said is quoted in an error.
+const maxQuoted = 300
+
+// Quote returns what a service said, no longer than an error can carry.
+func Quote(text string) string {
+	if r := []rune(text); len(r) > maxQuoted {
+		return string(r[:maxQuoted]) + "…"
+	}
+	return text
+}
+
+// Short returns err with words no longer than Quote allows.
+func Short(err error) error { return short{err} }
+
+type short struct{ error }
+
+func (s short) Error() string { return Quote(s.error.Error()) }
+func (s short) Unwrap() error { return s.error }
+
 // Pages looks after the pages of one list. The zero value is ready.
 type Pages struct {
 	mu    sync.Mutex

@@ -15,6 +15,7 @@ import (
 	"iter"
 	"math"
 	"strconv"
+	"strings"
 
 	"github.com/larder-store/larder/readers"
 )
@@ -153,25 +154,42 @@ const commentTitle = "comment"
 // read them back exactly. The comments of rows are a last column, if there are any. A NEURON graph
 // that has curves and no columns is written as curve, x, y.
 func CSV(w io.Writer, src Source, cols []int) error {
-	t := src.Head()
-	if err := check(t, cols); err != nil {
+	if err := check(src.Head(), cols); err != nil {
 		return err
 	}
-	out := csv.NewWriter(w)
-	if len(t.Columns) == 0 {
-		curves(out, t)
-	} else if err := rows(out, src, cols); err != nil {
+	return writeCSV(csv.NewWriter(w), src, cols, func(cell string) string { return cell })
+}
+
+// CSVForSpreadsheet is CSV with an apostrophe before each text that a spreadsheet would take for a formula, and
+// run: one that begins with =, +, -, @, a tab or a carriage return. Numbers stay as they are.
+func CSVForSpreadsheet(w io.Writer, src Source, cols []int) error {
+	if err := check(src.Head(), cols); err != nil {
+		return err
+	}
+	return writeCSV(csv.NewWriter(w), src, cols, func(cell string) string {
+		if cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
+			return "'" + cell
+		}
+		return cell
+	})
+}
+
+// writeCSV writes the columns, with each text as text makes it.
+func writeCSV(out *csv.Writer, src Source, cols []int, text func(string) string) error {
+	if t := src.Head(); len(t.Columns) == 0 {
+		curves(out, t, text)
+	} else if err := rows(out, src, cols, text); err != nil {
 		return err
 	}
 	out.Flush()
 	return out.Error()
 }
 
-func rows(out *csv.Writer, src Source, cols []int) error {
+func rows(out *csv.Writer, src Source, cols []int, text func(string) string) error {
 	t := src.Head()
 	record := make([]string, len(cols), len(cols)+1)
 	for i, c := range cols {
-		record[i] = title(t, c)
+		record[i] = text(title(t, c))
 	}
 	comments := src.CommentCount() > 0
 	if comments {
@@ -187,13 +205,13 @@ func rows(out *csv.Writer, src Source, cols []int) error {
 		for row := range b.Rows {
 			for i, c := range cols {
 				if t.Columns[c].Kind == readers.Text {
-					record[i] = b.Text[c][row]
+					record[i] = text(b.Text[c][row])
 					continue
 				}
 				record[i] = number(b.Float[c][row])
 			}
 			if comments {
-				record[len(cols)] = b.Comments[row]
+				record[len(cols)] = text(b.Comments[row])
 			}
 			if err := out.Write(record); err != nil {
 				return err
@@ -203,7 +221,7 @@ func rows(out *csv.Writer, src Source, cols []int) error {
 	return nil
 }
 
-func curves(out *csv.Writer, t *readers.Table) {
+func curves(out *csv.Writer, t *readers.Table, text func(string) string) {
 	out.Write([]string{"curve", "x", "y"})
 	for i, c := range t.Curves {
 		name := c.Label
@@ -211,7 +229,7 @@ func curves(out *csv.Writer, t *readers.Table) {
 			name = strconv.Itoa(i)
 		}
 		for j := range c.X {
-			out.Write([]string{name, number(c.X[j]), number(c.Y[j])})
+			out.Write([]string{text(name), number(c.X[j]), number(c.Y[j])})
 		}
 	}
 }

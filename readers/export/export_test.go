@@ -235,3 +235,21 @@ func ExampleInfo() {
 	//   0  column 0  0 to 200
 	//   1  v(.5)     -70 to -65.296
 }
+
+// Text that a spreadsheet would run as a formula is defused where that is asked for; numbers are not.
+func TestCSVForSpreadsheet(t *testing.T) {
+	table := read(t, "ATF\t1.0\n0\t2\n\"=HYPERLINK\"\t\"v\"\n\"=1+1\"\t-1\nplain\t2\n\"@x\"\t3\n")
+	var plain, guarded strings.Builder
+	if err := export.CSV(&plain, table, []int{0, 1}); err != nil {
+		t.Fatal(err)
+	}
+	if err := export.CSVForSpreadsheet(&guarded, table, []int{0, 1}); err != nil {
+		t.Fatal(err)
+	}
+	if want := "=HYPERLINK,v\n=1+1,-1\nplain,2\n@x,3\n"; plain.String() != want {
+		t.Errorf("CSV wrote %q, want %q", plain.String(), want)
+	}
+	if want := "'=HYPERLINK,v\n'=1+1,-1\nplain,2\n'@x,3\n"; guarded.String() != want {
+		t.Errorf("CSVForSpreadsheet wrote %q, want %q", guarded.String(), want)
+	}
+}

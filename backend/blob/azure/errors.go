@@ -13,6 +13,7 @@ import (
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/backend/blob"
 	"github.com/larder-store/larder/internal/gocloud"
+	"github.com/larder-store/larder/internal/guard"
 )
 
 var (
@@ -54,11 +55,11 @@ func (b *bucket) translate(ctx context.Context, err error) error {
 	case status == http.StatusRequestedRangeNotSatisfiable:
 		return blob.ErrRange
 	case status == http.StatusForbidden || status == http.StatusUnauthorized:
-		return fmt.Errorf("container %q: %w: the credentials were refused, or lack a role like Storage Blob Data Contributor (%s)", b.name, fs.ErrPermission, answer.ErrorCode)
+		return fmt.Errorf("container %q: %w: the credentials were refused, or lack a role like Storage Blob Data Contributor (%s)", b.name, fs.ErrPermission, guard.Quote(answer.ErrorCode))
 	case status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests:
-		return fmt.Errorf("%w: container %q: HTTP %d %s", backend.ErrUnavailable, b.name, status, answer.ErrorCode)
+		return fmt.Errorf("%w: container %q: HTTP %d %s", backend.ErrUnavailable, b.name, status, guard.Quote(answer.ErrorCode))
 	case status >= 500 || status == http.StatusRequestTimeout:
-		return fmt.Errorf("%w: container %q: %w", backend.ErrUnavailable, b.name, gocloud.Lost(fmt.Errorf("HTTP %d %s", status, answer.ErrorCode)))
+		return fmt.Errorf("%w: container %q: %w", backend.ErrUnavailable, b.name, gocloud.Lost(fmt.Errorf("HTTP %d %s", status, guard.Quote(answer.ErrorCode))))
 	}
-	return fmt.Errorf("container %q: HTTP %d %s", b.name, answer.StatusCode, answer.ErrorCode)
+	return fmt.Errorf("container %q: HTTP %d %s", b.name, answer.StatusCode, guard.Quote(answer.ErrorCode))
 }

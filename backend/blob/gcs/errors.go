@@ -14,6 +14,7 @@ import (
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/backend/blob"
 	"github.com/larder-store/larder/internal/gocloud"
+	"github.com/larder-store/larder/internal/guard"
 )
 
 // errPrecondition: 412. What it means depends on the condition.
@@ -53,7 +54,7 @@ func (b *bucket) translate(ctx context.Context, err error, need string) error {
 	case answer.Code >= 500 || answer.Code == http.StatusRequestTimeout:
 		return fmt.Errorf("%w: bucket %q: %w", backend.ErrUnavailable, b.name, gocloud.Lost(fmt.Errorf("HTTP %d", answer.Code)))
 	}
-	return fmt.Errorf("bucket %q: HTTP %d: %s", b.name, answer.Code, answer.Message)
+	return fmt.Errorf("bucket %q: HTTP %d: %s", b.name, answer.Code, guard.Quote(answer.Message))
 }
 
 func (b *bucket) noBucket() error {

@@ -11,10 +11,12 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/credentials/processcreds"
 	"github.com/aws/smithy-go"
 
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/backend/blob"
+	"github.com/larder-store/larder/internal/guard"
 )
 
 // errPrecondition: 412. What it means depends on the condition.
@@ -51,11 +53,15 @@ func (b *bucket) translate(ctx context.Context, err error, need string) error {
 	case status != 0:
 		return b.notS3(status, header)
 	}
-	return fmt.Errorf("bucket %q: no request could be made; are there credentials (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, the machine's role)? For a public bucket add anonymous=true: %s", b.name, b.clean(ctx, cause(err)))
+	return fmt.Errorf("bucket %q: no request could be made; are there credentials (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, the machine's role)? For a public bucket add anonymous=true: %s", b.name, guard.Quote(b.clean(ctx, cause(err))))
 }
 
 // cause returns the innermost words of a chain that repeats itself.
 func cause(err error) string {
+	var process *processcreds.ProviderError
+	if errors.As(err, &process) { // whose words may repeat the credentials that the process printed
+		return "credential_process of the profile failed, or did not print what it should"
+	}
 	var op *smithy.OperationError
 	if errors.As(err, &op) {
 		err = op.Err
@@ -65,7 +71,7 @@ func cause(err error) string {
 
 // answered translates what the service said.
 func (b *bucket) answered(ctx context.Context, api smithy.APIError, status int, header http.Header, need string) error {
-	code := api.ErrorCode()
+	code := guard.Quote(api.ErrorCode())
 	switch code {
 	case "NoSuchBucket":
 		return fmt.Errorf("bucket %q does not exist at %s; create it, or correct the URL", b.name, b.where())
@@ -115,7 +121,7 @@ func (b *bucket) answered(ctx context.Context, api smithy.APIError, status int, 
 	case status >= 500 || status == http.StatusTooManyRequests:
 		return fmt.Errorf("%w: bucket %q: %s says %s (HTTP %d)", backend.ErrUnavailable, b.name, b.where(), code, status)
 	}
-	return fmt.Errorf("bucket %q: %s says %s (HTTP %d): %s", b.name, b.where(), code, status, b.clean(ctx, api.ErrorMessage()))
+	return fmt.Errorf("bucket %q: %s says %s (HTTP %d): %s", b.name, b.where(), code, status, guard.Quote(b.clean(ctx, api.ErrorMessage())))
 }
 
 // grant is the remedy for a permission that is lacking.
