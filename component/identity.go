@@ -1,6 +1,9 @@
 package component
 
-import "reflect"
+import (
+	"math"
+	"reflect"
+)
 
 // identityBudget bounds what comparing two components may cost. A component that holds its
 // inputs by value is compared through all of them, and 2^60 times where each level holds the next
@@ -21,6 +24,10 @@ func comparablePart(v reflect.Value, budget *int) bool {
 	switch v.Kind() {
 	case reflect.Map, reflect.Slice, reflect.Func:
 		return false
+	case reflect.Float32, reflect.Float64:
+		return !negativeZero(v.Float())
+	case reflect.Complex64, reflect.Complex128:
+		return !negativeZero(real(v.Complex())) && !negativeZero(imag(v.Complex()))
 	case reflect.Interface:
 		return v.IsNil() || comparablePart(v.Elem(), budget)
 	case reflect.Struct:
@@ -30,7 +37,7 @@ func comparablePart(v reflect.Value, budget *int) bool {
 			}
 		}
 	case reflect.Array:
-		if k := v.Type().Elem().Kind(); k < reflect.Array || k == reflect.String || k == reflect.Pointer {
+		if k := v.Type().Elem().Kind(); k <= reflect.Uintptr || k == reflect.String || k == reflect.Pointer {
 			return true // a digest, for instance
 		}
 		for i := range v.Len() {
@@ -41,3 +48,6 @@ func comparablePart(v reflect.Value, budget *int) bool {
 	}
 	return true
 }
+
+// negativeZero: it equals 0 to ==, and a component's methods may tell it from that.
+func negativeZero(f float64) bool { return f == 0 && math.Signbit(f) }

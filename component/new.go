@@ -15,7 +15,7 @@ import (
 // Two components that New returned are two places in a graph of inputs, also if they
 // were given the same answers; their keys are equal then.
 func New(typ, version string, params any, inputs ...Component) Component {
-	return &node{typ, version, params, slices.Clone(inputs)}
+	return &node{typ, version, params, slices.Clone(inputs), false}
 }
 
 // Of returns a component whose type is the Go type of v, as import path and name, and whose
@@ -26,12 +26,24 @@ func New(typ, version string, params any, inputs ...Component) Component {
 //
 // A pointer stands for what it points to. The package of a command is known by the path it
 // was built from. Where the type has no name that tells it from every other (a map, a
-// struct without a name, a type of a command that was run from loose files as in
-// "go run x.go") the component has no type, and making its key fails: use [New] there, and for
-// types declared inside a function, which Go does not tell from others of that name.
-func Of(v any, version string, inputs ...Component) Component {
-	return &node{typeName(reflect.TypeOf(v)), version, v, slices.Clone(inputs)}
+// struct without a name, a type declared inside a function, also as a type argument, a type of a command
+// that was run from loose files as in "go run x.go") the component has no type, and making
+// its key fails: use [New] there. In a variable of an interface type Go does not tell a type
+// declared inside a function from others of that name.
+func Of[V any](v V, version string, inputs ...Component) Component {
+	typ := ""
+	// Only a type argument shows that a type was declared inside a function: as in probe[x.T·1].
+	if local := reflect.TypeFor[probe[V]]().Name(); !strings.Contains(local, inFunction) {
+		typ = typeName(reflect.TypeOf(v))
+	}
+	return &node{typ, version, v, slices.Clone(inputs), true}
 }
+
+// probe has the name of its type argument in its own.
+type probe[V any] struct{}
+
+// inFunction precedes the number of a type that was declared inside a function.
+const inFunction = "·"
 
 // node is what New and Of return: by pointer, so that it is comparable whatever the
 // parameters are.
@@ -39,6 +51,88 @@ type node struct {
 	typ, version string
 	params       any
 	inputs       []Component
+	own          bool // the parameters may be a component: they are what Of was given
+}
+
+// OwnParameters reports whether params, the parameters of c, may be a component themselves: those of a value
+// that is its own parameters, or that [Of] was given. Those of another component would be
+// taken without its type, version and inputs.
+func OwnParameters(c Component, params any) bool {
+	if d, ok := c.(dated); ok {
+		c = d.Component
+	}
+	if n, ok := c.(*node); ok {
+		return n.own
+	}
+	return pointee(reflect.TypeOf(params)) == pointee(reflect.TypeOf(c))
+}
+
+// pointee returns the type behind pointers.
+func pointee(t reflect.Type) reflect.Type {
+	for t != nil && t.Kind() == reflect.Pointer && t.Name() == "" {
+		t = t.Elem()
+	}
+	return t
+}
+
+// LosesMoment returns the type that c embeds, if that is a [Timed] component and c is none: then the moment
+// that the embedded one names is no part of what c says. It looks at what structs embed, at any depth; what a
+// method hands on by itself cannot be seen.
+func LosesMoment(c Component) (embedded reflect.Type, loses bool) {
+	if _, ok := c.(Timed); ok {
+		return nil, false
+	}
+	v := reflect.ValueOf(c)
+	if v.Kind() == reflect.Pointer {
+		v = v.Elem()
+	}
+	if v.Kind() != reflect.Struct || !embeds(v.Type()) {
+		return nil, false
+	}
+	return timedWithin(v)
+}
+
+// embedders remembers which structs embed anything: most components do not.
+var embedders sync.Map // reflect.Type → bool
+
+func embeds(t reflect.Type) bool {
+	if known, ok := embedders.Load(t); ok {
+		return known.(bool)
+	}
+	found := false
+	for i := range t.NumField() {
+		found = found || t.Field(i).Anonymous
+	}
+	embedders.Store(t, found)
+	return found
+}
+
+var timedType = reflect.TypeFor[Timed]()
+
+// timedWithin finds a Timed component among what a struct embeds.
+func timedWithin(v reflect.Value) (reflect.Type, bool) {
+	for i := range v.NumField() {
+		if !v.Type().Field(i).Anonymous {
+			continue
+		}
+		f := v.Field(i)
+		for f.Kind() == reflect.Interface && !f.IsNil() {
+			f = f.Elem()
+		}
+		t := f.Type()
+		if t.Implements(timedType) || t.Kind() != reflect.Interface && reflect.PointerTo(t).Implements(timedType) {
+			return t, true
+		}
+		if f.Kind() == reflect.Pointer && !f.IsNil() {
+			f = f.Elem()
+		}
+		if f.Kind() == reflect.Struct {
+			if t, ok := timedWithin(f); ok {
+				return t, true
+			}
+		}
+	}
+	return nil, false
 }
 
 func (n *node) Type() string        { return n.typ }
@@ -55,6 +149,9 @@ func typeName(t reflect.Type) string {
 		return ""
 	}
 	if t.PkgPath() == "" { // predeclared: int, string, error
+		return ""
+	}
+	if strings.Contains(t.Name(), inFunction) { // a type argument was declared inside a function
 		return ""
 	}
 	return qualify(t.PkgPath()+"."+t.Name(), commandPath)

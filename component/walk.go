@@ -103,7 +103,7 @@ const visiting = -1
 func (w *walker) descend(f *frame) error {
 	input := f.inputs[f.done]
 	if isNil(input) {
-		return fmt.Errorf("input %d of component %q is nil", f.done, f.c.Type())
+		return fmt.Errorf("input %d of component %q is nil", f.done, brief(f.c.Type()))
 	}
 	f.done++
 	if !identifiable(input) {
@@ -124,7 +124,7 @@ func (w *walker) push(c Component) error {
 	if w.pushed++; w.pushed > w.limit {
 		return fmt.Errorf("%w: %q has more than %d inputs behind it, or the same few over and over; "+
 			"let Inputs return the same pointers at each call, so that shared inputs are recognised, or name inputs by their keys (component.Ref)",
-			ErrTooMany, w.stack[0].c.Type(), w.limit)
+			ErrTooMany, brief(w.stack[0].c.Type()), w.limit)
 	}
 	f := frame{c: c, identity: identifiable(c), inputs: c.Inputs(), first: len(w.places)}
 	if f.identity {
@@ -184,12 +184,22 @@ func (e *CycleError) Error() string {
 			}
 			continue
 		}
-		fmt.Fprintf(&b, "%q ← ", c.Type())
+		fmt.Fprintf(&b, "%q ← ", brief(c.Type()))
 	}
 	if len(e.Loop) > 0 {
-		fmt.Fprintf(&b, "%q", e.Loop[0].Type())
+		fmt.Fprintf(&b, "%q", brief(e.Loop[0].Type()))
 	}
 	return b.String()
+}
+
+// longestType is how much of a type is shown in an error.
+const longestType = 60
+
+func brief(typ string) string {
+	if r := []rune(typ); len(r) > longestType {
+		return string(r[:longestType]) + "…"
+	}
+	return typ
 }
 
 // loopEnd is how many types are shown from each end of a long loop.

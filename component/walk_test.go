@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -255,5 +256,41 @@ func TestWalkCancelled(t *testing.T) {
 	})
 	if !errors.Is(err, context.Canceled) || n > 100 {
 		t.Errorf("Walk = %v after %d visits, want context.Canceled soon after 10", err, n)
+	}
+}
+
+// gain is comparable, and answers differently for 0 and -0, which are equal to ==.
+type gain struct{ g float64 }
+
+func (g gain) Type() string                  { return "gain" }
+func (g gain) Version() string               { return fmt.Sprint(math.Signbit(g.g)) }
+func (g gain) Parameters() any               { return nil }
+func (g gain) Inputs() []component.Component { return nil }
+
+type gains struct {
+	gain
+	more [2]float32
+	z    complex128
+}
+
+// What Go takes for equal although it can be told apart is not taken for the same component.
+func TestNegativeZeroIsNoAlias(t *testing.T) {
+	minus := math.Copysign(0, -1)
+	for _, pair := range [][2]component.Component{
+		{gain{0}, gain{minus}},
+		{gains{gain: gain{1}, more: [2]float32{0, 0}}, gains{gain: gain{1}, more: [2]float32{0, float32(minus)}}},
+		{gains{gain: gain{1}}, gains{gain: gain{1}, z: complex(0, minus)}},
+	} {
+		if pair[0] != pair[1] {
+			t.Fatalf("%v and %v are not equal to ==: this tests nothing", pair[0], pair[1])
+		}
+		var versions []string
+		err := component.Walk(t.Context(), component.New("root", "1", nil, pair[0], pair[1], pair[0]), func(c component.Component, _ []int) error {
+			versions = append(versions, fmt.Sprint(c))
+			return nil
+		})
+		if err != nil || len(versions) != 3 {
+			t.Errorf("%v and %v: visited %q, %v; want both and the root", pair[0], pair[1], versions, err)
+		}
 	}
 }

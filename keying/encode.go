@@ -24,6 +24,7 @@ type encoder struct {
 	hops  int    // pointers followed on the way to it
 	pairs []pair // of the maps around it that are being sorted and written
 	trail *trail // what lies around it; nil until something is too deep
+	own   bool   // the parameters may be a component: see component.OwnParameters
 }
 
 var encoders = sync.Pool{New: func() any { return &encoder{buf: make([]byte, 0, 1024)} }}

@@ -3,6 +3,7 @@ package keying
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
 var (
@@ -22,9 +23,22 @@ type Error struct {
 	Err  error  // what is wrong there
 }
 
-// Error reads like: component "spikes.Detect": parameters.filter.fn: func is not data.
+// Error reads like: component "spikes.Detect": parameters.filter.fn: func is not data. It has less than 4
+// KiB, whatever the names of types and parameters are.
 func (e *Error) Error() string {
-	return fmt.Sprintf("component %q: %s: %v", e.Type, e.Path, e.Err)
+	return fmt.Sprintf("component %q: %s: %s", middle(e.Type), middle(e.Path), middle(e.Err.Error()))
+}
+
+// maxShown bounds each of the three parts of an error: %q may take four bytes for one.
+const maxShown = 480
+
+// middle returns a text without its middle, if it is too long.
+func middle(s string) string {
+	if len(s) <= maxShown {
+		return s
+	}
+	const end = (maxShown - len("…")) / 2
+	return strings.ToValidUTF8(s[:end], "") + "…" + strings.ToValidUTF8(s[len(s)-end:], "")
 }
 
 // Unwrap returns Err.

@@ -335,13 +335,7 @@ func unhex(t *testing.T, v any) []byte {
 // TestGoldenPython has all vectors made anew by another implementation, which knows
 // docs/keys.md and no Go.
 func TestGoldenPython(t *testing.T) {
-	python, err := exec.LookPath("python3")
-	if err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal("python3 is missing, and CI must not go without this test")
-		}
-		t.Skip("SKIPPED: python3 is missing; install it to compare the keys with another implementation of docs/keys.md")
-	}
+	python := python(t)
 	cmd := exec.CommandContext(t.Context(), python, "-I", "testdata/keys.py", goldenFile)
 	cmd.Env = append(os.Environ(), "PYTHONDONTWRITEBYTECODE=1")
 	out, err := cmd.CombinedOutput()

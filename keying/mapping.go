@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -98,7 +99,7 @@ func mapOf(key, elem *plan) encodeFunc {
 		for it := v.MapRange(); it.Next(); {
 			n := entry{key: len(e.buf), of: it.Key()}
 			if err := e.key(key, n.of); err != nil {
-				return below("["+shown(n.of)+"]", err)
+				return below("["+refusedKey(n.of)+"]", err)
 			}
 			n.value = len(e.buf)
 			if err := e.room(1); err != nil {
@@ -121,8 +122,13 @@ func (e *encoder) key(p *plan, v reflect.Value) error {
 		if v.IsNil() {
 			return faultf("nil is no key of a map; %s", keyAdvice)
 		}
-		v = v.Elem()
-		p = planOf(v.Type())
+		methods := v.NumMethod() > 0
+		held := v.Elem()
+		if p = planOf(held.Type()); methods && !p.textual {
+			return faultf("the interface %s holds a %s, and a key of another type with the same value would give the same key; "+
+				"give that type a MarshalText, or use text", v.Type(), held.Type())
+		}
+		v = held
 	}
 	if !p.key {
 		return faultf("%s is no key of a map; %s", v.Type(), keyAdvice)
@@ -168,7 +174,7 @@ func (e *encoder) arrange(start int, entries []entry) error {
 	for i := 1; i < len(entries); i++ {
 		a, b := entries[i-1], entries[i]
 		if key := e.buf[a.key:a.value]; bytes.Equal(key, e.buf[b.key:b.value]) {
-			x, y := keyName(a.of), keyName(b.of)
+			x, y := keyName(a.of), keyName(b.of) // of values that are keys: kinds that can be shown
 			return below(keyStep(key), faultf("two keys of the map are equal once encoded: %s and %s", min(x, y), max(x, y)))
 		}
 	}
@@ -199,12 +205,46 @@ func keyName(k reflect.Value) string {
 	if k.Kind() == reflect.Interface {
 		k = k.Elem()
 	}
-	return k.Type().String() + " " + shown(k)
+	return typeText(k.Type()) + " " + shown(k)
 }
 
-// shown returns a key for people, cut to longestName bytes.
+// refusedKey shows a key that was refused: by its type alone where it is no plain value, for a value may
+// hold itself, or have methods that do anything.
+func refusedKey(k reflect.Value) string {
+	if k.Kind() == reflect.Interface && !k.IsNil() {
+		k = k.Elem()
+	}
+	if k.Kind() == reflect.Interface {
+		return "<nil>"
+	}
+	if text := shown(k); text != "" {
+		return text
+	}
+	return "a " + typeText(k.Type())
+}
+
+// typeText returns a type for people, cut to longestName bytes.
+func typeText(t reflect.Type) string { return cut(t.String()) }
+
+// shown returns a text, a truth value or a number for people, cut to longestName bytes; "" for all else. It
+// calls no methods of the value.
 func shown(k reflect.Value) string {
-	s := fmt.Sprint(k)
+	switch kind := k.Kind(); {
+	case kind == reflect.String:
+		return cut(k.String())
+	case kind == reflect.Bool:
+		return strconv.FormatBool(k.Bool())
+	case k.CanInt():
+		return strconv.FormatInt(k.Int(), 10)
+	case k.CanUint():
+		return strconv.FormatUint(k.Uint(), 10)
+	case k.CanFloat():
+		return strconv.FormatFloat(k.Float(), 'g', -1, 64)
+	}
+	return ""
+}
+
+func cut(s string) string {
 	if len(s) > longestName {
 		return s[:longestName] + "…"
 	}

@@ -103,10 +103,10 @@ func implements(t, i reflect.Type) bool {
 }
 
 // atTopOnly refuses a component among the parameters, where its type, version and
-// inputs would be lost. A component may be its own parameters.
+// inputs would be lost, and as the parameters of another one. A component may be its own parameters.
 func atTopOnly(encode encodeFunc) encodeFunc {
 	return func(e *encoder, v reflect.Value) error {
-		if e.depth > 0 {
+		if e.depth > 0 || !e.own {
 			return faultf("%s is a component, whose type, version and inputs are no data; give it as an input", v.Type())
 		}
 		return encode(e, v)

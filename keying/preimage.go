@@ -165,7 +165,9 @@ func (s scheme) encodeItems(e *encoder, typ string, c component.Component, input
 	if err := e.text(c.Version()); err != nil {
 		return "version", err
 	}
-	if err := e.parameters(c.Parameters()); err != nil {
+	params := c.Parameters()
+	e.own = component.OwnParameters(c, params)
+	if err := e.parameters(params); err != nil {
 		return "parameters", err
 	}
 	e.buf = appendHead(e.buf, majorArray, uint64(len(inputs)))
@@ -192,6 +194,9 @@ func (e *encoder) asOf(c component.Component) error {
 		if t := timed.AsOf(); !t.IsZero() {
 			return e.instant(t)
 		}
+	}
+	if embedded, loses := component.LosesMoment(c); loses {
+		return faultf("%T embeds %s, which may name a moment, and has no method AsOf that hands it on; give it one", c, embedded)
 	}
 	e.buf = append(e.buf, headNull)
 	return nil

@@ -146,10 +146,10 @@ func refusals() []refusal {
 		{"two NaNs as keys", with(map[float64]int{math.NaN(): 1, math.Float64frombits(0x7ff8000000000002): 2}), x + "[NaN]", "two keys", at(`{"map":[[{"float64":"7ff8000000000001"},{"int":"1"}],[{"float64":"7ff8000000000002"},{"int":"2"}]]}`)},
 		{"0 and -0 as keys", with(map[any]any{0: 1, math.Copysign(0, -1): 2}), x + "[0]", "two keys", at(`{"map":[[{"int":"0"},{"int":"1"}],[{"float64":"8000000000000000"},{"int":"2"}]]}`)},
 		{"nil as a key", with(map[any]int{nil: 1}), x + "[<nil>]", "nil is no key", ""},
-		{"struct as a key", with(map[notch]int{{50}: 1}), x + "[{50}]", "is no key of a map", ""},
-		{"array as a key", with(map[[1]byte]int{{50}: 1}), x + "[[50]]", "is no key of a map", ""},
-		{"pointer as a key", with(map[any]int{(*string)(nil): 1}), x + "[<nil>]", "*string is no key of a map", ""},
-		{"time as a key", with(map[any]int{time.Time{}: 1}), x + "[0001-01-01 00:00:00 +0000 UTC]", "is no key of a map", ""},
+		{"struct as a key", with(map[notch]int{{50}: 1}), x + "[a keying_test.notch]", "is no key of a map", ""},
+		{"array as a key", with(map[[1]byte]int{{50}: 1}), x + "[a [1]uint8]", "is no key of a map", ""},
+		{"pointer as a key", with(map[any]int{(*string)(nil): 1}), x + "[a *string]", "*string is no key of a map", ""},
+		{"time as a key", with(map[any]int{time.Time{}: 1}), x + "[a time.Time]", "is no key of a map", ""},
 		{"integer beyond 64 bits as a key", with(map[float64]int{0x1p64: 1}), x + "[1.8446744073709552e+19]", "within 64 bits", ""},
 		{"negative integer beyond 64 bits as a key", with(map[json.Number]int{"-9223372036854775809": 1}), x + "[-9223372036854775809]", "within 64 bits", at(`{"map":[[{"int":"-9223372036854775809"},{"int":"1"}]]}`)},
 
@@ -167,6 +167,15 @@ func refusals() []refusal {
 		{"json.Number too small", with(json.Number("1e-999999999")), x, "more digits", ""},
 
 		{"interface with methods", with(struct{ K kernel }{gauss{1}}), x + ".K", "another type with the same fields", ""},
+		{"interface with methods as a key", with(map[kernel]int{flat(1): 1}), x + "[1]", "another type with the same value", ""},
+		{"key that holds itself", with(map[any]int{knot(): 1}), x + "[a *map[string]interface {}]", "is no key of a map", ""},
+		{"component as the parameters", component.New("t", "1", stage{1}), "parameters", "give it as an input", ""},
+		{"component as the parameters, with a moment", component.WithAsOf(component.New("t", "1", stage{1}), time.Unix(1, 0)), "parameters", "give it as an input", ""},
+		{"moment that a wrapper loses", wrapper{component.WithAsOf(ok, time.Unix(1, 0))}, "asOf", "which may name a moment", ""},
+		{"moment that a wrapper's wrapper loses", &wrapper{wrapper{component.WithAsOf(ok, time.Unix(1, 0))}}, "asOf", "which may name a moment", ""},
+		{"type declared in a function", local(), "type", "it is empty", ""},
+		{"type argument declared in a function", localArgument(), "type", "it is empty", ""},
+
 		{"component as a parameter", with(stage{1}), x, "give it as an input", ""},
 		{"component in an interface", with([]component.Component{ok}), x + "[0]", "give it as an input", ""},
 
@@ -180,6 +189,79 @@ func refusals() []refusal {
 		{"moment beyond the years", component.WithAsOf(ok, time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)), "asOf", "year 10000", ""},
 	}
 }
+
+// wrapper logs, say, and embeds what it wraps.
+type wrapper struct{ component.Component }
+
+// flat is a kernel that is a number to a map.
+type flat int
+
+func (flat) At(float64) float64 { return 1 }
+
+// knot returns what no program can print: it holds itself.
+func knot() any {
+	m := map[string]any{}
+	m["self"] = m
+	return &m
+}
+
+type box[T any] struct{ In T }
+
+func local() component.Component {
+	type inner struct{ N int }
+	return component.Of(inner{1}, "1")
+}
+
+func localArgument() component.Component {
+	type inner struct{ N int }
+	return component.Of(any(box[inner]{}), "1")
+}
+
+// What is told apart has different keys, and what is the same thing has one.
+func TestOwnParameters(t *testing.T) {
+	own := stage{1}
+	for _, c := range []component.Component{own, &own, component.Of(own, "1"), component.Of(&own, "1"), component.WithAsOf(component.Of(own, "1"), time.Unix(1, 0)), component.WithAsOf(own, time.Unix(1, 0))} {
+		if _, err := (keying.Hash{}).Key(t.Context(), c); err != nil {
+			t.Errorf("a component that is its own parameters: %v", err)
+		}
+	}
+	if _, err := (keying.Hash{}).Key(t.Context(), wrapper{component.New("t", "1", nil)}); err != nil {
+		t.Errorf("a wrapper around a component without a moment: %v", err)
+	}
+}
+
+// An error can be printed and logged, whatever the names in it are.
+func TestErrorsAreShort(t *testing.T) {
+	long := strings.Repeat("\u202e\x00", 100_000)
+	var nested any = func() {}
+	for range 90 {
+		nested = map[string]any{long[:400]: nested}
+	}
+	for name, c := range map[string]component.Component{
+		"type":    component.New(long, "1", func() {}),
+		"path":    component.New("t", "1", nested),
+		"message": component.New("t", "1", loud{long}),
+		"input":   component.New(long, "1", nil, nil),
+		"cycle":   &loop{long},
+	} {
+		_, err := keying.Hash{}.Key(t.Context(), c)
+		if err == nil || len(err.Error()) >= 4096 {
+			t.Errorf("%s: an error of %d bytes", name, len(fmt.Sprint(err)))
+		}
+	}
+}
+
+type loud struct{ text string }
+
+func (l loud) MarshalText() ([]byte, error) { return nil, errors.New(l.text) }
+
+// loop is an input of itself.
+type loop struct{ typ string }
+
+func (l *loop) Type() string                  { return l.typ }
+func (l *loop) Version() string               { return "" }
+func (l *loop) Parameters() any               { return nil }
+func (l *loop) Inputs() []component.Component { return []component.Component{l} }
 
 func TestRefusals(t *testing.T) {
 	for _, r := range refusals() {

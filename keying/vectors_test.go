@@ -355,6 +355,12 @@ func graphs(t *testing.T) []graph {
 		{"as of a moment", component.WithAsOf(component.New("t", "1", nil), noon), `[{"type":"t","version":"1","asOf":"2026-11-21T12:00:00+01:00"}]`},
 		{"as of a fraction of a second", component.WithAsOf(component.New("t", "1", nil, a), noon.Add(1)), `[{"type":"a","version":"1"},{"type":"t","version":"1","inputs":[0],"asOf":"2026-11-21T11:00:00.000000001Z"}]`},
 		{"as of no moment", component.WithAsOf(component.New("t", "1", nil), time.Time{}), `[{"type":"t","version":"1"}]`},
+		{"as of the year 1, which is no moment", component.WithAsOf(component.New("t", "1", nil), time.Time{}), `[{"type":"t","version":"1","asOf":"0001-01-01T00:00:00Z"}]`},
+		{"as of the year 1 in a zone, which is no moment", component.WithAsOf(component.New("t", "1", nil), time.Time{}.In(berlin)), `[{"type":"t","version":"1","asOf":"0001-01-01T01:00:00+01:00"}]`},
+		{"as of the second instant of the year 1", component.WithAsOf(component.New("t", "1", nil), time.Time{}.Add(1)), `[{"type":"t","version":"1","asOf":"0001-01-01T00:00:00.000000001Z"}]`},
+		{"zero time in a zone", component.New("t", "1", []any{time.Time{}.In(berlin), struct {
+			T time.Time `larder:",omitzero"`
+		}{time.Time{}.In(berlin)}}), `[{"type":"t","version":"1","parameters":{"list":[{"time":"0001-01-01T01:00:00+01:00"},{"map":[]}]}}]`},
 		{"an input as of a moment", component.New("t", "1", nil, component.WithAsOf(a, noon)), `[{"type":"a","version":"1","asOf":"2026-11-21T11:00:00Z"},{"type":"t","version":"1","inputs":[0]}]`},
 		{"an input known by its key", component.New("t", "1", nil, component.Ref(inputA), b), `[{"type":"b","version":"1"},{"type":"t","version":"1","inputs":[` + keyNote + `,0]}]`},
 		{"contents of a file", file(t, "hello\n"), `[{"type":"larder.File","version":"1","parameters":{"map":[["size",{"int":"6"}],["sha256",{"bytes":"5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03"}]]}}]`},

@@ -23,6 +23,7 @@ MAX_DEPTH = 100
 MAX_SEGMENT = 200
 MAX_WORDS = 135
 RESERVED = "larder.Ref"
+NO_MOMENT = "0001-01-01T00:00:00Z"
 
 
 class Refused(Exception):
@@ -216,13 +217,18 @@ def preimage(c, is_key):
             raise Refused("not a key", "inputs[%d]" % i)
         items.append(encode_text(key))
     try:
-        items.append(encode(c.as_of))
+        items.append(encode(moment(c)))
     except Refused as e:
         raise e.below("asOf") from None
     b = b"".join(items)
     if len(b) > MAX_PREIMAGE:
         raise Refused("the pre-image is too large")
     return b
+
+
+def moment(c):
+    """The as-of, or None: the first instant of the year 1 names none, in whatever zone it was given."""
+    return None if c.as_of is not None and time_text(c.as_of) == NO_MOMENT else c.as_of
 
 
 def is_hash_key(key):
@@ -246,7 +252,7 @@ def words(c):
     text = c.type.rpartition("/")[2]
     if c.version:
         text += "_" + c.version
-    if c.as_of is not None:
+    if moment(c) is not None:
         text += "_" + time_text(c.as_of)
     text += entries("", c.parameters)
     b = text.encode("utf-8").lower()  # of bytes, only ASCII changes
@@ -438,7 +444,7 @@ def decode(data):
         raise Malformed("format, type or version")
     if not all(isinstance(k, str) and is_segment(k) for k in inputs):
         raise Malformed("key of an input")
-    if as_of is not None and (not isinstance(as_of, Time) or time_text(as_of) == "0001-01-01T00:00:00Z"):
+    if as_of is not None and (not isinstance(as_of, Time) or time_text(as_of) == NO_MOMENT):
         raise Malformed("as-of")
     if d.at != len(data):
         raise Malformed("bytes after the end")
@@ -527,6 +533,13 @@ def check(golden):
         except Malformed:
             got = "refused"
         yield v["name"], "decoding", got, "refused"
+    for v in golden.get("preimages", []):
+        try:
+            again = decode(bytes.fromhex(v["bytes"]))
+            got = preimage(again, is_segment).hex()
+        except Malformed:
+            got = "refused"
+        yield v["name"], "decoded and encoded", got, v["bytes"]
     for v in golden["segments"]:
         name = bytes.fromhex(v["name"])
         yield v["name"], "segment", escape(name), v["segment"]
