@@ -213,7 +213,7 @@ func omitter(t reflect.Type) (func(reflect.Value) (bool, error), error) {
 		}
 		defer func() {
 			if r := recover(); r != nil {
-				err = fmt.Errorf("IsZero of %s panicked: %v", t, r)
+				err = fmt.Errorf("IsZero of %s panicked: %s", t, panicText(r))
 			}
 		}()
 		return v.Interface().(interface{ IsZero() bool }).IsZero(), nil

@@ -54,6 +54,26 @@ func TestSpecification(t *testing.T) {
 		}
 	}
 
+	golden := readGolden(t)
+	known := map[string]bool{}
+	for _, v := range golden.Keys {
+		known[v.Name] = true
+	}
+	for _, v := range golden.Refused {
+		known[v.Name] = true
+	}
+	rules := regexp.MustCompile(`(?m)^\| R\d+ \| .* \| (.*) \|$`).FindAllStringSubmatch(spec, -1)
+	if len(rules) < 10 {
+		t.Errorf("%d rules with vectors, want at least 10", len(rules))
+	}
+	for _, rule := range rules {
+		for _, name := range regexp.MustCompile("`([^`]*)`").FindAllStringSubmatch(rule[1], -1) {
+			if !known[name[1]] {
+				t.Errorf("there is no vector %q, which a rule names", name[1])
+			}
+		}
+	}
+
 	for what, text := range map[string]string{
 		"format": keying.Format, "pre-image": "16,777,216 bytes", "depth": "at most " + strconv.Itoa(keying.MaxDepth) + " deep",
 		"segment": "1 to " + strconv.Itoa(keying.MaxSegment) + " bytes", "words": "longer than " + strconv.Itoa(keying.MaxWords) + " bytes",

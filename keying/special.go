@@ -202,11 +202,22 @@ func promoter(t, i reflect.Type) (reflect.Type, bool) {
 	return nil, false
 }
 
+// panicText shows the value of a panic: by its type, unless it is a text or an error.
+func panicText(r any) string {
+	switch r := r.(type) {
+	case string:
+		return middle(r)
+	case error:
+		return middle(r.Error())
+	}
+	return fmt.Sprintf("with a %T", r)
+}
+
 // marshalText calls a method that others wrote.
 func marshalText(m encoding.TextMarshaler) (text string, err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("MarshalText of %T panicked: %v", m, r)
+			err = fmt.Errorf("MarshalText of %T panicked: %s", m, panicText(r))
 		}
 	}()
 	b, err := m.MarshalText()
