@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -54,14 +53,14 @@ Without --json or --npy the bytes are stored as they are.
 func (a *app) put(ctx context.Context, f *putFlags, args []string) error {
 	in := a.stdin
 	if len(args) == 2 && args[1] != "-" {
-		file, err := os.Open(args[1])
+		file, err := openInput(ctx, args[1])
 		if err != nil {
 			return err
 		}
 		defer file.Close()
 		in = file
 	}
-	value, err := f.value(in)
+	value, err := f.value(input(ctx, in))
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"io"
 
@@ -46,7 +47,7 @@ unless --partial asks for the rows before the damage; the exit code is 1 all the
 			}
 			return nil
 		},
-		RunE: func(_ *cobra.Command, args []string) error { return a.read(&f, args[0]) },
+		RunE: func(cmd *cobra.Command, args []string) error { return a.read(cmd.Context(), &f, args[0]) },
 	}
 	fl := cmd.Flags()
 	fl.BoolVar(&f.info, "info", false, "what is in it, at a glance (the default)")
@@ -88,11 +89,11 @@ func (f *readFlags) check() error {
 	return f.plot.check()
 }
 
-func (a *app) read(f *readFlags, path string) error {
+func (a *app) read(ctx context.Context, f *readFlags, path string) error {
 	if err := f.check(); err != nil {
 		return err
 	}
-	in, err := a.recording(path)
+	in, err := a.recording(ctx, path)
 	if err != nil {
 		return err
 	}

@@ -1,11 +1,13 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"io"
 	"os"
 	"strings"
 
+	"github.com/larder-store/larder/internal/temp"
 	"github.com/larder-store/larder/readers"
 )
 
@@ -19,13 +21,13 @@ type recording struct {
 
 // recording opens the file at path, or for "-" standard input. What cannot seek is copied to
 // a temporary file first: it may be larger than the memory.
-func (a *app) recording(path string) (*recording, error) {
+func (a *app) recording(ctx context.Context, path string) (*recording, error) {
 	in := &recording{name: path, path: path}
 	source := a.stdin
 	if path == "-" {
 		in.name, in.path = "standard input", ""
 	} else {
-		file, err := os.Open(path)
+		file, err := openInput(ctx, path)
 		if err != nil {
 			return nil, err
 		}
@@ -49,32 +51,24 @@ func (a *app) recording(path string) (*recording, error) {
 		source = strings.NewReader("")
 	}
 	in.path = ""
-	return in, in.spool(source)
+	return in, in.spool(input(ctx, source))
 }
 
 // spool copies r to a temporary file.
 func (in *recording) spool(r io.Reader) error {
-	file, err := os.CreateTemp("", "larder-read-*")
+	file, err := temp.Create("", "larder-read-*")
 	if err != nil {
 		return err
 	}
-	// Where an open file can be removed, nothing is left behind even by a kill.
-	removed := os.Remove(file.Name()) == nil
-	in.file, in.close = file, func() {
-		file.Close()
-		if !removed {
-			os.Remove(file.Name())
-		}
+	in.file, in.close = file.File, func() { file.Close() }
+	_, err = io.Copy(file, r)
+	if err == nil {
+		_, err = file.Seek(0, io.SeekStart)
 	}
-	if _, err := io.Copy(file, r); err != nil {
+	if err != nil {
 		in.close()
-		return err
 	}
-	if _, err := file.Seek(0, io.SeekStart); err != nil {
-		in.close()
-		return err
-	}
-	return nil
+	return err
 }
 
 // flagNames turns the options that package readers recommends into the flags of the command.

@@ -132,7 +132,7 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 		return err
 	}
 	if f.stdin {
-		if s.Stdin, err = stage.ReadStdin(a.stdin); err != nil {
+		if s.Stdin, err = stage.ReadStdin(input(ctx, a.stdin)); err != nil {
 			return err
 		}
 		defer s.Stdin.Close()
