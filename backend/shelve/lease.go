@@ -67,6 +67,9 @@ func (b *Backend) acquire(ctx context.Context, name string, ttl time.Duration) (
 		return nil, err
 	}
 	defer b.calls.end()
+	if err := b.place.present(); err != nil {
+		return nil, err
+	}
 	l := &lease{place: b.place, name: name, path: filepath.Join(b.place.path, leaseDir, leaseMark+name), ttl: ttl}
 	f, err := lockLease(l.path)
 	if err != nil {

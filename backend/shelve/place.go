@@ -3,6 +3,7 @@ package shelve
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"maps"
 	"os"
@@ -96,6 +97,23 @@ func openPlace(path string, d disk) (*place, error) {
 	p.main = newFile(p, filepath.Join(abs, mainFile))
 	places = append(places, p)
 	return p, nil
+}
+
+// present refuses to write where the store's directory was moved away and another one, which is no store,
+// lies in its place: half a store would come to be there, and what is written be lost to
+// those who use the other half. A store that was made anew in its place is as good.
+func (p *place) present() error {
+	fi, err := os.Stat(p.path)
+	if err != nil {
+		return err
+	}
+	if os.SameFile(fi, p.fi) {
+		return nil
+	}
+	if _, err := os.Stat(filepath.Join(p.path, formatFile)); err != nil {
+		return fmt.Errorf("%s was moved away while it was open, and another directory is in its place; put it back, or open the store where it is now", p.path)
+	}
+	return nil
 }
 
 // release gives up one use of the place, and ends it with the last.

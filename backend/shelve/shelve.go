@@ -175,6 +175,9 @@ func (b *Backend) putBatch(ctx context.Context, items []backend.Item) ([]backend
 	err := b.calls.begin(ctx)
 	if err == nil {
 		defer b.calls.end()
+		err = b.place.present()
+	}
+	if err == nil {
 		stored, failed := b.store.PutBatch(ctx, good)
 		for n, i := range at {
 			infos[i], errs[i] = stored[n], failed[n]

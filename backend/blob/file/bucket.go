@@ -19,6 +19,7 @@ import (
 // bucket is a [blob.Bucket] of files.
 type bucket struct {
 	root    string
+	made    fs.FileInfo // of root when it was opened
 	locks   locks
 	disk    disk
 	lasting lasting
@@ -31,7 +32,8 @@ type disk struct {
 }
 
 func newBucket(root string, o Options) *bucket {
-	return &bucket{root: root, locks: newLocks(filepath.Join(root, private, lockDir), o.Timeout), disk: disk{(*os.File).Sync, syncDir}}
+	made, _ := os.Stat(root) // prepare has seen to it
+	return &bucket{root: root, made: made, locks: newLocks(filepath.Join(root, private, lockDir), o.Timeout), disk: disk{(*os.File).Sync, syncDir}}
 }
 
 // Limits implements [blob.Bucket].
@@ -110,6 +112,9 @@ func open(path string) (*os.File, error) {
 // (which fails if the name exists, whoever else tries) or renamed under a lock, then the
 // directories are synced.
 func (b *bucket) Put(ctx context.Context, name string, src *blob.Body, opts blob.PutOptions) (blob.Object, error) {
+	if err := b.present(); err != nil {
+		return blob.Object{}, err
+	}
 	h := header{Version: rand.Text(), Meta: opts.Meta}
 	temp, err := b.writeTemp(ctx, h, src)
 	if err != nil {
@@ -202,6 +207,22 @@ func versionOf(path string) (string, error) {
 		return "", nil
 	}
 	return o.Version, err
+}
+
+// present refuses to write where the store's directory was moved away and another one, which is no store,
+// lies in its place: half a store would come to be there.
+func (b *bucket) present() error {
+	fi, err := os.Stat(b.root)
+	if err != nil {
+		return err
+	}
+	if os.SameFile(fi, b.made) {
+		return nil
+	}
+	if _, err := os.Stat(filepath.Join(b.root, private, formatFile)); err != nil {
+		return fmt.Errorf("%s was moved away while it was open, and another directory is in its place; put it back, or open the store where it is now", b.root)
+	}
+	return nil
 }
 
 // Delete implements [blob.Bucket].

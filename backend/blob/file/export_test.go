@@ -21,3 +21,12 @@ func OpenOn(dir string, syncFile func(*os.File) error, syncDirectory func(string
 	}
 	return blob.New(b, blob.Options{Scheme: scheme, OneStream: true})
 }
+
+// WatchRoot tells f which directories are synced when a root is made, until it is undone.
+func WatchRoot(f func(dir string)) (undo func()) {
+	syncRoot = func(dir string) error {
+		f(dir)
+		return syncDir(dir)
+	}
+	return func() { syncRoot = syncDir }
+}

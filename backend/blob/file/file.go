@@ -103,7 +103,7 @@ func prepare(root string) error {
 	if made || err != nil {
 		return err
 	}
-	if err := makeDir(filepath.Join(root, private)); err != nil {
+	if err := makeRoot(filepath.Join(root, private)); err != nil {
 		return err
 	}
 	stranger, err := strangerIn(root)
@@ -121,6 +121,29 @@ func prepare(root string) error {
 		return err
 	}
 	return publish(filepath.Join(root, private, formatFile), formatText)
+}
+
+// syncRoot makes the entries of a directory durable; a test looks on.
+var syncRoot = syncDir
+
+// makeRoot makes a directory with all above it, so that their names survive a power cut.
+func makeRoot(path string) error {
+	missing := []string{}
+	for dir := path; ; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(dir); err == nil || dir == filepath.Dir(dir) {
+			break
+		}
+		missing = append(missing, dir)
+	}
+	if err := makeDir(path); err != nil {
+		return err
+	}
+	for _, dir := range missing {
+		if err := syncRoot(filepath.Dir(dir)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // formatted reports whether root is a store already, of the format that is known here.
