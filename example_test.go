@@ -15,7 +15,7 @@ import (
 
 func Example() {
 	ctx := context.Background()
-	store, err := larder.Open(ctx, "mem:", nil) // "shelve:///var/cache/lab" keeps it on disk
+	store, err := larder.Open(ctx, "mem:", nil) // on disk: "shelve:///var/cache/lab", with import _ "github.com/larder-store/larder/backend/shelve"
 	if err != nil {
 		log.Fatal(err)
 	}

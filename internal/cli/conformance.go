@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/larder-store/larder"
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/conformance/law"
 )
@@ -96,7 +97,7 @@ func (a *app) conformance(ctx context.Context, f *conformanceFlags) (err error) 
 func laboratory(rawURL string) (law.Config, func() error, error) {
 	cfg := law.Config{
 		New:  func(context.Context) (string, error) { return rawURL, nil },
-		Open: backend.Open,
+		Open: openBackend,
 	}
 	dir, ok := localDir(rawURL)
 	if !ok {
@@ -125,13 +126,22 @@ func laboratory(rawURL string) (law.Config, func() error, error) {
 	}, nil
 }
 
+// openBackend opens what any URL of a store names, with the Store's own parameters in it too.
+func openBackend(ctx context.Context, rawURL string) (backend.Backend, error) {
+	store, err := larder.Open(ctx, rawURL, nil)
+	if err != nil {
+		return nil, err
+	}
+	return store.Backend(), nil
+}
+
 // lasts reports whether values stay in a place when all its handles are closed.
 func lasts(ctx context.Context, cfg law.Config) (bool, error) {
 	loc, err := cfg.New(ctx)
 	if err != nil {
 		return false, err
 	}
-	b, err := backend.Open(ctx, loc)
+	b, err := openBackend(ctx, loc)
 	if err != nil {
 		return false, err
 	}
@@ -142,7 +152,7 @@ func lasts(ctx context.Context, cfg law.Config) (bool, error) {
 // asChild does what a law of the parent process asks for, and reports whether this process was
 // started for that.
 func asChild(ctx context.Context) (code int, ok bool) {
-	ok, err := law.Child(ctx, backend.Open)
+	ok, err := law.Child(ctx, openBackend)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "larder:", err)
 		return exitFailed, ok

@@ -16,11 +16,12 @@ type filterFlags struct {
 	params              []string
 }
 
-func (f *filterFlags) add(cmd *cobra.Command) {
+func (f *filterFlags) add(a *app, cmd *cobra.Command) {
 	fl := cmd.Flags()
 	fl.StringVar(&f.typ, "type", "", "only of this type")
 	fl.StringVar(&f.version, "version", "", "only of this version")
 	fl.StringVar(&f.since, "since", "", "only stored since then: an age such as 12h or 30d, or a date")
+	cmd.RegisterFlagCompletionFunc("type", a.completeType)
 	fl.StringArrayVarP(&f.params, "param", "p", nil, "only with this parameter, `key=value`; repeatable")
 }
 

@@ -42,6 +42,7 @@ is the whole value or none.
 		},
 	}
 	f.address.add(cmd)
+	cmd.ValidArgsFunction = a.completeAddress
 	fl := cmd.Flags()
 	fl.StringVarP(&f.output, "output", "o", "", "write to this `file`")
 	fl.BoolVar(&f.raw, "raw", false, "write the bytes as they are stored")

@@ -41,7 +41,8 @@ With --json there is one JSON object a line.`,
 			return a.list(cmd.Context(), q, asJSON, columns)
 		},
 	}
-	f.add(cmd)
+	f.add(a, cmd)
+	cmd.ValidArgsFunction = a.completeAddress
 	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line")
 	cmd.Flags().StringSliceVar(&names, "columns", nil, "only these `columns`, separated by commas")
 	cmd.Flags().BoolVarP(&long, "long", "l", false, "keys, versions and commands in full")

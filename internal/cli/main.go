@@ -197,6 +197,7 @@ with one dash or two.
 	root.SetErr(a.stderr)
 	root.PersistentFlags().StringVarP(&a.storeURL, "store", "s", "", "URL or path of the store (default $LARDER_STORE, else the user's cache)")
 	root.PersistentFlags().BoolVarP(&a.quiet, "quiet", "q", false, "say only what went wrong")
+	root.SetHelpCommand(newHelp(a, root))
 	for _, c := range commands {
 		if only != "" && c.name != only {
 			continue

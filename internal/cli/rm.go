@@ -40,8 +40,10 @@ and stay.
 		RunE: func(cmd *cobra.Command, args []string) error { return a.remove(cmd.Context(), &f, args) },
 	}
 	f.address.add(cmd)
+	cmd.ValidArgsFunction = a.completeAddress
 	fl := cmd.Flags()
 	fl.StringVar(&f.typ, "type", "", "all values of components of this type")
+	cmd.RegisterFlagCompletionFunc("type", a.completeType)
 	fl.StringVar(&f.older, "older-than", "", "all values that were stored longer ago, such as 12h or 30d")
 	fl.BoolVar(&f.json, "json", false, "what was removed as a JSON object; with -n, what would be, one object a line")
 	fl.BoolVarP(&f.dryRun, "dry-run", "n", false, "list what would be removed, and remove nothing")

@@ -34,7 +34,8 @@ not anything is kept of them.`,
   larder show --type lab/fit -p tau=0.02 --json | jq .inputs`,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.show(cmd.Context(), &f, args, asJSON) },
 	}
-	f.add(cmd)
+	f.add(a, cmd)
+	cmd.ValidArgsFunction = a.completeAddress
 	cmd.Flags().BoolVar(&asJSON, "json", false, "as JSON objects, one a line")
 	return cmd
 }

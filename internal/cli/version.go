@@ -14,17 +14,32 @@ import (
 )
 
 func newVersion(a *app) *cobra.Command {
-	return &cobra.Command{
+	var asJSON bool
+	cmd := &cobra.Command{
 		Use:   "version",
 		Short: "Tell the version of larder",
 		Long:  "Tell the version of larder, of Go and of the form of keys, and which kinds of stores are known.",
 		Args:  none,
 		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintf(a.stdout, "larder   %s\ngo       %s %s/%s\nkeys     %s\nstores   %s\n",
+			if asJSON {
+				return writeJSON(a.stdout, versionText{moduleVersion(), runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH, keying.Format, backend.Schemes()})
+			}
+			_, err := fmt.Fprintf(a.out(), "larder   %s\ngo       %s %s/%s\nkeys     %s\nstores   %s\n",
 				moduleVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH, keying.Format, storeKinds())
 			return err
 		},
 	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "as a JSON object")
+	return cmd
+}
+
+// versionText is the version as JSON.
+type versionText struct {
+	Larder   string   `json:"larder"`
+	Go       string   `json:"go"`
+	Platform string   `json:"platform"`
+	Keys     string   `json:"keys"`
+	Stores   []string `json:"stores"` // schemes that this command opens itself
 }
 
 // storeKinds names the schemes that can be opened, and by whom.
