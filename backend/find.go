@@ -25,6 +25,9 @@ type Finder interface {
 	Find(ctx context.Context, q component.Query) iter.Seq2[component.Description, error]
 }
 
+// maxDescription is keying.MaxPreimage, which this package must not know.
+const maxDescription = 16 << 20
+
 // Find is [Finder] for any backend: without the ability it reads every description
 // and decodes it (keying.Decode, which this package must not know, is what a caller
 // passes), one at a time. A description that decode refuses is yielded as an error that ends nothing.
@@ -43,7 +46,7 @@ func Find(ctx context.Context, b Backend, q component.Query, decode func(key str
 				yield(component.Description{}, err)
 				return
 			}
-			preimage, err := io.ReadAll(e.Body)
+			preimage, err := io.ReadAll(io.LimitReader(e.Body, maxDescription+1)) // one that is longer decode refuses
 			if err != nil {
 				yield(component.Description{}, err)
 				return
