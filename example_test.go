@@ -135,3 +135,26 @@ func ExampleVerify() {
 	// false
 	// true
 }
+
+// One of several processes works at a time, on one machine or on many; and is told if it lost the lock.
+func ExampleStore_Lock() {
+	ctx := context.Background()
+	store, err := larder.Open(ctx, "mem:", nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer store.Close()
+
+	lock, err := store.Lock(ctx, "calibration of rig 2")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer lock.Unlock(ctx)
+	select {
+	case <-lock.Done():
+		fmt.Println("lost")
+	default:
+		fmt.Println("held, epoch", lock.Epoch())
+	}
+	// Output: held, epoch 1
+}

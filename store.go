@@ -81,13 +81,14 @@ type Options struct {
 // A Store keeps the results of components in a backend. Its methods may be called
 // by any number of goroutines.
 type Store struct {
-	backend backend.Backend
-	limits  backend.Limits
-	keys    KeyGenerator
-	log     *slog.Logger
-	tempDir string
-	maxWait time.Duration
-	now     func() time.Time
+	backend  backend.Backend
+	limits   backend.Limits
+	keys     KeyGenerator
+	log      *slog.Logger
+	tempDir  string
+	maxWait  time.Duration
+	leaseTTL time.Duration // as given
+	now      func() time.Time
 
 	leases    *lease.Client // nil: every process computes for itself
 	flights   flights
@@ -127,13 +128,14 @@ func New(b Backend, opts *Options) *Store {
 		o = *opts
 	}
 	s := &Store{
-		backend: b,
-		limits:  backend.LimitsOf(b),
-		keys:    o.Keys,
-		log:     o.Logger,
-		tempDir: o.TempDir,
-		maxWait: o.MaxWait,
-		now:     time.Now,
+		backend:  b,
+		limits:   backend.LimitsOf(b),
+		keys:     o.Keys,
+		log:      o.Logger,
+		tempDir:  o.TempDir,
+		maxWait:  o.MaxWait,
+		leaseTTL: o.LeaseTTL,
+		now:      time.Now,
 	}
 	if s.keys == nil {
 		s.keys = keying.Hash{}

@@ -35,7 +35,7 @@ It keeps the results of computations, so that they need not be computed twice.
 
 Look into it with the command larder. While programs use it, change nothing by hand.
 When none does, the whole directory can be copied, moved and deleted like any other;
-a part of it is of no use. Space is given back by "larder sweep".
+a part of it is of no use. Space is given back by "larder gc".
 `
 
 // state is what is at a path.

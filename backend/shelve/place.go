@@ -3,7 +3,6 @@ package shelve
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"maps"
 	"os"
@@ -16,6 +15,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/internal/durable"
 )
 
 // place is a store's directory as this process uses it: all handles on it, however they
@@ -99,22 +99,8 @@ func openPlace(path string, d disk) (*place, error) {
 	return p, nil
 }
 
-// present refuses to write where the store's directory was moved away and another one, which is no store,
-// lies in its place: half a store would come to be there, and what is written be lost to
-// those who use the other half. A store that was made anew in its place is as good.
-func (p *place) present() error {
-	fi, err := os.Stat(p.path)
-	if err != nil {
-		return err
-	}
-	if os.SameFile(fi, p.fi) {
-		return nil
-	}
-	if _, err := os.Stat(filepath.Join(p.path, formatFile)); err != nil {
-		return fmt.Errorf("%s was moved away while it was open, and another directory is in its place; put it back, or open the store where it is now", p.path)
-	}
-	return nil
-}
+// present refuses to write where the store's directory was moved away; see [durable.Present].
+func (p *place) present() error { return durable.Present(p.path, p.fi, formatFile) }
 
 // release gives up one use of the place, and ends it with the last.
 func (p *place) release() {

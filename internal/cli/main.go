@@ -141,7 +141,7 @@ var commands = []struct {
 	{"rm", newRemove, theStore},
 	{"stats", newStats, theStore},
 	{"check", newCheck, theStore},
-	{"sweep", newSweep, theStore},
+	{"gc", newGC, theStore},
 	{"info", newInfo, storeNamed},
 	{"read", newRead, noStore},
 	{"conformance", newConformance, storeNamed},

@@ -117,10 +117,10 @@ func TestStorm(t *testing.T) {
 		t.Error("nothing was kept during the storm: it tested nothing")
 	}
 
-	sweep := exec.Command("larder", "sweep")
+	sweep := exec.Command("larder", "gc")
 	sweep.Dir, sweep.Env = dir, env
 	if out, err := sweep.CombinedOutput(); err != nil {
-		t.Errorf("larder sweep: %v: %s", err, out)
+		t.Errorf("larder gc: %v: %s", err, out)
 	}
 	for _, pattern := range []string{".larder-*", "*/.larder-*", "runs/????????????????"} {
 		if left, _ := filepath.Glob(filepath.Join(dir, pattern)); len(left) > 0 {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/backend/blob"
+	"github.com/larder-store/larder/internal/durable"
 )
 
 // bucket is a [blob.Bucket] of files.
@@ -112,7 +113,7 @@ func open(path string) (*os.File, error) {
 // (which fails if the name exists, whoever else tries) or renamed under a lock, then the
 // directories are synced.
 func (b *bucket) Put(ctx context.Context, name string, src *blob.Body, opts blob.PutOptions) (blob.Object, error) {
-	if err := b.present(); err != nil {
+	if err := durable.Present(b.root, b.made, filepath.Join(private, formatFile)); err != nil {
 		return blob.Object{}, err
 	}
 	h := header{Version: rand.Text(), Meta: opts.Meta}
@@ -207,22 +208,6 @@ func versionOf(path string) (string, error) {
 		return "", nil
 	}
 	return o.Version, err
-}
-
-// present refuses to write where the store's directory was moved away and another one, which is no store,
-// lies in its place: half a store would come to be there.
-func (b *bucket) present() error {
-	fi, err := os.Stat(b.root)
-	if err != nil {
-		return err
-	}
-	if os.SameFile(fi, b.made) {
-		return nil
-	}
-	if _, err := os.Stat(filepath.Join(b.root, private, formatFile)); err != nil {
-		return fmt.Errorf("%s was moved away while it was open, and another directory is in its place; put it back, or open the store where it is now", b.root)
-	}
-	return nil
 }
 
 // Delete implements [blob.Bucket].

@@ -94,7 +94,7 @@ first line tells its length, so that
     tail -c +$((0x$(head -c 22 "$f" | tail -c 8) + 33)) "$f"
 
 prints the value of the file $f. It is safe to delete everything while no program uses the store: results
-are then computed anew. Leave single files to the program (larder rm, larder sweep).
+are then computed anew. Leave single files to the program (larder rm, larder gc).
 `
 
 // prepare makes sure that root is a store. Several processes may do it at once.

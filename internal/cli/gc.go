@@ -10,27 +10,35 @@ import (
 	"github.com/larder-store/larder"
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/internal/audit"
-	"github.com/larder-store/larder/internal/lease"
 	"github.com/larder-store/larder/internal/reserve"
 )
 
-type sweepFlags struct {
+type gcFlags struct {
 	dryRun, compact, quarantine, json bool
 	grace                             string
 }
 
-func newSweep(a *app) *cobra.Command {
-	var f sweepFlags
+// oldName is what the command was called, until that was mistaken for a parameter sweep.
+const oldName = "sweep"
+
+func newGC(a *app) *cobra.Command {
+	var f gcFlags
 	cmd := &cobra.Command{
-		Use:   "sweep [flags]",
-		Short: "Remove what interrupted writers left behind",
+		Use:     "gc [flags]",
+		Aliases: []string{oldName},
+		Short:   "Remove what interrupted writers left behind",
 		Long: `Remove what interrupted and overwritten puts left behind, and give space back. No value
 that can be read is removed. The store may be in use. It also puts back or removes what
 runs of stages on this machine left beside their outputs when they were killed.`,
-		Example: `  larder sweep -n
-  larder sweep --compact`,
+		Example: `  larder gc -n
+  larder gc --compact`,
 		Args: none,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.sweep(cmd.Context(), &f) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if cmd.CalledAs() == oldName {
+				a.warn("larder %s is called larder gc now", oldName)
+			}
+			return a.gc(cmd.Context(), &f)
+		},
 	}
 	fl := cmd.Flags()
 	fl.BoolVarP(&f.dryRun, "dry-run", "n", false, "tell what would be removed, and remove nothing")
@@ -41,7 +49,7 @@ runs of stages on this machine left beside their outputs when they were killed.`
 	return cmd
 }
 
-func (a *app) sweep(ctx context.Context, f *sweepFlags) error {
+func (a *app) gc(ctx context.Context, f *gcFlags) error {
 	opts := backend.SweepOptions{DryRun: f.dryRun, Compact: f.compact}
 	if f.grace != "" {
 		var err error
@@ -65,19 +73,12 @@ func (a *app) sweep(ctx context.Context, f *sweepFlags) error {
 	if err != nil {
 		return err
 	}
-	r, err := backend.Sweep(ctx, store.Backend(), opts)
+	r, err := store.Sweep(ctx, opts)
 	if err != nil {
 		return err
 	}
-	leases, err := lease.Sweep(ctx, store.Backend(), opts)
-	if err != nil {
-		return err
-	}
-	r.Orphans += leases.Orphans
-	r.OrphanBytes += leases.OrphanBytes
-	r.Kept += leases.Kept
 	if f.json {
-		return writeJSON(a.stdout, sweepText{r.Orphans, r.OrphanBytes, r.Kept, r.Dangling, r.Compacted, quarantined, runs})
+		return writeJSON(a.stdout, gcText{r.Orphans, r.OrphanBytes, r.Kept, r.Dangling, r.Compacted, quarantined, runs})
 	}
 	verb := "removed"
 	if f.dryRun {
@@ -103,8 +104,8 @@ func (a *app) sweep(ctx context.Context, f *sweepFlags) error {
 	return err
 }
 
-// sweepText is the report as JSON.
-type sweepText struct {
+// gcText is the report as JSON.
+type gcText struct {
 	Orphans     int   `json:"orphans"`
 	OrphanBytes int64 `json:"orphan_bytes"`
 	Kept        int   `json:"kept"`

@@ -1,0 +1,112 @@
+package larder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/internal/lease"
+)
+
+// A Lock is a name that one holder has at a time, among all processes and machines that use a backend.
+//
+// It rests on a lease: a holder that dies loses it, at once on shelves and after its time to live
+// elsewhere; and one that is stopped, or cut off from the store, for longer than that loses it without knowing.
+// Done tells as soon as it can be known. What must not happen twice needs a condition of
+// its own (IfAbsent, IfMatch), or a receiver that refuses an Epoch smaller than one it has seen.
+type Lock struct {
+	name   string
+	lease  backend.Lease
+	ttl    time.Duration
+	done   chan struct{}
+	stop   context.CancelFunc
+	ended  chan struct{} // the renewing goroutine has returned
+	unlock sync.Once
+	err    error // of Unlock
+}
+
+// lockPrefix keeps names of locks from those of leases of results.
+const lockPrefix = "lock "
+
+// TryLock takes the lock of any name, or fails at once with an error that matches [ErrLocked] and says who
+// holds it. On a backend without conditional writes it fails with [errors.ErrUnsupported].
+func (s *Store) TryLock(ctx context.Context, name string) (*Lock, error) {
+	client := s.leases
+	if client == nil {
+		client = lease.New(s.backend, s.leaseTTL)
+	}
+	if client == nil {
+		return nil, fmt.Errorf("lock %q: %w: the backend decides no conditions atomically", name, errors.ErrUnsupported)
+	}
+	held, err := client.Acquire(ctx, lockPrefix+name)
+	if err != nil {
+		return nil, fmt.Errorf("lock %q: %w", name, err)
+	}
+	renewing, stop := context.WithCancel(context.WithoutCancel(ctx))
+	l := &Lock{name: name, lease: held, ttl: client.TTL(), done: make(chan struct{}), stop: stop, ended: make(chan struct{})}
+	go l.renew(renewing)
+	return l, nil
+}
+
+// Lock is TryLock that waits for the holder until ctx ends.
+func (s *Store) Lock(ctx context.Context, name string) (*Lock, error) {
+	for pause := firstPause; ; pause = min(pause*3/2, lastPause) {
+		l, err := s.TryLock(ctx, name)
+		if !errors.Is(err, ErrLocked) {
+			return l, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, errors.Join(context.Cause(ctx), err)
+		case <-time.After(pause/2 + rand.N(pause)): // jitter keeps a fleet from asking in step
+		}
+	}
+}
+
+// renew keeps the lock until it is given up, or lost.
+func (l *Lock) renew(ctx context.Context) {
+	defer close(l.ended)
+	last := time.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(l.ttl / 3):
+		}
+		began := time.Now()
+		asking, cancel := context.WithTimeout(ctx, l.ttl)
+		err := l.lease.Renew(asking)
+		cancel()
+		switch {
+		case err == nil:
+			last = began
+		case ctx.Err() != nil:
+			return
+		case errors.Is(err, backend.ErrChanged), time.Since(last) > l.ttl:
+			close(l.done)
+			return
+		}
+	}
+}
+
+// Done returns a channel that is closed once the lock is known to be lost. Unlock does not close it.
+func (l *Lock) Done() <-chan struct{} { return l.done }
+
+// Epoch is the fencing token: greater than that of every earlier holder of the name.
+func (l *Lock) Epoch() uint64 { return l.lease.Epoch() }
+
+// Unlock gives the lock up. It may be called again, and then returns the same.
+func (l *Lock) Unlock(ctx context.Context) error {
+	l.unlock.Do(func() {
+		l.stop()
+		<-l.ended
+		if err := l.lease.Release(ctx); err != nil {
+			l.err = fmt.Errorf("unlock %q: %w", l.name, err)
+		}
+	})
+	return l.err
+}
