@@ -9,8 +9,9 @@ import (
 // progress tells how far long work has come, on one line of a terminal. Where standard error is no
 // terminal it is silent.
 type progress struct {
-	a    *app
-	last time.Time
+	a     *app
+	last  time.Time
+	shown bool
 }
 
 // newProgress returns nil where nobody would see it; the methods of nil do nothing.
@@ -37,13 +38,13 @@ func (p *progress) tell(text func() string) {
 	if p == nil || time.Since(p.last) < often {
 		return
 	}
-	p.last = time.Now()
+	p.last, p.shown = time.Now(), true
 	fmt.Fprintf(p.a.stderr, "\r\x1b[K%s", clean(text()))
 }
 
 // end removes the line.
 func (p *progress) end() {
-	if p != nil && !p.last.IsZero() {
+	if p != nil && p.shown {
 		fmt.Fprint(p.a.stderr, "\r\x1b[K")
 	}
 }

@@ -66,6 +66,15 @@ func alive(pid int) bool {
 	return len(fields) > 0 && fields[0] != "Z" && fields[0] != "X"
 }
 
+// space returns the name of the namespace in which this process has its number.
+func space() string {
+	name, err := os.Readlink("/proc/self/ns/pid")
+	if err != nil {
+		return ""
+	}
+	return name
+}
+
 // started returns when a process started, in the kernel's units.
 func started(pid int) string {
 	const startTime = 22 - 3

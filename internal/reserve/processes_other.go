@@ -20,6 +20,7 @@ func alive(pid int) bool {
 	return p.Signal(syscall.Signal(0)) == nil
 }
 
+func space() string      { return "" }
 func started(int) string { return "" }
 func command(int) string { return "" }
 func adopt()             {}

@@ -23,6 +23,7 @@ type record struct {
 	ID      string    `json:"id"`
 	Outputs []string  `json:"outputs"`
 	PID     int       `json:"pid"`     // of the larder that answers for the run
+	Space   string    `json:"space"`   // the system's name for the numbers of processes: containers have their own
 	Started string    `json:"started"` // what tells that process from a later one of the same number; "" if nothing does
 	FD      int       `json:"fd"`      // under which number the run's processes have the record open; 0: not yet
 	Since   time.Time `json:"since"`
@@ -39,7 +40,7 @@ func newRecord(dir string, run *Run) (record, *os.File, error) {
 	rand.Read(b[:])
 	r := record{
 		Format: recordFormat, Nonce: hex.EncodeToString(b[:]), Stage: run.Stage, ID: run.ID, Outputs: run.Outputs,
-		PID: os.Getpid(), Started: started(os.Getpid()), Since: time.Now(),
+		PID: os.Getpid(), Space: space(), Started: started(os.Getpid()), Since: time.Now(),
 	}
 	f, err := os.OpenFile(filepath.Join(dir, r.Nonce), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
@@ -89,8 +90,11 @@ func readRecord(f *os.File) (record, error) {
 	return r, nil
 }
 
-// ownerAlive reports whether the larder that answers for the run lives.
-func (r *record) ownerAlive() bool { return alive(r.PID) && started(r.PID) == r.Started }
+// ownerAlive reports whether the larder that answers for the run lives. One in a container, or outside of ours,
+// has a number that means another process here: it is taken for alive, and its run only waited for.
+func (r *record) ownerAlive() bool {
+	return r.Space != space() || alive(r.PID) && started(r.PID) == r.Started
+}
 
 // DirVariable names another directory for the records: for containers that share outputs but not /tmp, say.
 // Processes that do not see one another's records do not exclude one another.

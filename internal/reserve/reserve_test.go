@@ -180,7 +180,7 @@ func (l *lab) dead(outputs ...string) (nonce string) {
 	l.t.Helper()
 	nonce = "00112233445566aa"
 	run := l.run("dead", outputs...)
-	text, err := json.Marshal(map[string]any{"format": 1, "nonce": nonce, "stage": "dead", "id": "dead", "outputs": run.Outputs, "pid": 1 << 30})
+	text, err := json.Marshal(map[string]any{"format": 1, "nonce": nonce, "stage": "dead", "id": "dead", "outputs": run.Outputs, "pid": 1 << 30, "space": reserve.Space()})
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -265,5 +265,36 @@ func TestPrivate(t *testing.T) {
 	}
 	if err := reserve.Private(dir); err != nil {
 		t.Errorf("a directory of the user's own: %v", err)
+	}
+}
+
+// A run whose larder has its number in another container cannot be told dead from here: it is waited for,
+// and nothing of it is ended.
+func TestRunOfAnotherContainer(t *testing.T) {
+	l := newLab(t)
+	held := l.take(0, l.run("a", "x"))
+	defer held.Release()
+	records, err := filepath.Glob(filepath.Join(l.runs, "????????????????"))
+	if err != nil || len(records) != 1 {
+		t.Fatalf("records %q, %v", records, err)
+	}
+	text, err := os.ReadFile(records[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var record map[string]any
+	if err := json.Unmarshal(text, &record); err != nil {
+		t.Fatal(err)
+	}
+	record["space"], record["pid"] = "pid:[1]", 1<<30
+	if text, err = json.Marshal(record); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(records[0], text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err = reserve.Take(context.Background(), l.run("b", "x"), l.options(0))
+	if !errors.Is(err, reserve.ErrInUse) || strings.Contains(err.Error(), "killed") || len(l.notes) > 0 {
+		t.Errorf("Take = %v, notes %q; want it in use by a live run", err, l.notes)
 	}
 }
