@@ -124,6 +124,19 @@ func lazyBodies(r *ref) {
 }
 
 var infoMutants = []mutant{
+	{law: "info/overwrite", did: "remembers what it said, as long as the size stays", breaks: func(r *ref) {
+		said := map[key]info{}
+		r.doStat = func(ctx context.Context, k key) (info, error) {
+			i, err := r.Backend.Stat(ctx, k)
+			r.place.mu.Lock()
+			defer r.place.mu.Unlock()
+			if old, ok := said[k]; ok && err == nil && old.Size == i.Size {
+				return old, nil
+			}
+			said[k] = i
+			return i, err
+		}
+	}},
 	{law: "info/equal", did: "leaves metadata out of Stat", breaks: func(r *ref) {
 		r.doStat = func(ctx context.Context, k key) (info, error) {
 			i, err := r.Backend.Stat(ctx, k)

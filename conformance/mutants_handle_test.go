@@ -5,11 +5,24 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync/atomic"
 
 	"github.com/larder-store/larder/backend"
 )
+
+// lasts lets the reference promise what it keeps as long as the process lives.
+func lasts(r *ref) {
+	r.doLimits = func() backend.Limits {
+		l := r.Backend.Limits()
+		l.Lasting = true
+		return l
+	}
+}
+
+// renewals tells one opening from every other.
+var renewals atomic.Int64
 
 var handleMutants = []mutant{
 	{law: "handle/shared", did: "answers from a cache of its own", breaks: func(r *ref) {
@@ -37,6 +50,34 @@ var handleMutants = []mutant{
 		r.doClose = func() error {
 			r.Backend.Delete(context.Background(), last)
 			return r.Backend.Close()
+		}
+	}},
+	{law: "handle/last-close", did: "loses everything when its last handle is closed", breaks: func(r *ref) {
+		lasts(r)
+		r.doClose = func() error {
+			ctx := context.Background()
+			r.place.mu.Lock()
+			r.place.handles = slices.DeleteFunc(r.place.handles, func(h *ref) bool { return h == r })
+			last := len(r.place.handles) == 0
+			r.place.mu.Unlock()
+			for shelf := range r.twin().Shelves(ctx) {
+				for i := range r.twin().List(ctx, shelf, opts{}) {
+					if last {
+						r.twin().Delete(ctx, i.Key)
+					}
+				}
+			}
+			return r.Backend.Close()
+		}
+	}},
+	{law: "handle/last-close", did: "gives all values new versions when it is opened", breaks: func(r *ref) {
+		lasts(r)
+		n := renewals.Add(1)
+		r.tells = func(i info) info {
+			if i.Version != "" {
+				i.Version = fmt.Sprint(i.Version, "-", n)
+			}
+			return i
 		}
 	}},
 	{law: "handle/limits", did: "learns what it promises from its first Put", breaks: func(r *ref) {

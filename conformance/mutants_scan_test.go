@@ -110,6 +110,14 @@ var rangeMutants = []mutant{
 			return r.Backend.GetRange(ctx, k, "", off, n)
 		}
 	}},
+	{law: "range/version", did: "says that nothing is left before it looks at the version", breaks: func(r *ref) {
+		r.doRange = func(ctx context.Context, k key, version string, off, n int64) (io.ReadCloser, info, error) {
+			if i, err := r.Backend.Stat(ctx, k); err == nil && off >= i.Size {
+				version = ""
+			}
+			return r.Backend.GetRange(ctx, k, version, off, n)
+		}
+	}},
 	{law: "range/one-value", did: "compares the version first and reads later", breaks: func(r *ref) {
 		r.doRange = func(ctx context.Context, k key, version string, off, n int64) (io.ReadCloser, info, error) {
 			b, i, err := r.Backend.GetRange(ctx, k, version, off, n)

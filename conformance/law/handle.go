@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"sync/atomic"
+	"time"
 
 	"github.com/larder-store/larder/backend"
 )
@@ -19,6 +20,10 @@ var handleLaws = []Law{
 	{
 		Name: "handle/reopen", Tier: Quick, Needs: []Need{SharedPlace}, Fn: reopen,
 		Rule: "Values stay when their handle is closed, and another Open of the place finds them.",
+	},
+	{
+		Name: "handle/last-close", Tier: Quick, Needs: []Need{LastingPlace}, Fn: lastClose,
+		Rule: "After the last handle on a place is closed, one opened anew finds everything unchanged: bodies, Info, Meta, Versions, lists, and epochs that go on.",
 	},
 	{
 		Name: "handle/limits", Tier: Quick, Fn: steadyLimits,
@@ -96,6 +101,65 @@ func reopen(ctx context.Context, e *Env) error {
 	q.absent(gone)
 	q.lists(small.Shelf, backend.ListOptions{}, "big", "small")
 	return q.err
+}
+
+func lastClose(ctx context.Context, e *Env) error {
+	p := e.handle(ctx) // the only one: all handles on the place are closed below
+	texts := map[backend.Key]string{
+		e.key("s", "empty"):   "",
+		e.key("s", "a"):       "small",
+		e.key("s", "a/b/c"):   "nested",
+		e.key("s", "big"):     noise(300_000, 3),
+		e.key("other", "new"): "new",
+	}
+	gone := e.key("s", "gone")
+	p.put(e.key("other", "new"), "old")
+	p.put(gone, "gone")
+	p.remove(gone)
+	for key, text := range texts {
+		p.putWith(key, text, backend.PutOptions{Meta: backend.Meta{"codec": "raw", "n": fmt.Sprint(len(text))}})
+	}
+	before := map[backend.Key]backend.Info{}
+	for key := range texts {
+		before[key] = p.stat(key)
+	}
+	epoch := p.epoch(e.mark + "last-close")
+	p.close()
+	if p.err != nil {
+		return p.err
+	}
+	q := e.open(ctx)
+	for key, text := range texts {
+		info, was := q.holds(key, text), before[key]
+		q.sameMeta("after the last Close Get", info.Meta, was.Meta)
+		if q.err == nil && (info.Version != was.Version || info.Digest != was.Digest || info.Sum != was.Sum || !info.ModTime.Equal(was.ModTime)) {
+			q.failf("after the last Close and an Open %q has %+v, want %+v", key, info, was)
+		}
+	}
+	q.absent(gone)
+	q.lists(gone.Shelf, backend.ListOptions{}, "a", "a/b/c", "big", "empty")
+	q.lists(e.Shelf("other"), backend.ListOptions{}, "new")
+	if now := q.epoch(e.mark + "last-close"); q.err == nil && epoch > 0 && now <= epoch {
+		q.failf("after the last Close and an Open a lease has epoch %d, and had %d before", now, epoch)
+	}
+	return q.err
+}
+
+// epoch takes a lease, gives it up and returns its epoch; 0 where the backend grants none itself.
+func (p *probe) epoch(name string) uint64 {
+	leaser, ok := backend.As[backend.Leaser](p.b)
+	if !ok || p.err != nil {
+		return 0
+	}
+	l, err := leaser.Acquire(p.ctx, name, time.Minute)
+	if err != nil {
+		p.failf("Acquire(%q): %w", name, err)
+		return 0
+	}
+	if err := l.Release(p.ctx); err != nil {
+		p.failf("Release of %q: %w", name, err)
+	}
+	return l.Epoch()
 }
 
 func steadyLimits(ctx context.Context, e *Env) error {

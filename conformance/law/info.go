@@ -17,6 +17,10 @@ var infoLaws = []Law{
 		Rule: "Put, Stat, Get and List say the same of one value: Key, Size, Digest, Sum, Version and Meta; a List may leave out all but Key, Size and ModTime.",
 	},
 	{
+		Name: "info/overwrite", Tier: Quick, Fn: overwrittenInfos,
+		Rule: "After Stat, Get and List were asked, an overwrite of the same size changes what all three say: Digest, Sum, Version and Meta.",
+	},
+	{
 		Name: "info/version", Tier: Quick, Fn: versions,
 		Rule: "Version is printable and never empty but in a List, and no two Puts of different bytes under a key have the same, at any times.",
 	},
@@ -56,6 +60,29 @@ func equalInfos(ctx context.Context, e *Env) error {
 		}
 		for _, info := range listed {
 			p.listed(info, put)
+		}
+	}
+	return p.err
+}
+
+func overwrittenInfos(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
+	for _, n := range someSizes {
+		key := e.key(fmt.Sprintf("s-%d", n), "a")
+		for i := range uint64(3) {
+			text := noise(n, i)
+			put := p.putWith(key, text, backend.PutOptions{Meta: backend.Meta{"n": fmt.Sprint(i)}})
+			got := p.holds(key, text)
+			for what, info := range map[string]backend.Info{"Stat": p.stat(key), "Get": got} {
+				p.about(what+" after an overwrite of the same size", info, key, text)
+				p.sameMeta(what+" after an overwrite of the same size", info.Meta, put.Meta)
+				if p.err == nil && info.Version != put.Version {
+					p.failf("after an overwrite of the same size %s has Version %q, and Put had %q", what, info.Version, put.Version)
+				}
+			}
+			for _, info := range p.list(key.Shelf, backend.ListOptions{}) {
+				p.listed(info, put)
+			}
 		}
 	}
 	return p.err

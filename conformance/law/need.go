@@ -24,6 +24,8 @@ const (
 	SmallMaxValue  Need = "a MaxValue of at most 16 MiB"
 	OwnClock       Need = "the clock of this machine"
 
+	LastingPlace Need = "values that last when all handles are closed"
+
 	SharedPlace Need = "a place that several handles share"
 	Processes   Need = "a command for helper processes"
 	FreshPlace  Need = "a place of its own for each law"
@@ -57,6 +59,8 @@ func (e *Env) meets(ctx context.Context, need Need) (bool, error) {
 		return limits.MaxValue > 0 && limits.MaxValue <= smallMaxValue, nil
 	case OwnClock:
 		return !limits.Shared, nil
+	case LastingPlace:
+		return limits.Lasting, nil
 	case SharedPlace:
 		return e.sharesPlace(ctx)
 	case Processes:

@@ -99,6 +99,10 @@ func rangeVersion(ctx context.Context, e *Env) error {
 		now := p.put(key, noise(n, 2)).Version
 		_, _, err = part(ctx, p.b, key, old, 5, 10)
 		p.fails("GetRange of an earlier Version", err, backend.ErrChanged)
+		for _, off := range []int64{int64(n) - 1, int64(n), int64(n) + 7} {
+			_, _, err = part(ctx, p.b, key, old, off, 10)
+			p.fails(fmt.Sprintf("GetRange of an earlier Version from byte %d of %d", off, n), err, backend.ErrChanged)
+		}
 		_, _, err = part(ctx, p.b, key, now+"x", 5, 10)
 		p.fails("GetRange of another Version", err, backend.ErrChanged)
 		text, _, err = part(ctx, p.b, key, now, 5, 10)
