@@ -182,3 +182,66 @@ func TestListsInCircles(t *testing.T) {
 		})
 	}
 }
+
+// A list whose first request fails for a moment is asked for again.
+func TestListsAreRetried(t *testing.T) {
+	pages := map[string]string{
+		"s3":    `<?xml version="1.0"?><ListBucketResult><Name>bucket</Name><IsTruncated>false</IsTruncated></ListBucketResult>`,
+		"gcs":   `{"kind":"storage#objects","items":[]}`,
+		"azure": `<?xml version="1.0"?><EnumerationResults ServiceEndpoint="http://h/" ContainerName="bucket"><Blobs/><NextMarker></NextMarker></EnumerationResults>`,
+	}
+	for name, url := range services {
+		t.Run(name, func(t *testing.T) {
+			var n atomic.Int64
+			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("x-ms-version", "2021-12-02")
+				w.Header().Set("Content-Type", map[bool]string{true: "application/json", false: "application/xml"}[name == "gcs"])
+				if n.Add(1) == 1 {
+					w.WriteHeader(503)
+					return
+				}
+				io.WriteString(w, pages[name])
+			}))
+			defer s.Close()
+			b, err := backend.Open(context.Background(), url(s.URL))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer b.Close()
+			for _, err := range b.List(context.Background(), "s", backend.ListOptions{}) {
+				if err != nil {
+					t.Errorf("after one 503 and %d requests: %v", n.Load(), err)
+				}
+			}
+			if n.Load() < 2 {
+				t.Errorf("the server got %d requests, want the list asked for again", n.Load())
+			}
+		})
+	}
+}
+
+// A sweep of unfinished uploads whose list goes in circles ends with an error.
+func TestSweepInCircles(t *testing.T) {
+	var n atomic.Int64
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/xml")
+		if strings.Contains(r.URL.RawQuery, "uploads") {
+			n.Add(1)
+			io.WriteString(w, `<?xml version="1.0"?><ListMultipartUploadsResult><Bucket>bucket</Bucket><IsTruncated>true</IsTruncated><NextKeyMarker>a</NextKeyMarker><NextUploadIdMarker>b</NextUploadIdMarker></ListMultipartUploadsResult>`)
+			return
+		}
+		io.WriteString(w, `<?xml version="1.0"?><ListBucketResult><Name>bucket</Name><IsTruncated>false</IsTruncated></ListBucketResult>`)
+	}))
+	defer s.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute) // a guard against hanging, far above what is needed
+	defer cancel()
+	b, err := backend.Open(ctx, services["s3"](s.URL))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	_, err = backend.Sweep(ctx, b, backend.SweepOptions{})
+	if err == nil || !strings.Contains(err.Error(), "in circles") {
+		t.Errorf("Sweep after %d requests: %v, want it noticed", n.Load(), err)
+	}
+}

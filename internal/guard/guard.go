@@ -30,6 +30,8 @@ const (
 
 var (
 	errTooLong = refuse("the answer has more than %d MiB; is this the service it should be?", MaxAnswer>>20)
+	errCircle  = refuse("the service lists in circles: it told to go on where the list had been already")
+	errEmpty   = refuse("the service listed %d pages in a row that hold nothing", maxEmptyPages)
 	errStalled = errors.New("the connection stood still")
 )
 
@@ -62,16 +64,18 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if stall <= 0 {
 		stall = Stall
 	}
-	if p, ok := r.Context().Value(pagesKey{}).(*Pages); ok {
-		if err := p.Next(0, r.URL.RawQuery); err != nil {
-			return nil, err
-		}
-	}
 	ctx, cancel := context.WithCancelCause(r.Context())
 	resp, err := t.Next.RoundTrip(r.WithContext(ctx))
 	if err != nil {
 		cancel(nil)
 		return nil, err
+	}
+	if p, ok := ctx.Value(pagesKey{}).(*onePage); ok && resp.StatusCode < 300 {
+		if err := p.answered(r.URL.RawQuery); err != nil {
+			resp.Body.Close()
+			cancel(nil)
+			return nil, err
+		}
 	}
 	if resp.Body == nil || resp.Body == http.NoBody {
 		cancel(nil)
@@ -147,15 +151,24 @@ func CheckRedirect(r *http.Request, via []*http.Request) error {
 	switch {
 	case from.Scheme == "https" && to.Scheme != "https":
 		return refuse("the service redirects from https to %s, which is not followed", to.Scheme)
-	case from.Host == to.Host:
-		return nil
-	case !related(from.Hostname(), to.Hostname()):
+	case from.Host != to.Host && !related(from.Hostname(), to.Hostname()):
 		return refuse("the service redirects to another host, which is not followed; correct the endpoint if that is where it is")
 	}
-	for _, name := range secretHeaders {
-		r.Header.Del(name)
+	// Each redirected request begins with the headers of the first one, so that what an earlier hop to
+	// another host removed would be back on a later hop within that host.
+	for _, earlier := range via {
+		if earlier.URL.Host != to.Host {
+			removeSecrets(r.Header)
+			break
+		}
 	}
 	return nil
+}
+
+func removeSecrets(h http.Header) {
+	for _, name := range secretHeaders {
+		h.Del(name)
+	}
 }
 
 // related reports whether two hosts are of one service: one lies in the other's domain, or both in one of
@@ -195,9 +208,8 @@ type short struct{ error }
 func (s short) Error() string { return Quote(s.error.Error()) }
 func (s short) Unwrap() error { return s.error }
 
-// Pages looks after the pages of one list. The zero value is ready.
+// Pages looks after the pages of one list. The zero value is ready. It is for one goroutine.
 type Pages struct {
-	mu    sync.Mutex
 	empty int
 	seen  map[string]bool // tokens since a page held something
 }
@@ -207,26 +219,50 @@ type pagesKey struct{}
 // OnePage returns a context for a call that returns one page of a list, of a client that fetches further ones
 // by itself as long as they hold nothing: a [Transport] ends one that goes in circles.
 func OnePage(ctx context.Context) context.Context {
-	return context.WithValue(ctx, pagesKey{}, &Pages{})
+	return context.WithValue(ctx, pagesKey{}, &onePage{asked: map[string]int{}})
+}
+
+// maxSameAnswers bounds how often one request of a list is answered well and made again all the same: a client
+// repeats it when the body broke off. Answers that are errors do not count, since clients repeat those
+// requests for as long as they see fit.
+const maxSameAnswers = 10
+
+// onePage counts the requests by which a client looks for one page that holds something.
+type onePage struct {
+	mu    sync.Mutex
+	asked map[string]int // successful answers, by query
+	pages int
+}
+
+func (p *onePage) answered(query string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.asked[query]++
+	p.pages++
+	if p.asked[query] > maxSameAnswers {
+		return errCircle
+	}
+	if p.pages > maxEmptyPages {
+		return errEmpty
+	}
+	return nil
 }
 
 // Next is told how many entries a page held and what asks for the following one. The error says that the
 // list does not get on. That entries come in order, and so none twice, is for the caller to check.
 func (p *Pages) Next(entries int, token string) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	if entries > 0 {
 		p.empty, p.seen = 0, nil
 	}
 	if p.seen[token] {
-		return refuse("the service lists in circles: it told to go on where the list had been already")
+		return errCircle
 	}
 	if p.seen == nil {
 		p.seen = map[string]bool{}
 	}
 	p.seen[token] = true
 	if p.empty++; p.empty > maxEmptyPages {
-		return refuse("the service listed %d pages in a row that hold nothing", maxEmptyPages)
+		return errEmpty
 	}
 	return nil
 }

@@ -150,3 +150,29 @@ func TestPages(t *testing.T) {
 		t.Error("empty pages without end are not noticed")
 	}
 }
+
+// Credentials that a redirect to another host lost stay lost on the next hop there.
+func TestCredentialsOfTwoHops(t *testing.T) {
+	got := map[string]string{}
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		got[r.URL.Path] = r.Header.Get("X-Amz-Security-Token") + r.Header.Get("Authorization")
+		if r.URL.Path == "/1" {
+			http.Redirect(w, r, "/2", http.StatusTemporaryRedirect)
+		}
+	}))
+	defer other.Close()
+	first := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, other.URL+"/1", http.StatusTemporaryRedirect)
+	}))
+	defer first.Close()
+	r, _ := http.NewRequest("GET", first.URL, nil)
+	r.Header.Set("X-Amz-Security-Token", "secret")
+	resp, err := (&http.Client{CheckRedirect: guard.CheckRedirect}).Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if len(got) != 2 || got["/1"] != "" || got["/2"] != "" {
+		t.Errorf("another host got %q, want no credentials in either", got)
+	}
+}

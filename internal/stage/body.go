@@ -88,12 +88,17 @@ func (b *body) end() error {
 	return nil
 }
 
-// Seek implements [io.Seeker], for the start alone: it is all that hashing and retrying need.
+// Seek implements [io.Seeker], for the start and the end alone: it is all that hashing, measuring and
+// retrying need.
 func (b *body) Seek(offset int64, whence int) (int64, error) {
-	if offset != 0 || whence != io.SeekStart {
-		return 0, errors.New("only a seek to the start is possible")
+	if offset != 0 || whence == io.SeekCurrent {
+		return 0, errors.New("only a seek to the start or the end is possible")
 	}
 	b.Close()
+	if whence == io.SeekEnd {
+		b.at, b.done = len(b.segments), b.size
+		return b.size, nil
+	}
 	b.at, b.done = 0, 0
 	return 0, nil
 }

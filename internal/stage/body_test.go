@@ -32,6 +32,12 @@ func TestBody(t *testing.T) {
 		}
 	}
 	io.CopyN(io.Discard, b, 6) // in the middle of a file
+	if end, err := b.Seek(0, io.SeekEnd); err != nil || end == 0 {
+		t.Errorf("Seek to the end = %d, %v; want how long it is", end, err)
+	}
+	if n, err := b.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+		t.Errorf("Read at the end = %d, %v; want io.EOF", n, err)
+	}
 	if _, err := b.Seek(0, io.SeekStart); err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +47,7 @@ func TestBody(t *testing.T) {
 	for _, to := range []struct {
 		offset int64
 		whence int
-	}{{1, io.SeekStart}, {0, io.SeekEnd}, {0, io.SeekCurrent}} {
+	}{{1, io.SeekStart}, {1, io.SeekEnd}, {0, io.SeekCurrent}} {
 		if _, err := b.Seek(to.offset, to.whence); err == nil {
 			t.Errorf("Seek(%d, %d): no error", to.offset, to.whence)
 		}

@@ -309,3 +309,23 @@ func TestSavedIsWhatItTook(t *testing.T) {
 		t.Errorf("ran in %v and saved %v", first.Took, again.Took)
 	}
 }
+
+// How far the keeping and the giving back of outputs has come can be shown.
+func TestProgress(t *testing.T) {
+	p := newPlace(t)
+	s := p.shell("head -c 3000000 /dev/zero >o", "o")
+	for _, want := range []string{"keeping", "giving back"} {
+		var last, whole int64
+		got := p.run(s, func(o *stage.Options) {
+			o.Progress = func(doing string, done, size int64) {
+				if doing != want || done > size {
+					t.Errorf("%s %d of %d, want %s", doing, done, size, want)
+				}
+				last, whole = done, size
+			}
+		})
+		if whole != got.Size || last != whole || whole < 3_000_000 {
+			t.Errorf("%s: came to %d of %d; want all of %d", want, last, whole, got.Size)
+		}
+	}
+}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/backend/blob"
+	"github.com/larder-store/larder/internal/guard"
 )
 
 // bucket is a [blob.Bucket] of S3.
@@ -210,6 +211,7 @@ func (b *bucket) Sweep(ctx context.Context, prefix string, opts backend.SweepOpt
 	if prefix != "" {
 		in.Prefix = &prefix
 	}
+	var pages guard.Pages
 	for {
 		out, err := b.client.ListMultipartUploads(ctx, in)
 		if noSuchUpload(err) { // gofakes3's way to say that there are none
@@ -233,6 +235,11 @@ func (b *bucket) Sweep(ctx context.Context, prefix string, opts backend.SweepOpt
 		}
 		if !aws.ToBool(out.IsTruncated) {
 			return report, nil
+		}
+		// Uploads are in no order that could be checked, and what is aborted is gone from the next page: no
+		// honest marker comes twice, whatever the pages hold, so none counts as holding something.
+		if err := pages.Next(0, aws.ToString(out.NextKeyMarker)+"\x00"+aws.ToString(out.NextUploadIdMarker)); err != nil {
+			return report, fmt.Errorf("bucket %q at %s: %w", b.name, b.where(), err)
 		}
 		in.KeyMarker, in.UploadIdMarker = out.NextKeyMarker, out.NextUploadIdMarker
 	}
