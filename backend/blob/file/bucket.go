@@ -212,6 +212,9 @@ func versionOf(path string) (string, error) {
 
 // Delete implements [blob.Bucket].
 func (b *bucket) Delete(ctx context.Context, names []string) error {
+	if err := durable.Present(b.root, b.made, filepath.Join(private, formatFile)); err != nil {
+		return err
+	}
 	errs := make(backend.BatchError, len(names))
 	dirs := map[string]bool{} // synced once, after all
 	for i, name := range names {

@@ -52,6 +52,9 @@ func TestMovedAway(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "was moved away") {
 		t.Errorf("Put = %v, want that the store was moved away", err)
 	}
+	if err := b.Delete(context.Background(), backend.Key{Shelf: "s", Name: "a"}); err == nil || !strings.Contains(err.Error(), "was moved away") {
+		t.Errorf("Delete = %v, want that the store was moved away", err)
+	}
 	if left, _ := os.ReadDir(dir); len(left) > 0 {
 		t.Errorf("the directory in its place has %v", left)
 	}
