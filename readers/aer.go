@@ -149,10 +149,18 @@ func aerLines(prefix []byte) (lines [][]byte, n int) {
 	return lines, n
 }
 
-// isText reports whether an event looks like text. Its time would be nine minutes at least, and
-// its address larger than that of any camera.
+// isText reports whether an event looks like text, be it of two lines, or with one wrong byte. Its time would be
+// nine minutes at least, and its address larger than that of any camera. Events of version 1.0 have so
+// small an address and time that a wrong byte could hide nothing.
 func isText(event []byte) bool {
-	return isPrintable(bytes.Trim(event, "\r\n"))
+	odd := 0
+	for _, c := range event {
+		if (c < ' ' || c > '~') && c != '\t' && c != '\r' && c != '\n' {
+			odd++
+		}
+	}
+	const wide = 8 // bytes of an event since version 2.0
+	return odd == 0 || odd == 1 && len(event) == wide
 }
 
 func isPrintable(line []byte) bool {

@@ -101,6 +101,8 @@ func TestEventsCarryWarnings(t *testing.T) {
 		"events behind an end":        {"#!AER-DAT2.0\n#End Of ASCII Header\r\n" + event(0x23616161, 2), 0, 1},
 		"a line given back":           {"#!AER-DAT2.0\n" + event(0x2341420a, 7) + event(1, 2), readers.OddHeader, 2},
 		"a first event like a line":   {"#!AER-DAT2.0\n" + event(0x23610061, 2), readers.OddHeader, 1},
+		"a header line torn in two":   {"#!AER-DAT2.0\n# do not ed\nt\n# and ", readers.OddHeader, 1},
+		"a header line without its #": {"#!AER-DAT2.0\n\x00 This i", readers.OddHeader, 1},
 		"a header line of other text": {"#!AER-DAT2.0\n# by M\xfcller\n    ", readers.OddHeader, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
