@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // TestSignalsEndWaiting: a command that waits for input that never comes ends when it is told to, and
@@ -55,6 +57,69 @@ func TestSignalsEndWaiting(t *testing.T) {
 			if !ok || exit.ExitCode() != exitFailed || !strings.Contains(words.String(), "larder: interrupted") {
 				t.Errorf("%q after %v: %v, %q; want it interrupted", args, sig, err, words.String())
 			}
+		}
+	}
+}
+
+// TestSecondSignalKills: a command that cannot end at once, for nobody reads what it writes, is killed by the
+// next signal.
+func TestSecondSignalKills(t *testing.T) {
+	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
+		dir := t.TempDir()
+		table := filepath.Join(dir, "table.txt")
+		if err := os.WriteFile(table, []byte(strings.Repeat("1 2\n", 1<<16)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r, w, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		capacity, err := unix.FcntlInt(w.Fd(), unix.F_SETPIPE_SZ, os.Getpagesize())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var words bytes.Buffer
+		cmd := exec.Command("larder", "read", "--csv", "--headerless", table)
+		cmd.Stdout, cmd.Stderr = w, &words
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		w.Close()
+		full := func() bool {
+			n, err := unix.IoctlGetInt(int(r.Fd()), unix.TIOCINQ)
+			return err == nil && n == capacity
+		}
+		for range 10_000 {
+			if full() {
+				break
+			}
+			time.Sleep(time.Millisecond)
+		}
+		if !full() {
+			cmd.Process.Kill()
+			t.Fatalf("larder read did not fill its pipe: %v, %q", cmd.Wait(), words.String())
+		}
+
+		ended := make(chan error, 1)
+		go func() { ended <- cmd.Wait() }()
+		killed := false
+		for tries := 0; !killed && tries < 1000; tries++ {
+			cmd.Process.Signal(sig) // the first one may still be on its way when the second is sent: then they are one
+			select {
+			case err = <-ended:
+			case <-time.After(10 * time.Millisecond):
+				continue
+			}
+			killed = true
+			status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus)
+			if !ok || !status.Signaled() || status.Signal() != sig {
+				t.Errorf("ended with %v, %q; want it killed by %v", err, words.String(), sig)
+			}
+		}
+		if !killed {
+			cmd.Process.Kill()
+			t.Errorf("a thousand times %v did not end it: %v", sig, <-ended)
 		}
 	}
 }
