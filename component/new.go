@@ -28,15 +28,24 @@ func New(typ, version string, params any, inputs ...Component) Component {
 // was built from. Where the type has no name that tells it from every other (a map, a
 // struct without a name, a type declared inside a function, also as a type argument, a type of a command
 // that was run from loose files as in "go run x.go") the component has no type, and making
-// its key fails: use [New] there. In a variable of an interface type Go does not tell a type
-// declared inside a function from others of that name.
+// its key fails: use [New] there. So it is with a v in a variable of an interface type: Go does not tell there
+// whether a type was declared inside a function, and two of those may share a name.
 func Of[V any](v V, version string, inputs ...Component) Component {
 	typ := ""
 	// Only a type argument shows that a type was declared inside a function: as in probe[x.T·1].
-	if local := reflect.TypeFor[probe[V]]().Name(); !strings.Contains(local, inFunction) {
+	local := strings.Contains(reflect.TypeFor[probe[V]]().Name(), inFunction)
+	if !local && !isInterface(reflect.TypeFor[V]()) {
 		typ = typeName(reflect.TypeOf(v))
 	}
 	return &node{typ, version, v, slices.Clone(inputs), true}
+}
+
+// isInterface reports whether t is an interface type, or a pointer to one.
+func isInterface(t reflect.Type) bool {
+	for t.Kind() == reflect.Pointer && t.Name() == "" {
+		t = t.Elem()
+	}
+	return t.Kind() == reflect.Interface
 }
 
 // probe has the name of its type argument in its own.
@@ -89,7 +98,7 @@ func LosesMoment(c Component) (embedded reflect.Type, loses bool) {
 	if v.Kind() != reflect.Struct || !embeds(v.Type()) {
 		return nil, false
 	}
-	return timedWithin(v)
+	return timedWithin(v, embeddedMax)
 }
 
 // embedders remembers which structs embed anything: most components do not.
@@ -109,8 +118,14 @@ func embeds(t reflect.Type) bool {
 
 var timedType = reflect.TypeFor[Timed]()
 
+// embeddedMax is how deep timedWithin looks: deeper than that goes only what embeds itself by pointers.
+const embeddedMax = 64
+
 // timedWithin finds a Timed component among what a struct embeds.
-func timedWithin(v reflect.Value) (reflect.Type, bool) {
+func timedWithin(v reflect.Value, depth int) (reflect.Type, bool) {
+	if depth == 0 {
+		return nil, false
+	}
 	for i := range v.NumField() {
 		if !v.Type().Field(i).Anonymous {
 			continue
@@ -127,7 +142,7 @@ func timedWithin(v reflect.Value) (reflect.Type, bool) {
 			f = f.Elem()
 		}
 		if f.Kind() == reflect.Struct {
-			if t, ok := timedWithin(f); ok {
+			if t, ok := timedWithin(f, depth-1); ok {
 				return t, true
 			}
 		}

@@ -35,30 +35,33 @@ func TestOf(t *testing.T) {
 	in := component.New("in", "1", nil)
 	pointer := &detect{-20}
 	for _, tt := range []struct {
-		v    any
+		c    component.Component
 		want string
 	}{
-		{detect{-20}, here + ".detect"},
-		{pointer, here + ".detect"},
-		{&pointer, here + ".detect"},
-		{window[int]{}, here + ".window[int]"},
-		{window[*detect]{}, here + ".window[*" + here + ".detect]"},
-		{time.Second, "time.Duration"},
-		{(*detect)(nil), here + ".detect"},
-		{nil, ""},
-		{5, ""},
-		{"text", ""},
-		{map[string]any{}, ""},
-		{[]detect{}, ""},
-		{struct{ N int }{}, ""},
-		{func() {}, ""},
+		{component.Of(detect{-20}, "1", in), here + ".detect"},
+		{component.Of(pointer, "1", in), here + ".detect"},
+		{component.Of(&pointer, "1", in), here + ".detect"},
+		{component.Of(window[int]{}, "1", in), here + ".window[int]"},
+		{component.Of(window[*detect]{}, "1", in), here + ".window[*" + here + ".detect]"},
+		{component.Of(window[any]{}, "1", in), here + ".window[interface {}]"},
+		{component.Of(time.Second, "1", in), "time.Duration"},
+		{component.Of((*detect)(nil), "1", in), here + ".detect"},
+		{component.Of(any(nil), "1", in), ""},
+		{component.Of(any(detect{-20}), "1", in), ""}, // it may have been declared inside a function
+		{component.Of(new(error), "1", in), ""},
+		{component.Of(5, "1", in), ""},
+		{component.Of("text", "1", in), ""},
+		{component.Of(map[string]any{}, "1", in), ""},
+		{component.Of([]detect{}, "1", in), ""},
+		{component.Of(struct{ N int }{}, "1", in), ""},
+		{component.Of(func() {}, "1", in), ""},
 	} {
-		c := component.Of(tt.v, "1", in)
-		if c.Type() != tt.want {
-			t.Errorf("Of(%T).Type() = %q, want %q", tt.v, c.Type(), tt.want)
+		v := tt.c.Parameters()
+		if tt.c.Type() != tt.want {
+			t.Errorf("Of(%T).Type() = %q, want %q", v, tt.c.Type(), tt.want)
 		}
-		if c.Version() != "1" || len(c.Inputs()) != 1 || c.Inputs()[0] != in {
-			t.Errorf("Of(%T) = %q, %v", tt.v, c.Version(), c.Inputs())
+		if tt.c.Version() != "1" || len(tt.c.Inputs()) != 1 || tt.c.Inputs()[0] != in {
+			t.Errorf("Of(%T) = %q, %v", v, tt.c.Version(), tt.c.Inputs())
 		}
 	}
 	if got := component.Of(pointer, "1").Parameters(); got != any(pointer) {

@@ -174,6 +174,7 @@ func refusals() []refusal {
 		{"moment that a wrapper loses", wrapper{component.WithAsOf(ok, time.Unix(1, 0))}, "asOf", "which may name a moment", ""},
 		{"moment that a wrapper's wrapper loses", &wrapper{wrapper{component.WithAsOf(ok, time.Unix(1, 0))}}, "asOf", "which may name a moment", ""},
 		{"type declared in a function", local(), "type", "it is empty", ""},
+		{"type of what an interface holds", localInInterface(), "type", "it is empty", ""},
 		{"type argument declared in a function", localArgument(), "type", "it is empty", ""},
 
 		{"component as a parameter", with(stage{1}), x, "give it as an input", ""},
@@ -192,6 +193,22 @@ func refusals() []refusal {
 
 // wrapper logs, say, and embeds what it wraps.
 type wrapper struct{ component.Component }
+
+// selfish embeds itself.
+type selfish struct{ *selfish }
+
+func (selfish) Type() string                  { return "selfish" }
+func (selfish) Version() string               { return "1" }
+func (selfish) Parameters() any               { return nil }
+func (selfish) Inputs() []component.Component { return nil }
+
+func TestEmbedsItself(t *testing.T) {
+	s := &selfish{}
+	s.selfish = s
+	if key, err := (keying.Hash{}).Key(t.Context(), s); err != nil || key == "" {
+		t.Errorf("Key = %q, %v", key, err)
+	}
+}
 
 // flat is a kernel that is a number to a map.
 type flat int
@@ -212,9 +229,15 @@ func local() component.Component {
 	return component.Of(inner{1}, "1")
 }
 
+func localInInterface() component.Component {
+	type inner struct{ N int }
+	var v any = inner{1}
+	return component.Of(v, "1")
+}
+
 func localArgument() component.Component {
 	type inner struct{ N int }
-	return component.Of(any(box[inner]{}), "1")
+	return component.Of(box[inner]{}, "1")
 }
 
 // What is told apart has different keys, and what is the same thing has one.

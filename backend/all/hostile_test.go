@@ -183,6 +183,12 @@ func TestListsInCircles(t *testing.T) {
 	}
 }
 
+// A service that is always busy ends a call with an error.
+func TestBusyForEver(t *testing.T) {
+	t.Parallel()
+	hostile(t, func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }, allFail)
+}
+
 // A list whose first request fails for a moment is asked for again.
 func TestListsAreRetried(t *testing.T) {
 	pages := map[string]string{

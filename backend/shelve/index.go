@@ -230,7 +230,7 @@ func (x *index) Garbage(ctx context.Context, grace time.Duration) iter.Seq2[inde
 	return func(yield func(indexed.Garbage, error) bool) {
 		unnamed, err := x.unnamed(ctx)
 		if err != nil {
-			yield(indexed.Garbage{}, err)
+			yield(indexed.Garbage{}, err) // nothing is garbage then
 			return
 		}
 		before := time.Now().Add(-grace)
@@ -265,7 +265,10 @@ func (x *index) unnamed(ctx context.Context) (map[string]found, error) {
 		}
 		delete(unnamed, e.Name)
 	}
-	return unnamed, nil
+	if len(unnamed) == 0 {
+		return nil, nil
+	}
+	return unnamed, x.place.noneAside() // looked for last: a salvage puts the damaged file aside first
 }
 
 // entries yields all entries of all shelves. One that cannot be decoded is an error: what

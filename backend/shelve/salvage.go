@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -50,6 +51,24 @@ func (b *Backend) salvage(ctx context.Context) (all []backend.Salvaged, err erro
 		}
 	}
 	return all, err
+}
+
+// noneAside makes sure that no damaged file lies beside its successor: a record that was lost in it may name data
+// that no entry names now, and from which it could still be made again.
+func (p *place) noneAside() error {
+	files, err := p.bboltFiles()
+	for _, f := range files {
+		entries, err := os.ReadDir(filepath.Dir(f.path))
+		if err != nil {
+			return err
+		}
+		for _, e := range entries {
+			if strings.HasPrefix(e.Name(), filepath.Base(f.path)+damaged) {
+				return fmt.Errorf("%w: no data was removed, for %s may name it: remove that file if what it lost need not be saved", backend.ErrCorrupt, filepath.Join(filepath.Dir(f.path), e.Name()))
+			}
+		}
+	}
+	return err
 }
 
 // saved is a record that can be read.

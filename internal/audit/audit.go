@@ -165,11 +165,11 @@ func (a *auditor) entry(ctx context.Context, listed backend.Info) error {
 	}
 	f := Finding{Key: listed.Key, Err: err}
 	if errors.Is(err, backend.ErrCorrupt) && a.Repair {
-		saved, err := a.quarantine(ctx, listed.Key, info.Version)
+		saved, removed, err := a.quarantine(ctx, listed.Key, info.Version, description)
 		if err != nil {
 			return fmt.Errorf("repair %q: %w", listed.Key, err)
 		}
-		f.Moved, f.Gone = saved, !saved
+		f.Moved, f.Gone = removed && saved, removed && !saved
 	}
 
 	a.mu.Lock()

@@ -273,6 +273,33 @@ func TestRepairSparesWhatWasHealed(t *testing.T) {
 	}
 }
 
+// late is a backend whose entry cannot be opened until somebody stores it anew, right after it was looked at.
+type late struct {
+	backend.Backend
+	key  backend.Key
+	gets atomic.Int32
+}
+
+func (l *late) Get(ctx context.Context, key backend.Key) (io.ReadCloser, backend.Info, error) {
+	if key == l.key && l.gets.Add(1) <= 2 {
+		return nil, backend.Info{}, backend.Wrap("get", "test", key, backend.ErrCorrupt)
+	}
+	return l.Backend.Get(ctx, key)
+}
+
+func TestRepairSparesWhatCouldNotBeOpened(t *testing.T) {
+	key := backend.Key{Shelf: backend.ShelfCache, Name: "k/v"}
+	b := &late{Backend: mem.New(nil), key: key}
+	put(t, b.Backend, key, "healed", nil)
+	_, found := run(t, b, audit.Options{Read: 1, Repair: true})
+	if len(found) != 1 || found[0].Moved || found[0].Gone {
+		t.Errorf("%+v, want it found and left", found)
+	}
+	if _, err := b.Backend.Stat(ctx, key); err != nil {
+		t.Errorf("the healed value is gone: %v", err)
+	}
+}
+
 func TestCancelledAudit(t *testing.T) {
 	b := mem.New(nil)
 	sound(t, b)

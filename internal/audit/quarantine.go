@@ -15,21 +15,27 @@ import (
 
 // quarantine saves what can be read of an entry, and then removes it; unless somebody
 // stored another value meanwhile.
-func (a *auditor) quarantine(ctx context.Context, key backend.Key, version string) (saved bool, err error) {
+func (a *auditor) quarantine(ctx context.Context, key backend.Key, version string, description bool) (saved, removed bool, err error) {
 	saved, err = a.save(ctx, key)
 	if err != nil {
-		return saved, err
+		return saved, false, err
 	}
 	info, err := a.b.Stat(ctx, key)
+	if err == nil && version == "" { // it could not even be opened: only reading tells whether this is another one
+		if _, err = a.read(ctx, key, description); err == nil || errors.Is(err, backend.ErrNewer) {
+			return saved, false, nil
+		}
+	}
 	switch {
 	case errors.Is(err, backend.ErrNotFound):
-		return saved, nil
+		return saved, saved, nil
 	case err != nil && !errors.Is(err, backend.ErrCorrupt):
-		return saved, err
-	case err == nil && version != "" && info.Version != version:
-		return true, nil // healed
+		return saved, false, err
+	case err == nil && info.Version != version: // healed
+		return saved, false, nil
 	}
-	return saved, a.b.Delete(ctx, key)
+	err = a.b.Delete(ctx, key)
+	return saved, err == nil, err
 }
 
 // save copies the bytes of a corrupt entry, as far as there are any, to the quarantine.

@@ -154,7 +154,7 @@ func lasts(ctx context.Context, cfg law.Config) (bool, error) {
 func asChild(ctx context.Context) (code int, ok bool) {
 	ok, err := law.Child(ctx, openBackend)
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "larder:", err)
+		fmt.Fprintln(&cleaned{w: os.Stderr}, "larder:", err)
 		return exitFailed, ok
 	}
 	return exitDone, ok

@@ -83,12 +83,17 @@ func open(ctx context.Context, name string, opts *Options) (*blob.Backend, error
 	if err != nil {
 		return nil, err
 	}
+	client.SetRetry(storage.WithMaxAttempts(attempts))
 	b, err := openWith(ctx, &bucket{client: client, connections: connections, name: name, opts: o})
 	if err != nil {
 		client.Close()
 	}
 	return b, err
 }
+
+// attempts is how often a request is made at most, within 15 seconds or so of waiting; the client's default is
+// for ever.
+const attempts = 5
 
 // readsObject reports whether a request reads an object: by XML, or as media by JSON.
 func readsObject(r *http.Request) bool {
