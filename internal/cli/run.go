@@ -289,6 +289,9 @@ func (a *app) tellRun(f *runFlags, s *stage.Stage, o stage.Outcome) error {
 		return nil
 	}
 	name := s.Title()
+	if o.Unread != "" && o.Unread != o.NotKept {
+		a.warn("%s: ran, for the store could not be read: %s", name, o.Unread)
+	}
 	switch {
 	case o.Hit:
 		a.note("%s: given back from %s, saved %s", name, short(o.ID), duration(o.Took))

@@ -42,6 +42,7 @@ type Outcome struct {
 	Took    time.Duration // by the command, now or when it was kept
 	Size    int64         // of what is kept, in bytes
 	NotKept string        // why a run was not kept; empty if it was
+	Unread  string        // why the store could not be asked for what is kept; empty if it could
 	Late    bool          // another run of the stage was kept while this one ran, and stays
 	Checked bool          // compared with a kept run
 	Differs []string      // in what
@@ -225,7 +226,7 @@ func (r *runner) failed(err error) error {
 	if r.FailOnStore {
 		return err
 	}
-	r.storeErr = err
+	r.storeErr, r.outcome.Unread = err, err.Error()
 	return nil
 }
 
