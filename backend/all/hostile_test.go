@@ -117,6 +117,41 @@ func TestAnswersWithoutEnd(t *testing.T) {
 	}
 }
 
+// An answer that never begins is not waited for either.
+func TestSilence(t *testing.T) {
+	t.Parallel()
+	hostile(t, func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body) // so that the server sees that the client leaves
+		<-r.Context().Done()
+	}, allFail)
+}
+
+func TestSilenceAfterWrites(t *testing.T) {
+	t.Parallel()
+	for name, url := range services {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				io.Copy(io.Discard, r.Body)
+				<-r.Context().Done()
+			}))
+			defer s.Close()
+			defer s.CloseClientConnections()
+			ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute) // a guard against hanging, far above what is needed
+			defer cancel()
+			b, err := backend.Open(ctx, url(s.URL))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer b.Close()
+			_, err = b.Put(ctx, backend.Key{Shelf: "s", Name: "n"}, strings.NewReader("text"), backend.PutOptions{Size: 4})
+			if err == nil || ctx.Err() != nil {
+				t.Errorf("Put to a service that is silent: %v, want it ended", err)
+			}
+		})
+	}
+}
+
 // A body that stands still ends with an error, whatever it is of.
 func TestBodiesThatStandStill(t *testing.T) {
 	t.Parallel()

@@ -94,14 +94,11 @@ func (p *Pages) page(ctx context.Context, token []byte, size int, query *cloud.L
 	return page, next, nil
 }
 
-// silence is how long a service may think before it answers.
-const silence = 5 * time.Minute
-
 // Connections are as many as a program of 64 goroutines needs to find one free.
-func Connections() *http.Transport {
+func Connections(stall time.Duration) *http.Transport {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.MaxIdleConns, t.MaxIdleConnsPerHost = 0, 256
-	t.ResponseHeaderTimeout = silence
+	t.ResponseHeaderTimeout = guard.Silence(stall)
 	return t
 }
 

@@ -19,8 +19,11 @@ const (
 	// MaxAnswer bounds what is read of an answer that is not an object: an error, or a page of a list.
 	// The largest honest one, 5,000 names of 1,024 bytes each escaped as XML, has about 7 MB.
 	MaxAnswer = 8 << 20
-	// Stall is for how long a body may deliver nothing, unless the URL says otherwise.
+	// Stall is for how long a service may deliver nothing of what it was asked for, unless the URL says otherwise.
 	Stall = time.Minute
+	// patience is how many times as long it may think about a write: completing an upload of thousands of
+	// parts takes minutes.
+	patience = 5
 	// maxRedirects is what browsers and net/http allow.
 	maxRedirects = 10
 	// maxEmptyPages bounds how many pages of a list in a row may hold nothing. Services skip what was
@@ -32,8 +35,15 @@ var (
 	errTooLong = refuse("the answer has more than %d MiB; is this the service it should be?", MaxAnswer>>20)
 	errCircle  = refuse("the service lists in circles: it told to go on where the list had been already")
 	errEmpty   = refuse("the service listed %d pages in a row that hold nothing", maxEmptyPages)
-	errStalled = errors.New("the connection stood still")
+	errStalled = stalled{}
 )
+
+// stalled is a time-out to those who decide whether to try again.
+type stalled struct{}
+
+func (stalled) Error() string   { return "the connection stood still" }
+func (stalled) Timeout() bool   { return true }
+func (stalled) Temporary() bool { return true }
 
 // refusal is an error of something that this package refuses: asking again would change nothing.
 type refusal struct{ text string }
@@ -51,22 +61,27 @@ func Refused(err error) bool {
 	return errors.As(err, &r)
 }
 
-// A Transport bounds the bodies of answers.
+// A Transport bounds how long answers are waited for, and their bodies.
 type Transport struct {
 	Next   http.RoundTripper
-	Stall  time.Duration              // how long a body may deliver nothing; 0 is [Stall]
+	Stall  time.Duration              // how long an answer to a read, or a body, may deliver nothing; 0 is [Stall]
 	Object func(r *http.Request) bool // whether the request reads an object, whose length the caller bounds
 }
 
 // RoundTrip implements [http.RoundTripper].
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
-	stall := t.Stall
-	if stall <= 0 {
-		stall = Stall
-	}
+	stall := orDefault(t.Stall)
 	ctx, cancel := context.WithCancelCause(r.Context())
+	timer := time.AfterFunc(stall, func() { cancel(errStalled) })
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		timer.Stop() // sending takes what it takes; Silence bounds what follows
+	}
 	resp, err := t.Next.RoundTrip(r.WithContext(ctx))
+	timer.Stop()
 	if err != nil {
+		if context.Cause(ctx) == errStalled {
+			err = fmt.Errorf("%w for %v", errStalled, stall)
+		}
 		cancel(nil)
 		return nil, err
 	}
@@ -81,15 +96,23 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		cancel(nil)
 		return resp, nil
 	}
-	b := &body{ReadCloser: resp.Body, stall: stall, cancel: cancel, left: -1}
+	b := &body{ReadCloser: resp.Body, stall: stall, cancel: cancel, left: -1, timer: timer}
 	if resp.StatusCode >= 300 || !t.Object(r) {
 		b.left = MaxAnswer
 	}
-	b.timer = time.AfterFunc(stall, func() { cancel(errStalled) })
-	b.timer.Stop()
 	b.stalled = func() bool { return context.Cause(ctx) == errStalled }
 	resp.Body = b
 	return resp, nil
+}
+
+// Silence returns how long a service may think before it answers a write, for [http.Transport.ResponseHeaderTimeout].
+func Silence(stall time.Duration) time.Duration { return patience * orDefault(stall) }
+
+func orDefault(stall time.Duration) time.Duration {
+	if stall <= 0 {
+		return Stall
+	}
+	return stall
 }
 
 // CloseIdleConnections is what [http.Client.CloseIdleConnections] looks for.

@@ -42,7 +42,7 @@ type Options struct {
 	Anonymous   bool   // sign nothing: for public containers
 	Concurrency int    // how many requests one call makes at a time; the default is 4
 
-	Stall time.Duration // for how long the body of an answer may deliver nothing; the default is a minute
+	Stall time.Duration // for how long a read may deliver nothing, an answer to a write five times as long; the default is a minute
 }
 
 // Open opens a container. What is wrong with it the first call tells.
@@ -62,7 +62,7 @@ func open(ctx context.Context, name string, opts *Options) (*blob.Backend, error
 	if o.Account == "" {
 		o.Account = os.Getenv("AZURE_STORAGE_ACCOUNT")
 	}
-	bounded := &guard.Transport{Next: gocloud.Connections(), Stall: o.Stall, Object: readsObject}
+	bounded := &guard.Transport{Next: gocloud.Connections(o.Stall), Stall: o.Stall, Object: readsObject}
 	transport := &http.Client{Transport: bounded, CheckRedirect: guard.CheckRedirect}
 	client, err := newClient(name, o, &container.ClientOptions{ClientOptions: azcore.ClientOptions{
 		Transport: transport, PerCallPolicies: []policy.Policy{policyFunc(watch), policyFunc(known)},

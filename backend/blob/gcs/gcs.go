@@ -41,7 +41,7 @@ type Options struct {
 	UserProject  string // is billed, for buckets whose requester pays
 	Concurrency  int    // how many requests one call makes at a time; the default is 4
 
-	Stall time.Duration // for how long the body of an answer may deliver nothing; the default is a minute
+	Stall time.Duration // for how long a read may deliver nothing, an answer to a write five times as long; the default is a minute
 }
 
 // Open opens a bucket. What is wrong with it the first call tells.
@@ -62,7 +62,7 @@ func open(ctx context.Context, name string, opts *Options) (*blob.Backend, error
 	if o.Anonymous || os.Getenv("STORAGE_EMULATOR_HOST") != "" {
 		auth = []option.ClientOption{option.WithoutAuthentication()}
 	}
-	connections := gocloud.Connections()
+	connections := gocloud.Connections(o.Stall)
 	bounded := &guard.Transport{Next: connections, Stall: o.Stall, Object: readsObject}
 	signed, err := transport.NewTransport(context.WithoutCancel(ctx), bounded, auth...)
 	if err != nil {

@@ -30,9 +30,6 @@ const (
 	idleConnections = 256
 	// bufferSize of a connection: with Go's 4 KiB a large body costs 16 times the system calls.
 	bufferSize = 64 << 10
-	// silence is how long a service may think before it answers: completing an upload of
-	// thousands of parts takes it minutes.
-	silence = 5 * time.Minute
 	// attempts and the pauses between them, 50 ms and then twice the last, bear with a
 	// service for some three to six seconds.
 	attempts   = 7
@@ -88,7 +85,7 @@ func connections(client aws.HTTPClient, stall time.Duration) *http.Client {
 	t.MaxIdleConns = 0
 	t.MaxIdleConnsPerHost = idleConnections
 	t.ReadBufferSize, t.WriteBufferSize = bufferSize, bufferSize
-	t.ResponseHeaderTimeout = silence
+	t.ResponseHeaderTimeout = guard.Silence(stall)
 	bounded := &guard.Transport{Next: t, Stall: stall, Object: readsObject}
 	return &http.Client{Transport: bounded, CheckRedirect: func(r *http.Request, via []*http.Request) error {
 		switch r.Response.StatusCode {

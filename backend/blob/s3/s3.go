@@ -61,8 +61,8 @@ type Options struct {
 	// Concurrency is how many requests one call makes at a time; the default is 4.
 	Concurrency int
 
-	// Stall is for how long the body of an answer may deliver nothing before the request fails; the
-	// default is a minute.
+	// Stall is for how long a read may deliver nothing before the request fails, and an answer to
+	// a write five times as long; the default is a minute.
 	Stall time.Duration
 
 	// Unconditional declares that the service has no conditional writes that can be relied
