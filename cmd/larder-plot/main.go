@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/larder-store/larder/internal/terminal"
 	"github.com/larder-store/larder/readers"
 	"github.com/larder-store/larder/readers/plot"
 )
@@ -26,6 +27,7 @@ func main() {
 var sweepsBy = map[string]plot.Sweeps{"overlay": plot.Overlaid, "mean": plot.Averaged, "stack": plot.Stacked}
 
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	stderr = terminal.NewWriter(stderr) // names and contents of files are quoted there
 	flags := flag.NewFlagSet("larder-plot", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.Usage = func() {

@@ -37,6 +37,7 @@ func TestRun(t *testing.T) {
 		{[]string{"-sweeps", "x", path}, 2, "", "overlay, mean or stack"},
 		{[]string{"-delimiter", "tab", path}, 2, "", "one byte"},
 		{[]string{"-sweep", "-1", path}, 2, "", "larder-plot [flags] file"},
+		{[]string{"absent\x1b[2J.dat"}, 1, "", `absent\x1b[2J.dat`},
 		{nil, 2, "", "larder-plot [flags] file"},
 	} {
 		var out, words bytes.Buffer

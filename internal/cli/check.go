@@ -157,7 +157,7 @@ func (a *app) tellSalvaged(f *checkFlags, s backend.Salvaged) error {
 	}
 	did := "nothing of it could be saved, and it stays as it is; put a backup in its place, or move it away"
 	if s.Aside != "" {
-		did = fmt.Sprintf("%s saved, %d lost; the damaged file is kept as %s", count(s.Saved, "record"), s.Lost, s.Aside)
+		did = fmt.Sprintf("%s saved, %d damaged, and those of unreadable pages lost; the damaged file is kept as %s", count(s.Saved, "record"), s.Lost, s.Aside)
 	}
 	_, err := fmt.Fprintf(a.out(), "%s is damaged: %s\n", s.Part, did)
 	for _, fault := range faults {

@@ -10,6 +10,7 @@ import (
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/catalog"
 	"github.com/larder-store/larder/component"
+	"github.com/larder-store/larder/internal/terminal"
 )
 
 const (
@@ -47,7 +48,7 @@ func (a *app) complete(ctx context.Context, begun string, words func(e catalog.E
 			return
 		}
 		seen[word] = true
-		found = append(found, cobra.CompletionWithDesc(clean(word), clean(cutText(what))))
+		found = append(found, cobra.CompletionWithDesc(terminal.Clean(word), terminal.Clean(cutText(what))))
 	}
 	a.quiet = true
 	if ctx == nil {

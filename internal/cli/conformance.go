@@ -13,6 +13,7 @@ import (
 	"github.com/larder-store/larder"
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/conformance/law"
+	"github.com/larder-store/larder/internal/terminal"
 )
 
 type conformanceFlags struct{ quick, full, soak, json bool }
@@ -154,7 +155,7 @@ func lasts(ctx context.Context, cfg law.Config) (bool, error) {
 func asChild(ctx context.Context) (code int, ok bool) {
 	ok, err := law.Child(ctx, openBackend)
 	if err != nil {
-		fmt.Fprintln(&cleaned{w: os.Stderr}, "larder:", err)
+		fmt.Fprintln(terminal.NewWriter(os.Stderr), "larder:", err)
 		return exitFailed, ok
 	}
 	return exitDone, ok

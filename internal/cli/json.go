@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/larder-store/larder/catalog"
+	"github.com/larder-store/larder/internal/terminal"
 )
 
 // parseParams reads key=value texts. A value that is JSON is what it says, else it is text.
@@ -53,7 +54,7 @@ func writeJSON(w io.Writer, v any) error {
 	if err := enc.Encode(v); err != nil {
 		return err
 	}
-	line := escapeJSON(bytes.TrimSuffix(b.Bytes(), []byte("\n")))
+	line := terminal.EscapeJSON(bytes.TrimSuffix(b.Bytes(), []byte("\n")))
 	_, err := w.Write(append(line, '\n'))
 	return err
 }

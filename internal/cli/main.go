@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/internal/terminal"
 )
 
 // The exit codes, as the help lists them.
@@ -36,8 +37,8 @@ func Main() {
 		os.Exit(code)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop)          // a second signal kills
-	log.SetOutput(&cleaned{w: os.Stderr}) // some SDKs say things by it
+	context.AfterFunc(ctx, stop)                 // a second signal kills
+	log.SetOutput(terminal.NewWriter(os.Stderr)) // some SDKs say things by it
 	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 	"time"
+
+	"github.com/larder-store/larder/internal/terminal"
 )
 
 // progress tells how far long work has come, on one line of a terminal. Where standard error is no
@@ -39,7 +41,7 @@ func (p *progress) tell(text func() string) {
 		return
 	}
 	p.last, p.shown = time.Now(), true
-	fmt.Fprintf(p.a.stderr, "\r\x1b[K%s", clean(text()))
+	fmt.Fprintf(p.a.stderr, "\r\x1b[K%s", terminal.Clean(text()))
 }
 
 // end removes the line.

@@ -3,10 +3,13 @@ package cli
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/larder-store/larder/internal/terminal"
 )
 
 // shortID is how much of a key is shown: enough to tell millions apart.
@@ -121,7 +124,7 @@ func jsonText(v any) string {
 
 // printable returns a text that leaves a terminal and a table as they are.
 func printable(s string) string {
-	if strings.ContainsFunc(s, func(r rune) bool { return r == '\n' || r == '\t' || disturbs(r) }) {
+	if strings.ContainsFunc(s, func(r rune) bool { return r == '\n' || r == '\t' || terminal.Disturbs(r) }) {
 		return fmt.Sprintf("%q", s)
 	}
 	return s
@@ -143,3 +146,9 @@ func cutText(s string) string {
 	}
 	return s
 }
+
+// out is standard output for text.
+func (a *app) out() io.Writer { return terminal.NewWriter(a.stdout) }
+
+// words is standard error for text.
+func (a *app) words() io.Writer { return terminal.NewWriter(a.stderr) }

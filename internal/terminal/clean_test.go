@@ -1,11 +1,11 @@
-package cli
+package terminal_test
 
 import (
 	"bytes"
-	"encoding/json"
 	"strings"
 	"testing"
-	"unicode/utf8"
+
+	"github.com/larder-store/larder/internal/terminal"
 )
 
 func TestClean(t *testing.T) {
@@ -23,8 +23,8 @@ func TestClean(t *testing.T) {
 		"\x00\x7f":              `\x00\x7f`,
 	} {
 		want = strings.Replace(want, `\r`, `\x0d`, 1)
-		if got := clean(text); got != want {
-			t.Errorf("clean(%q) = %q, want %q", text, got, want)
+		if got := terminal.Clean(text); got != want {
+			t.Errorf("Clean(%q) = %q, want %q", text, got, want)
 		}
 	}
 }
@@ -34,7 +34,7 @@ func TestCleanedPieces(t *testing.T) {
 	const text = "µm → 日本 \u202e\x1b[m 𝛼 \n"
 	for size := 1; size < len(text); size++ {
 		var b bytes.Buffer
-		w := &cleaned{w: &b}
+		w := terminal.NewWriter(&b)
 		for rest := []byte(text); len(rest) > 0; {
 			n := min(size, len(rest))
 			if m, err := w.Write(rest[:n]); m != n || err != nil {
@@ -42,24 +42,8 @@ func TestCleanedPieces(t *testing.T) {
 			}
 			rest = rest[n:]
 		}
-		if b.String() != clean(text) {
-			t.Errorf("in pieces of %d bytes: %q, want %q", size, b.String(), clean(text))
+		if b.String() != terminal.Clean(text) {
+			t.Errorf("in pieces of %d bytes: %q, want %q", size, b.String(), terminal.Clean(text))
 		}
-	}
-}
-
-func TestJSONIsPlain(t *testing.T) {
-	in := map[string]string{"a\u009b": "\x1b\u202e\u2028\x7f\xff\n"}
-	var b bytes.Buffer
-	if err := writeJSON(&b, in); err != nil {
-		t.Fatal(err)
-	}
-	line := strings.TrimSuffix(b.String(), "\n")
-	if !utf8.ValidString(line) || strings.ContainsFunc(line, func(r rune) bool { return disturbs(r) || r == '\n' }) {
-		t.Errorf("writeJSON wrote %q, want no controls", line)
-	}
-	var back map[string]string
-	if err := json.Unmarshal(b.Bytes(), &back); err != nil || back["a\u009b"] != "\x1b\u202e\u2028\x7f\ufffd\n" {
-		t.Errorf("it is read back as %q, %v", back, err)
 	}
 }

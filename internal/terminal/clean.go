@@ -1,4 +1,5 @@
-package cli
+// Package terminal makes text fit to be shown to a person, whoever wrote it.
+package terminal
 
 import (
 	"fmt"
@@ -15,11 +16,8 @@ type cleaned struct {
 	rest []byte // the beginning of a character whose end is to come
 }
 
-// out is standard output for text.
-func (a *app) out() io.Writer { return &cleaned{w: a.stdout} }
-
-// words is standard error for text.
-func (a *app) words() io.Writer { return &cleaned{w: a.stderr} }
+// NewWriter returns a writer to w for text. It is for one goroutine at a time.
+func NewWriter(w io.Writer) io.Writer { return &cleaned{w: w} }
 
 // Write implements [io.Writer].
 func (c *cleaned) Write(p []byte) (int, error) {
@@ -34,15 +32,15 @@ func (c *cleaned) Write(p []byte) (int, error) {
 		}
 	}
 	c.rest = append([]byte(nil), text[whole:]...)
-	if _, err := io.WriteString(c.w, clean(string(text[:whole]))); err != nil {
+	if _, err := io.WriteString(c.w, Clean(string(text[:whole]))); err != nil {
 		return 0, err
 	}
 	return len(p), nil
 }
 
-// clean returns a text with all but its lines and tabs made visible.
-func clean(s string) string {
-	if !strings.ContainsFunc(s, func(r rune) bool { return disturbs(r) || r == utf8.RuneError }) {
+// Clean returns a text with all but its lines and tabs made visible.
+func Clean(s string) string {
+	if !strings.ContainsFunc(s, func(r rune) bool { return Disturbs(r) || r == utf8.RuneError }) {
 		return s
 	}
 	var b strings.Builder
@@ -50,9 +48,9 @@ func clean(s string) string {
 		switch {
 		case r == utf8.RuneError && !strings.HasPrefix(s[i:], string(utf8.RuneError)):
 			fmt.Fprintf(&b, `\x%02x`, s[i])
-		case r > 0xff && disturbs(r):
+		case r > 0xff && Disturbs(r):
 			fmt.Fprintf(&b, `\u%04x`, r)
-		case disturbs(r):
+		case Disturbs(r):
 			fmt.Fprintf(&b, `\x%02x`, r)
 		default:
 			b.WriteRune(r)
@@ -61,10 +59,10 @@ func clean(s string) string {
 	return b.String()
 }
 
-// disturbs reports whether a character does something to a terminal, or to the order of those about it: the
+// Disturbs reports whether a character does something to a terminal, or to the order of those about it: the
 // controls of C0 (but for a new line and a tab) and C1, the marks of bidirectional text, separators
 // of lines and paragraphs.
-func disturbs(r rune) bool {
+func Disturbs(r rune) bool {
 	switch {
 	case r == '\n' || r == '\t':
 		return false
@@ -76,14 +74,14 @@ func disturbs(r rune) bool {
 	return r == 0x2028 || r == 0x2029
 }
 
-// escapeJSON makes what disturbs a terminal escapes of JSON; encoding/json leaves some of it as it is.
-func escapeJSON(text []byte) []byte {
-	if !strings.ContainsFunc(string(text), disturbs) {
+// EscapeJSON makes what disturbs a terminal escapes of JSON; encoding/json leaves some of it as it is.
+func EscapeJSON(text []byte) []byte {
+	if !strings.ContainsFunc(string(text), Disturbs) {
 		return text
 	}
 	var b []byte
 	for _, r := range string(text) {
-		if disturbs(r) {
+		if Disturbs(r) {
 			b = fmt.Appendf(b, `\u%04x`, r)
 			continue
 		}
