@@ -137,8 +137,13 @@ func randomGraph(rng *rand.Rand) json.RawMessage {
 		}
 		nodes = append(nodes, node)
 	}
-	if rng.IntN(20) == 0 { // in the last one: the others need not be inputs of anything
-		nodes[len(nodes)-1].(map[string]any)["version"] = map[string]any{"utf8": "61c3"}
+	// What is refused goes into the last one: the others need not be inputs of anything, and keys.py reads them all.
+	last := nodes[len(nodes)-1].(map[string]any)
+	switch rng.IntN(30) {
+	case 0:
+		last["version"] = map[string]any{"utf8": "61c3"}
+	case 1:
+		last["parameters"] = map[string]any{"int": new(big.Int).Lsh(big.NewInt(1), 4096).String()}
 	}
 	text, err := json.Marshal(nodes)
 	if err != nil {
@@ -180,7 +185,7 @@ func randomNumber(rng *rand.Rand) any {
 	case 1:
 		return map[string]any{"int": fmt.Sprint(-rng.Int64() >> rng.IntN(64))}
 	case 2:
-		n := new(big.Int).Lsh(big.NewInt(1+rng.Int64N(1000)), uint(rng.IntN(4090)))
+		n := new(big.Int).Lsh(big.NewInt(1+rng.Int64N(1000)), uint(rng.IntN(4087))) // of 4,096 bits at most
 		if rng.IntN(2) == 0 {
 			n.Neg(n)
 		}
