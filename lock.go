@@ -54,14 +54,20 @@ func (s *Store) TryLock(ctx context.Context, name string) (*Lock, error) {
 
 // Lock is TryLock that waits for the holder until ctx ends.
 func (s *Store) Lock(ctx context.Context, name string) (*Lock, error) {
+	var held error // what the last answer said of the holder
 	for pause := firstPause; ; pause = min(pause*3/2, lastPause) {
 		l, err := s.TryLock(ctx, name)
-		if !errors.Is(err, ErrLocked) {
+		switch {
+		case errors.Is(err, ErrLocked):
+			held = err
+		case err != nil && ctx.Err() != nil: // the end of ctx may cut a question off, too
+			return nil, errors.Join(err, held)
+		default:
 			return l, err
 		}
 		select {
 		case <-ctx.Done():
-			return nil, errors.Join(context.Cause(ctx), err)
+			return nil, errors.Join(context.Cause(ctx), held)
 		case <-time.After(pause/2 + rand.N(pause)): // jitter keeps a fleet from asking in step
 		}
 	}
