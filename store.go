@@ -94,7 +94,7 @@ type Store struct {
 	flights   flights
 	described recent // components whose description is known to be stored
 	corrupt   recent // keys that were found corrupt, to be healed by the next Put
-	unheard   recent // keys that were asked for and not answered; their next lease is done without
+	unreachable   recent // keys that were asked for and not answered; their next lease is done without
 	counters  counters
 }
 

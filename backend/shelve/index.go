@@ -15,6 +15,7 @@ import (
 
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/internal/indexed"
+	"github.com/larder-store/larder/internal/turnstile"
 )
 
 // index is the bbolt files of a place as [indexed.Index].
@@ -22,7 +23,7 @@ type index struct {
 	place    *place
 	data     *dir
 	calls    *calls // a page is a call, but what is done between two pages is none
-	patience patience
+	wait     turnstile.WaitPolicy
 	readOnly bool
 }
 
@@ -32,7 +33,7 @@ var errReadOnly = fmt.Errorf("%w: the store was opened read-only", errors.ErrUns
 // Lookup implements [indexed.Index].
 func (x *index) Lookup(ctx context.Context, key backend.Key, bodies bool) (e indexed.Entry, err error) {
 	f := x.place.file(key.Shelf)
-	s, err := f.enter(ctx, x.patience, false)
+	s, err := f.enter(ctx, x.wait, false)
 	if err != nil {
 		return e, absentIsNotFound(err)
 	}
@@ -102,7 +103,7 @@ func (x *index) Page(ctx context.Context, shelf string, opts backend.ListOptions
 	}
 	defer x.calls.end()
 	f := x.place.file(shelf)
-	s, err := f.enter(ctx, x.patience, false)
+	s, err := f.enter(ctx, x.wait, false)
 	if errors.Is(err, fs.ErrNotExist) {
 		return p, nil
 	}
@@ -156,7 +157,7 @@ func (x *index) Claim(ctx context.Context, n int) ([]string, error) {
 	if x.readOnly {
 		return nil, errReadOnly
 	}
-	return x.place.claimNames(ctx, x.patience, n)
+	return x.place.claimNames(ctx, x.wait, n)
 }
 
 // Abandon implements [indexed.Index].
@@ -177,7 +178,7 @@ func (x *index) Commit(ctx context.Context, changes []indexed.Change) []indexed.
 			continue
 		}
 		settled := func() { x.place.settle(part.names) }
-		for n, o := range part.file.commit(ctx, x.patience, part.changes, settled) {
+		for n, o := range part.file.commit(ctx, x.wait, part.changes, settled) {
 			outcomes[part.at[n]] = o
 		}
 	}
@@ -254,11 +255,11 @@ func (x *index) unnamed(ctx context.Context) (map[string]found, error) {
 	if len(unnamed) == 0 {
 		return nil, nil
 	}
-	barrier, err := x.place.data.enter(ctx, x.patience, false)
+	barrier, err := x.place.data.Enter(ctx, x.wait, false)
 	if err != nil {
 		return nil, err
 	}
-	barrier.leave()
+	barrier.Leave()
 	for e, err := range x.entries(ctx) {
 		if err != nil {
 			return nil, fmt.Errorf("nothing was removed: %w", err)

@@ -49,7 +49,7 @@ func (b *Backend) sweepRewrites(ctx context.Context) error {
 		if _, err := os.Stat(f.path + rewritten); err != nil {
 			continue
 		}
-		err := f.do(ctx, b.index.patience, func(context.Context) error { return removeIfThere(f.path + rewritten) })
+		err := f.do(ctx, b.index.wait, func(context.Context) error { return removeIfThere(f.path + rewritten) })
 		if err != nil {
 			return err
 		}

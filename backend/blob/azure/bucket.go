@@ -33,7 +33,7 @@ type bucket struct {
 // Limits implements [blob.Bucket].
 func (b *bucket) Limits() backend.Limits {
 	return backend.Limits{
-		AtomicIfAbsent: true, AtomicIfMatch: true, Durable: true, Lasting: true, Shared: true, DearRequests: true,
+		AtomicIfAbsent: true, AtomicIfMatch: true, Durable: true, Lasting: true, Shared: true, CostlyRequests: true,
 		MaxValue: maxBlocks * maxBlock,
 	}
 }

@@ -34,7 +34,7 @@ type disk struct {
 
 func newBucket(root string, o Options) *bucket {
 	made, _ := os.Stat(root) // prepare has seen to it
-	return &bucket{root: root, made: made, locks: newLocks(filepath.Join(root, private, lockDir), o.Timeout), disk: disk{(*os.File).Sync, syncDir}}
+	return &bucket{root: root, made: made, locks: newLocks(filepath.Join(root, private, lockDir), o.Timeout), disk: disk{(*os.File).Sync, durable.SyncDir}}
 }
 
 // Limits implements [blob.Bucket].

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/larder-store/larder/backend/blob"
+	"github.com/larder-store/larder/internal/durable"
 )
 
 // OpenOn is Open on a disk that a test looks on or breaks.
@@ -26,7 +27,7 @@ func OpenOn(dir string, syncFile func(*os.File) error, syncDirectory func(string
 func WatchRoot(f func(dir string)) (undo func()) {
 	syncRoot = func(dir string) error {
 		f(dir)
-		return syncDir(dir)
+		return durable.SyncDir(dir)
 	}
-	return func() { syncRoot = syncDir }
+	return func() { syncRoot = durable.SyncDir }
 }

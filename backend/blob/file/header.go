@@ -13,6 +13,7 @@ import (
 
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/backend/blob"
+	"github.com/larder-store/larder/internal/verify"
 )
 
 // A file is
@@ -40,15 +41,13 @@ const (
 	maxHeader = 64 << 10
 )
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
 func (h header) encode() ([]byte, error) {
 	text, err := json.Marshal(h)
 	if err != nil {
 		return nil, err
 	}
 	text = append(text, '\n')
-	return append([]byte(firstLine(uint32(len(text)), crc32.Checksum(text, castagnoli))), text...), nil
+	return append([]byte(firstLine(uint32(len(text)), crc32.Checksum(text, verify.Castagnoli))), text...), nil
 }
 
 func firstLine(length, sum uint32) string {
@@ -113,7 +112,7 @@ func decodeHeader(r io.ReaderAt) (h header, start int64, err error) {
 	}
 	text = text[:length]
 	switch {
-	case crc32.Checksum(text, castagnoli) != sum:
+	case crc32.Checksum(text, verify.Castagnoli) != sum:
 		return h, 0, cmp.Or(later, errors.New("its header does not match its checksum"))
 	case later != nil:
 		return h, 0, errHeader

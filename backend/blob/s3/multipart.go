@@ -21,6 +21,7 @@ import (
 
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/backend/blob"
+	"github.com/larder-store/larder/internal/verify"
 )
 
 // restarts bounds how often an upload is begun anew, because another writer of the same
@@ -30,8 +31,6 @@ const restarts = 4
 // abortPatience is for how long an upload that failed is cleaned up after, even when the
 // caller has given up.
 const abortPatience = 30 * time.Second
-
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // putParts stores a large value in parts, several at a time.
 func (b *bucket) putParts(ctx context.Context, name string, body *blob.Body, opts blob.PutOptions) (blob.Object, error) {
@@ -187,7 +186,7 @@ func (u *upload) sendPart(ctx context.Context, number int32, part *io.SectionRea
 // its SHA-256 in hex. Both in one pass over pieces that stay in the CPU's cache: a pass
 // for each, as the SDK would make, cost a sixth of the client's time for 256 MiB.
 func (b *bucket) sumPart(part *io.SectionReader) (sum uint32, digest string, err error) {
-	crc, sha := crc32.New(castagnoli), sha256.New()
+	crc, sha := crc32.New(verify.Castagnoli), sha256.New()
 	w := io.MultiWriter(crc, sha)
 	if !b.signsPayload() {
 		w = crc
