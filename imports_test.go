@@ -71,7 +71,7 @@ var directions = []struct {
 	{"readers", nil, "formats stand alone"},
 	{"readers/export", []string{"codec", "readers"}, ""},
 	{"cmd/larder", []string{"internal/cli"}, "the command is internal/cli; what it links is its start"},
-	{"cmd/larder-cloud", []string{"internal/cli", "backend/all"}, "the same, with every backend"},
+	{"cmd/larder-cloud", []string{"internal/cli", "internal/cli/picture", "backend/all"}, "the same, with every backend"},
 	{"", []string{"component", "keying", "codec", "backend", "internal/verify", "internal/lease", "internal/temp"}, "a user links only the backends that he imports"},
 }
 

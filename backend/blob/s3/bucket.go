@@ -39,7 +39,7 @@ func (b *bucket) Limits() backend.Limits {
 		Durable:        true,
 		Lasting:        true,
 		Shared:         true,
-		CostlyRequests:   true,
+		CostlyRequests: true,
 		MaxValue:       maxValue,
 	}
 }
