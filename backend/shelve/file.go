@@ -143,11 +143,11 @@ func (f *file) pass(t *turn) error {
 // closed: then it gives up as soon as it is let in.
 func (f *file) passTurnstile(shared bool) (*turnstile.Hold, error) {
 	for {
-		if err := f.place.work.begin(context.Background()); err != nil {
+		if err := f.place.work.Begin(context.Background()); err != nil {
 			return nil, err
 		}
 		h, err := f.turnstile.Approach()
-		f.place.work.end()
+		f.place.work.End()
 		if err != nil {
 			return nil, err
 		}
@@ -159,10 +159,10 @@ func (f *file) passTurnstile(shared bool) (*turnstile.Hold, error) {
 
 // inside does what a turn is for, while h is held. If it fails, h is still held.
 func (f *file) inside(h *turnstile.Hold, t *turn, leave func()) error {
-	if err := f.place.work.begin(context.Background()); err != nil {
+	if err := f.place.work.Begin(context.Background()); err != nil {
 		return err
 	}
-	defer f.place.work.end()
+	defer f.place.work.End()
 	if t.job != nil {
 		err := t.job()
 		if err == nil {

@@ -14,6 +14,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/internal/calls"
 	"github.com/larder-store/larder/internal/indexed"
 	"github.com/larder-store/larder/internal/turnstile"
 )
@@ -22,7 +23,7 @@ import (
 type index struct {
 	place    *place
 	data     *dir
-	calls    *calls // a page is a call, but what is done between two pages is none
+	calls    *calls.Counter // a page is a call, but what is done between two pages is none
 	wait     turnstile.WaitPolicy
 	readOnly bool
 }
@@ -98,10 +99,10 @@ const (
 
 // Page implements [indexed.Index].
 func (x *index) Page(ctx context.Context, shelf string, opts backend.ListOptions, bodies bool) (p indexed.Page, err error) {
-	if err := x.calls.begin(ctx); err != nil {
+	if err := x.calls.Begin(ctx); err != nil {
 		return p, err
 	}
-	defer x.calls.end()
+	defer x.calls.End()
 	f := x.place.file(shelf)
 	s, err := f.enter(ctx, x.wait, false)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -294,12 +295,12 @@ func (x *index) entries(ctx context.Context) iter.Seq2[indexed.Entry, error] {
 // shelves yields the shelves that hold an entry, in byte order.
 func (x *index) shelves(ctx context.Context) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
-		if err := x.calls.begin(ctx); err != nil {
+		if err := x.calls.Begin(ctx); err != nil {
 			yield("", err)
 			return
 		}
 		names, err := x.place.shelves()
-		x.calls.end()
+		x.calls.End()
 		if err != nil {
 			yield("", err)
 			return

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/internal/calls"
 	"github.com/larder-store/larder/internal/durable"
 	"github.com/larder-store/larder/internal/indexed"
 	"github.com/larder-store/larder/internal/turnstile"
@@ -125,13 +126,13 @@ func prepare(dir string, o Options) error {
 }
 
 func newBackend(p *place, o Options) *Backend {
-	b := &Backend{place: p, opts: o, calls: newCalls()}
+	b := &Backend{place: p, opts: o, calls: calls.New()}
 	data := &dir{disk: o.disk, path: filepath.Join(p.path, dataDir), sync: !o.NoSync}
 	b.index = &index{
 		place:    p,
 		data:     data,
 		calls:    b.calls,
-		wait:     turnstile.WaitPolicy{Timeout: o.Timeout, Closing: b.calls.closing},
+		wait:     turnstile.WaitPolicy{Timeout: o.Timeout, Closing: b.calls.Closing()},
 		readOnly: o.ReadOnly,
 	}
 	b.store = indexed.Store{Index: b.index, Data: data, Inline: max(o.Inline, 0)}

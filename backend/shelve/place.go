@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/internal/calls"
 	"github.com/larder-store/larder/internal/durable"
 	"github.com/larder-store/larder/internal/turnstile"
 )
@@ -35,7 +36,7 @@ type place struct {
 	files  map[string]*file
 	claims map[string]*claim // by name
 
-	work    *calls              // all that touches the directory behind the callers' backs
+	work    *calls.Counter      // all that touches the directory behind the callers' backs
 	seats   *semaphore.Weighted // one for each open bbolt file
 	waiting atomic.Int32        // for a seat
 }
@@ -93,7 +94,7 @@ func openPlace(path string, d disk) (*place, error) {
 		data:   turnstile.Turnstile(filepath.Join(abs, dataDir)),
 		files:  map[string]*file{},
 		claims: map[string]*claim{},
-		work:   newCalls(),
+		work:   calls.New(),
 		seats:  semaphore.NewWeighted(maxOpen),
 	}
 	p.main = newFile(p, filepath.Join(abs, mainFile))
@@ -116,7 +117,7 @@ func (p *place) release() {
 			places = append(places[:i:i], places[i+1:]...)
 		}
 	}
-	p.work.close()
+	p.work.Close()
 	p.mu.RLock()
 	files := slices.Collect(maps.Values(p.files))
 	p.mu.RUnlock() // a transaction that is waited for may need it

@@ -20,7 +20,7 @@ func OpenOn(dir string, syncFile func(*os.File) error, syncDirectory func(string
 	if syncDirectory != nil {
 		b.disk.syncDir = syncDirectory
 	}
-	return blob.New(b, blob.Options{Scheme: scheme, OneStream: true})
+	return blob.Open(b, blob.Options{Scheme: scheme, OneStream: true})
 }
 
 // WatchRoot tells f which directories are synced when a root is made, until it is undone.

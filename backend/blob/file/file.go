@@ -54,7 +54,7 @@ func Open(dir string, opts *Options) (*blob.Backend, error) {
 	if err != nil {
 		return nil, backend.Wrap("open", scheme, backend.Key{}, err)
 	}
-	b, err := blob.New(newBucket(root, o), blob.Options{Scheme: scheme, Concurrency: 16, OneStream: true})
+	b, err := blob.Open(newBucket(root, o), blob.Options{Scheme: scheme, Concurrency: 16, OneStream: true})
 	return b, backend.Wrap("open", scheme, backend.Key{}, err)
 }
 

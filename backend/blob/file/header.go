@@ -12,7 +12,7 @@ import (
 	"strings"
 
 	"github.com/larder-store/larder/backend"
-	"github.com/larder-store/larder/backend/blob"
+	"github.com/larder-store/larder/internal/driver"
 	"github.com/larder-store/larder/internal/verify"
 )
 
@@ -55,19 +55,19 @@ func firstLine(length, sum uint32) string {
 }
 
 // readObject returns what a file's header says of its object, and where the value begins.
-func readObject(f *os.File, name string) (blob.Object, int64, error) {
+func readObject(f *os.File, name string) (driver.Object, int64, error) {
 	stat, err := f.Stat()
 	if err != nil {
-		return blob.Object{}, 0, err
+		return driver.Object{}, 0, err
 	}
 	h, start, err := decodeHeader(f)
 	if errors.Is(err, backend.ErrNewer) {
-		return blob.Object{}, 0, fmt.Errorf("file %s: %w", f.Name(), err)
+		return driver.Object{}, 0, fmt.Errorf("file %s: %w", f.Name(), err)
 	}
 	if err != nil {
-		return blob.Object{}, 0, fmt.Errorf("%w: file %s: %w", backend.ErrCorrupt, f.Name(), err)
+		return driver.Object{}, 0, fmt.Errorf("%w: file %s: %w", backend.ErrCorrupt, f.Name(), err)
 	}
-	return blob.Object{
+	return driver.Object{
 		Name: name, Size: stat.Size() - start, Version: h.Version, ModTime: stat.ModTime(), Meta: h.Meta,
 	}, start, nil
 }

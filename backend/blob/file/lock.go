@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/larder-store/larder/backend"
-	"github.com/larder-store/larder/backend/blob"
+	"github.com/larder-store/larder/internal/driver"
 	"github.com/larder-store/larder/internal/durable"
 )
 
@@ -71,7 +71,7 @@ func (l *locks) lock(ctx context.Context, path string) (unlock func(), err error
 		if locked {
 			return func() { file.Close(); release() }, nil
 		}
-		if err == nil && blob.Pause(waiting, wait) != nil {
+		if err == nil && driver.Pause(waiting, wait) != nil {
 			err = stuck()
 		}
 		if err != nil {

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/larder-store/larder/backend"
-	"github.com/larder-store/larder/backend/blob"
+	"github.com/larder-store/larder/internal/driver"
 	"github.com/larder-store/larder/internal/durable"
 )
 
@@ -32,7 +32,7 @@ type tempFile struct {
 }
 
 // writeTemp writes header and body to a new temporary file and syncs it.
-func (b *bucket) writeTemp(ctx context.Context, h header, src *blob.Body) (*tempFile, error) {
+func (b *bucket) writeTemp(ctx context.Context, h header, src *driver.Body) (*tempFile, error) {
 	t, err := newTemp(filepath.Join(b.root, private, tempDir))
 	if err != nil {
 		return nil, err
@@ -73,7 +73,7 @@ func newTemp(dir string) (*tempFile, error) {
 	return nil, fmt.Errorf("%w: temporary files in %s vanish as soon as they are made", backend.ErrUnavailable, dir)
 }
 
-func (t *tempFile) write(ctx context.Context, h header, src *blob.Body) error {
+func (t *tempFile) write(ctx context.Context, h header, src *driver.Body) error {
 	head, err := h.encode()
 	if err != nil {
 		return err
@@ -114,7 +114,7 @@ func (t *tempFile) remove() {
 // file need only be old enough for its writer to have taken it.
 const grace = time.Minute
 
-// Sweep implements [blob.Sweeper]: it removes the temporary files of writers that died.
+// Sweep implements [driver.Sweeper]: it removes the temporary files of writers that died.
 func (b *bucket) Sweep(ctx context.Context, _ string, opts backend.SweepOptions) (report backend.SweepReport, err error) {
 	if opts.Grace <= 0 {
 		opts.Grace = grace
