@@ -110,6 +110,8 @@ type told struct {
 	names []string
 	put   func(opts driver.PutOptions) (driver.Object, error)
 	head  func() (driver.Object, error)
+
+	yielded int // names, so far
 }
 
 func (b *told) Limits() backend.Limits {
@@ -120,6 +122,7 @@ func (b *told) Close() error { return nil }
 func (b *told) List(context.Context, driver.ListOptions) iter.Seq2[driver.Object, error] {
 	return func(yield func(driver.Object, error) bool) {
 		for _, name := range b.names {
+			b.yielded++
 			if !yield(driver.Object{Name: name}, nil) {
 				return
 			}
@@ -171,7 +174,7 @@ func TestStrangersAreNotListed(t *testing.T) {
 // Shelves come in byte order, which is not that of folders: "a-b/" is before "a/".
 func TestShelvesAreSorted(t *testing.T) {
 	var got []string
-	for shelf, err := range open(t, &told{names: []string{"a-b/", "a/", "plain!"}}, "").Shelves(context.Background()) {
+	for shelf, err := range open(t, &told{names: []string{"a-b/", "a/", "plain!"}}, "").Shelves(context.Background(), backend.ListOptions{}) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -179,6 +182,25 @@ func TestShelvesAreSorted(t *testing.T) {
 	}
 	if text := strings.Join(got, " "); text != "a a-b" {
 		t.Errorf("Shelves yields %q, want a and a-b", text)
+	}
+}
+
+// A shelf is yielded as soon as none can follow that goes before it, not at the end of the list.
+func TestShelvesAreNotHeldForLong(t *testing.T) {
+	bucket := &told{names: []string{"a-b-c/", "a-b/", "a/", "b/", "c-d/", "c/"}}
+	for shelf, asked := range map[string]int{"a": 3, "a-b": 3, "a-b-c": 3, "b": 4, "c": 6, "c-d": 6} {
+		bucket.yielded = 0
+		for got, err := range open(t, bucket, "").Shelves(context.Background(), backend.ListOptions{}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got == shelf {
+				break
+			}
+		}
+		if bucket.yielded != asked {
+			t.Errorf("shelf %q is yielded after %d folders, want %d", shelf, bucket.yielded, asked)
+		}
 	}
 }
 

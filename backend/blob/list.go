@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"slices"
 	"strings"
 
 	"github.com/larder-store/larder/backend"
@@ -67,37 +66,6 @@ func listed(key backend.Key, o driver.Object) backend.Info {
 		}
 	}
 	return backend.Info{Key: key, Size: o.Size, Version: o.Version, ModTime: o.ModTime}
-}
-
-// Shelves implements [backend.Backend]. It takes the bucket's word for what is a folder:
-// one that holds nothing but strangers' objects, and could be a shelf, is yielded too.
-func (b *Backend) Shelves(ctx context.Context) iter.Seq2[string, error] {
-	return func(yield func(string, error) bool) {
-		fail := func(err error) { yield("", backend.Wrap("shelves", b.scheme, backend.Key{}, err)) }
-		// Folders come in the order of their names with a slash, "a-b/" before "a/": all of
-		// them have to be known before the first can be told.
-		var shelves []string
-		for o, err := range b.objects(ctx, driver.ListOptions{Prefix: b.prefix, Folders: true}) {
-			if err != nil {
-				fail(err)
-				return
-			}
-			shelf, folder := strings.CutSuffix(strings.TrimPrefix(o.Name, b.prefix), "/")
-			if folder && backend.ValidateShelf(shelf) == nil {
-				shelves = append(shelves, shelf)
-			}
-		}
-		slices.Sort(shelves)
-		for _, shelf := range shelves {
-			if err := ctx.Err(); err != nil {
-				fail(err)
-				return
-			}
-			if !yield(shelf, nil) {
-				return
-			}
-		}
-	}
 }
 
 // objects is the bucket's list, which must go forward: an object that was seen is lost

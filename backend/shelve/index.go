@@ -9,6 +9,7 @@ import (
 	"iter"
 	"os"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -278,7 +279,7 @@ func (x *index) unnamed(ctx context.Context) (map[string]found, error) {
 func (x *index) entries(ctx context.Context) iter.Seq2[indexed.Entry, error] {
 	return func(yield func(indexed.Entry, error) bool) {
 		list := indexed.Store{Index: x}
-		for shelf, err := range x.shelves(ctx) {
+		for shelf, err := range x.shelves(ctx, backend.ListOptions{}) {
 			if err != nil {
 				yield(indexed.Entry{}, err)
 				return
@@ -292,8 +293,9 @@ func (x *index) entries(ctx context.Context) iter.Seq2[indexed.Entry, error] {
 	}
 }
 
-// shelves yields the shelves that hold an entry, in byte order.
-func (x *index) shelves(ctx context.Context) iter.Seq2[string, error] {
+// shelves yields the shelves that hold an entry, in byte order. Files that opts do not choose are not
+// opened.
+func (x *index) shelves(ctx context.Context, opts backend.ListOptions) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		if err := x.calls.Begin(ctx); err != nil {
 			yield("", err)
@@ -305,13 +307,20 @@ func (x *index) shelves(ctx context.Context) iter.Seq2[string, error] {
 			yield("", err)
 			return
 		}
+		yielded := 0
 		for _, name := range names {
+			if name <= opts.After || !strings.HasPrefix(name, opts.Prefix) {
+				continue
+			}
 			p, err := x.Page(ctx, name, backend.ListOptions{Limit: 1}, false)
 			if err != nil {
 				yield("", err)
 				return
 			}
-			if len(p.Entries)+len(p.Corrupt) > 0 && !yield(name, nil) {
+			if len(p.Entries)+len(p.Corrupt) == 0 {
+				continue
+			}
+			if yielded++; !yield(name, nil) || yielded == opts.Limit {
 				return
 			}
 		}

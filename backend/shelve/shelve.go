@@ -219,9 +219,13 @@ func (b *Backend) Scan(ctx context.Context, shelf string, opts backend.ListOptio
 }
 
 // Shelves implements [backend.Backend].
-func (b *Backend) Shelves(ctx context.Context) iter.Seq2[string, error] {
+func (b *Backend) Shelves(ctx context.Context, opts backend.ListOptions) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
-		for shelf, err := range b.index.shelves(ctx) {
+		if err := opts.ValidateShelves(); err != nil {
+			yield("", wrap("shelves", backend.Key{}, err))
+			return
+		}
+		for shelf, err := range b.index.shelves(ctx, opts) {
 			if !yield(shelf, wrap("shelves", backend.Key{}, err)) {
 				return
 			}

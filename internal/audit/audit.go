@@ -116,7 +116,7 @@ func (a *auditor) salvage(ctx context.Context) error {
 
 // list sends all entries of all shelves. A shelf that is damaged is a finding, and the others follow.
 func (a *auditor) list(ctx context.Context, entries chan<- backend.Info) error {
-	for shelf, err := range a.b.Shelves(ctx) {
+	for shelf, err := range a.b.Shelves(ctx, backend.ListOptions{}) {
 		if err != nil && !errors.Is(err, backend.ErrCorrupt) {
 			return err
 		}

@@ -59,7 +59,7 @@ func (a *app) info(ctx context.Context, asJSON bool) error {
 	opened := time.Now()
 	b := store.Backend()
 	i := infoText{Store: backend.Redact(url), Promises: promises(backend.LimitsOf(b)), Abilities: abilities(b), Shelves: []string{}}
-	for shelf, err := range b.Shelves(ctx) {
+	for shelf, err := range b.Shelves(ctx, backend.ListOptions{}) {
 		if err != nil {
 			return err
 		}
