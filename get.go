@@ -11,7 +11,6 @@ import (
 
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/codec"
-	"github.com/larder-store/larder/internal/verify"
 	"github.com/larder-store/larder/keying"
 )
 
@@ -143,7 +142,7 @@ func (s *Store) open(ctx context.Context, key backend.Key, opts []GetOption) (io
 		body.Close()
 		return nil, Info{}, &Miss{Key: key, Reason: err, version: info.Version}
 	}
-	verified, err := verify.Open(body, info)
+	verified, err := backend.Verify(body, info)
 	if err != nil {
 		return nil, Info{}, s.foundCorrupt(key, info.Version, err)
 	}

@@ -118,10 +118,10 @@ func prepare(root string) error {
 		os.Remove(filepath.Join(root, private)) // only if it is empty
 		return fmt.Errorf("%s holds %q, which is not Larder's; choose a directory that is empty or absent", root, stranger)
 	}
-	if err := publish(filepath.Join(root, readmeFile), readme); err != nil {
+	if err := durable.WriteFile(filepath.Join(root, readmeFile), []byte(readme)); err != nil {
 		return err
 	}
-	return publish(filepath.Join(root, private, formatFile), formatText)
+	return durable.WriteFile(filepath.Join(root, private, formatFile), []byte(formatText))
 }
 
 // syncRoot makes the entries of a directory durable; a test looks on.
@@ -173,27 +173,11 @@ func formatted(root string) (bool, error) {
 func strangerIn(root string) (string, error) {
 	entries, err := os.ReadDir(root)
 	for _, e := range entries {
-		if name := e.Name(); name != private && name != readmeFile && !strings.HasPrefix(name, tempPrefix) {
+		name := e.Name()
+		ours := name == private || name == readmeFile || strings.HasPrefix(name, readmeFile+".") || strings.HasPrefix(name, tempPrefix)
+		if !ours {
 			return name, nil
 		}
 	}
 	return "", err
-}
-
-// publish puts a small file in its place, all at once. Who comes second writes the same.
-func publish(path, text string) error {
-	f, err := os.CreateTemp(filepath.Dir(path), tempPrefix+"*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	_, err = f.WriteString(text)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	return durable.SyncDir(filepath.Dir(path))
 }
