@@ -227,10 +227,3 @@ func (s *Store) Attributes(ctx context.Context, c Component) iter.Seq2[string, e
 		}
 	}
 }
-
-func attributeError(attribute string, err error) error {
-	if errors.Is(err, keying.ErrTooLong) {
-		return fmt.Errorf("attribute %.40q…: %w: %w", attribute, backend.ErrTooLarge, err)
-	}
-	return fmt.Errorf("attribute %q: %w", attribute, err)
-}

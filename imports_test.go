@@ -53,6 +53,7 @@ var directions = []struct {
 	{"keying", []string{"component"}, "keys are made of components"},
 	{"codec", []string{"github.com/fxamacker/cbor"}, "values know nothing of stores"},
 	{"catalog", []string{"", "backend", "component", "keying"}, "asks any store"},
+	{"internal/place", []string{"backend", "keying"}, ""},
 	{"internal/sums", nil, "stands alone"},
 	{"internal/spool", []string{"internal/sums", "internal/temp"}, "stands alone"},
 	{"internal/lease", []string{"backend", "internal/sums"}, ""},
@@ -75,7 +76,7 @@ var directions = []struct {
 	{"readers/export", []string{"codec", "readers"}, ""},
 	{"cmd/larder", []string{"internal/cli"}, "the command is internal/cli; what it links is its start"},
 	{"cmd/larder-cloud", []string{"internal/cli", "internal/cli/picture", "backend/all"}, "the same, with every backend"},
-	{"", []string{"component", "keying", "codec", "backend", "internal/sums", "internal/lease", "internal/spool"}, "a user links only the backends that he imports"},
+	{"", []string{"component", "keying", "codec", "backend", "internal/sums", "internal/lease", "internal/place", "internal/spool"}, "a user links only the backends that he imports"},
 }
 
 func TestImportDirections(t *testing.T) {

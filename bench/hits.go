@@ -17,6 +17,7 @@ import (
 	_ "github.com/larder-store/larder/backend/shelve"
 	"github.com/larder-store/larder/codec"
 	"github.com/larder-store/larder/component"
+	"github.com/larder-store/larder/internal/place"
 	"github.com/larder-store/larder/internal/sums"
 )
 
@@ -71,7 +72,7 @@ func hitOfAKnownKey(b *bench) (*group, error) {
 	names := make([][]byte, entries)
 	refs := make([]larder.Component, entries)
 	for i := range entries {
-		key, err := larder.Place(id(i), "x")
+		key, err := place.Of(id(i), "x")
 		if err != nil {
 			return nil, err
 		}

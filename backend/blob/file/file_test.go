@@ -112,16 +112,17 @@ func TestOpenRefuses(t *testing.T) {
 	}
 	slash := filepath.ToSlash(dir)
 	for url, want := range map[string]string{
-		"file://" + slash + "/home":                   "thesis.tex",
-		"file://" + slash + "/newer":                  "larder files 2",
-		"file://" + slash + "/plain":                  "plain",
-		"file://elsewhere" + slash:                    "file:///absolute/path",
-		"file://me:secret@localhost/" + slash:         "file:///absolute/path",
-		"file:":                                       "file:///absolute/path",
-		"file:half%zz":                                "%XX",
-		"file://" + slash + "/new?timeout=0s":         "timeout",
-		"file://" + slash + "/new?sync=no":            "sync",
-		"file://" + slash + "/new?timeout=never#frag": "timeout",
+		"file://" + slash + "/home":              "thesis.tex",
+		"file://" + slash + "/newer":             "larder files 2",
+		"file://" + slash + "/plain":             "plain",
+		"file://elsewhere" + slash:               "file:///dir",
+		"file://me:secret@localhost/" + slash:    "file:///dir",
+		"file:":                                  "file:///dir",
+		"file:half%zz":                           "%XX",
+		"file://" + slash + "/new?timeout=0s":    "timeout",
+		"file://" + slash + "/new?sync=no":       "sync",
+		"file://" + slash + "/new?timeout=never": "timeout",
+		"file://" + slash + "/new#frag":          "%23",
 	} {
 		b, err := backend.Open(context.Background(), url)
 		if err == nil {
