@@ -42,6 +42,9 @@ func (s *Store) Claim(ctx context.Context, c Component, attribute string) (*Clai
 	if err != nil {
 		return nil, err
 	}
+	if err := s.checkRecord(ctx); err != nil {
+		return nil, err
+	}
 	l, waited, err := s.lease(ctx, key)
 	if err != nil {
 		return nil, err

@@ -206,7 +206,7 @@ func (s *Store) Delete(ctx context.Context, c Component, attribute string) error
 // given, in the order of their escaped forms.
 func (s *Store) Attributes(ctx context.Context, c Component) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
-		id, err := s.keys.Key(ctx, c)
+		id, err := s.Key(ctx, c)
 		if err != nil {
 			yield("", err)
 			return

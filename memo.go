@@ -135,6 +135,9 @@ func (s *Store) fly(ctx context.Context, f *flight, t *task) {
 
 // settle makes a missing value: found after all, or computed and stored.
 func (s *Store) settle(ctx context.Context, t *task) outcome {
+	if err := s.checkRecord(ctx); err != nil {
+		return outcome{err: err}
+	}
 	l, waited, err := s.lease(ctx, t.key)
 	if err != nil {
 		return outcome{err: err}

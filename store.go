@@ -20,6 +20,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/larder-store/larder/backend"
@@ -51,6 +52,8 @@ var (
 	ErrConflict = errors.New("key already holds other bytes")
 	// ErrLoop: a computation asked, through others, for its own result.
 	ErrLoop = errors.New("computation waits for itself")
+	// ErrKeys: the store was made with another KeyGenerator, which the error names.
+	ErrKeys = errors.New("the store has keys of another generator")
 	// ErrStale: the reason of a [Miss] for a value that is older than [MaxAge] allows, or
 	// from the future.
 	ErrStale = errors.New("stale")
@@ -58,9 +61,12 @@ var (
 
 // Options adjust a Store. The zero value of each means its default.
 type Options struct {
-	// Keys makes keys; the default is keying.Hash. Two stores share results only if
-	// they use the same.
+	// Keys makes keys. A store stays with the generator of its first value; with another one, nothing can be stored
+	// ([ErrKeys]). The default is the store's own where that costs no request, and keying.Hash elsewhere and
+	// for a new store.
 	Keys KeyGenerator
+	// KeysOfStore makes the store's own generator the default everywhere, for a request at the first use.
+	KeysOfStore bool
 	// Logger is told what did not stop a call but should be known: a result that
 	// could not be stored, a wait for another process. The default is slog.Default.
 	Logger *slog.Logger
@@ -87,12 +93,16 @@ type Options struct {
 type Store struct {
 	backend  backend.Backend
 	limits   backend.Limits
-	keys     KeyGenerator
+	keys     KeyGenerator // as given; see generator
 	log      *slog.Logger
 	tempDir  string
 	maxWait  time.Duration
 	leaseTTL time.Duration // as given
 	now      func() time.Time
+
+	adopt   bool                         // keys is nil, and the record may be asked for
+	adopted atomic.Pointer[KeyGenerator] // instead of keys
+	known   known
 
 	leases      *lease.Client // nil: every process computes for itself
 	flights     flights
@@ -120,6 +130,7 @@ func Open(ctx context.Context, url string, opts *Options) (*Store, error) {
 	var how []backend.OpenOption
 	if o.ReadOnly {
 		how = append(how, backend.ReadOnly())
+		o.NoLease = true
 	}
 	b, err := backend.OpenWith(ctx, url, how...)
 	if err != nil {
@@ -145,9 +156,7 @@ func New(b Backend, opts *Options) *Store {
 		leaseTTL: o.LeaseTTL,
 		now:      time.Now,
 	}
-	if s.keys == nil {
-		s.keys = keying.Hash{}
-	}
+	s.adopt = o.Keys == nil && (o.KeysOfStore || !s.limits.CostlyRequests)
 	if s.log == nil {
 		s.log = slog.Default()
 	}
@@ -169,12 +178,21 @@ func (s *Store) Close() error { return s.backend.Close() }
 
 // Key returns the key that the store's KeyGenerator makes of c.
 func (s *Store) Key(ctx context.Context, c Component) (string, error) {
-	return s.keys.Key(ctx, c)
+	if _, known := component.KnownKey(c); known && s.keys == nil {
+		if key, err := (keying.Hash{}).Key(ctx, c); err == nil {
+			return key, nil // the store need not be asked whose it is
+		}
+	}
+	keys, err := s.generator(ctx)
+	if err != nil {
+		return "", err
+	}
+	return keys.Key(ctx, c)
 }
 
 // place returns where an attribute of c is kept.
 func (s *Store) place(ctx context.Context, c Component, attribute string) (backend.Key, error) {
-	id, err := s.keys.Key(ctx, c)
+	id, err := s.Key(ctx, c)
 	if err != nil {
 		return backend.Key{}, err
 	}
