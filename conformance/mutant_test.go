@@ -49,7 +49,7 @@ func TestMutants(t *testing.T) {
 			if !l.Alone {
 				t.Parallel()
 			}
-			r := law.Try(t.Context(), m.config(), l, max(l.Tier, law.Quick))
+			r := law.Try(t.Context(), m.config(), l, l.Tier)
 			late := strings.Contains(r.Why, "not done after") || strings.Contains(r.Why, "hangs")
 			switch {
 			case r.Status != law.Failed:

@@ -14,39 +14,39 @@ import (
 // What Put does with the body that it is given.
 var bodyLaws = []Law{
 	{
-		Name: "body/rewound", Tier: Quick, Fn: rewound,
+		Name: "body/rewound", Fn: rewound,
 		Rule: "Put stores the body from offset 0, wherever it stands.",
 	},
 	{
-		Name: "body/short", Tier: Quick, Fn: shortBody,
+		Name: "body/short", Fn: shortBody,
 		Rule: "A body that ends before Size is io.ErrUnexpectedEOF, and leaves what was there.",
 	},
 	{
-		Name: "body/long", Tier: Quick, Fn: longBody,
+		Name: "body/long", Fn: longBody,
 		Rule: "A body that goes on after Size is ErrTooLong, and leaves what was there.",
 	},
 	{
-		Name: "body/fails", Tier: Quick, Fn: failingBody,
+		Name: "body/fails", Fn: failingBody,
 		Rule: "A body that fails while it is read or rewound makes Put fail, and leaves what was there.",
 	},
 	{
-		Name: "body/reader", Tier: Quick, Fn: oddReaders,
+		Name: "body/reader", Fn: oddReaders,
 		Rule: "A body may give its bytes one by one, with empty reads between, or the last ones together with io.EOF.",
 	},
 	{
-		Name: "body/left-open", Tier: Quick, Fn: leftOpen,
+		Name: "body/left-open", Fn: leftOpen,
 		Rule: "Put neither closes the body nor uses it after it returned.",
 	},
 	{
-		Name: "body/memory", Tier: Quick, Fn: reusedMemory,
+		Name: "body/memory", Fn: reusedMemory,
 		Rule: "The caller may overwrite the memory behind a body when Put has returned; the value stays.",
 	},
 	{
-		Name: "body/unfinished", Tier: Quick, Fn: unfinished,
+		Name: "body/unfinished", Fn: unfinished,
 		Rule: "Nobody sees anything of a Put before it is done, neither by Get and Stat nor in a list.",
 	},
 	{
-		Name: "body/other-keys", Tier: Quick, Fn: slowBody,
+		Name: "body/other-keys", Fn: slowBody,
 		Rule: "A Put that waits for its body keeps nobody from using other keys.",
 	},
 }

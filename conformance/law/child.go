@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/larder-store/larder/backend"
@@ -57,7 +58,7 @@ func Child(ctx context.Context, open func(ctx context.Context, loc string) (back
 	if err != nil {
 		return true, err
 	}
-	c := &child{job: j, probe: &probe{ctx: ctx, b: b}, heard: make(chan string)}
+	c := &child{job: j, probe: &probe{ctx: ctx, b: steady{b, new(atomic.Int64)}}, heard: make(chan string)}
 	go c.listen(os.Stdin)
 	c.say("ready")
 	c.hear()

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/larder-store/larder/backend"
@@ -25,6 +26,8 @@ type Env struct {
 	loc  string
 	mark string // what begins the names of all shelves used
 	main backend.Backend
+
+	unknown atomic.Int64 // conditional Puts of which nobody knows whether they took effect
 
 	mu      sync.Mutex // guards all below
 	handles []backend.Backend
@@ -60,17 +63,30 @@ func randomMark() uint32 { return rand.Uint32() }
 
 // Open returns a further handle on the place. It is closed after the experiment.
 func (e *Env) Open(ctx context.Context) (backend.Backend, error) {
-	b, err := e.cfg.Open(ctx, e.loc)
+	b, err := e.openBriefly(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("open the place: %w", err)
-	}
-	if b == nil {
-		return nil, errors.New("open the place: Open returned neither a backend nor an error")
+		return nil, err
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.handles = append(e.handles, b)
 	return b, nil
+}
+
+// openBriefly returns a further handle on the place, which the caller closes.
+func (e *Env) openBriefly(ctx context.Context) (backend.Backend, error) {
+	var b backend.Backend
+	err := patiently(ctx, func() (err error) {
+		b, err = e.cfg.Open(ctx, e.loc)
+		return err
+	})
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("open the place: %w", err)
+	case b == nil:
+		return nil, errors.New("open the place: Open returned neither a backend nor an error")
+	}
+	return steady{b, &e.unknown}, nil
 }
 
 // Shelf returns the name of a shelf that belongs to this experiment.

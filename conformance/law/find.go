@@ -17,23 +17,23 @@ import (
 // that they want a place of their own.
 var findLaws = []Law{
 	{
-		Name: "find/queries", Tier: Quick, Needs: []Need{Finds, FreshPlace}, Fn: findQueries,
+		Name: "find/queries", Needs: []Need{Finds, FreshPlace}, Fn: findQueries,
 		Rule: "Find yields the descriptions that match all conditions of a Query, in byte order of Key, each as it was stored.",
 	},
 	{
-		Name: "find/limit", Tier: Quick, Needs: []Need{Finds, FreshPlace}, Fn: findLimit,
+		Name: "find/limit", Needs: []Need{Finds, FreshPlace}, Fn: findLimit,
 		Rule: "Find yields at most Limit descriptions, the first ones.",
 	},
 	{
-		Name: "find/since", Tier: Quick, Needs: []Need{Finds, FreshPlace}, Fn: findSince,
+		Name: "find/since", Needs: []Need{Finds, FreshPlace}, Fn: findSince,
 		Rule: "Stored is when the description was stored, and a condition on it takes those stored at that time or later.",
 	},
 	{
-		Name: "find/changes", Tier: Quick, Needs: []Need{Finds, FreshPlace}, Fn: findChanges,
+		Name: "find/changes", Needs: []Need{Finds, FreshPlace}, Fn: findChanges,
 		Rule: "Find knows what was put, overwritten and deleted, however it was, and what lies on other shelves is nothing to it.",
 	},
 	{
-		Name: "find/callback", Tier: Quick, Needs: []Need{Finds, FreshPlace}, Fn: findCallback,
+		Name: "find/callback", Needs: []Need{Finds, FreshPlace}, Fn: findCallback,
 		Rule: "The loop body over Find may call any method of the same backend, and may leave early.",
 	},
 }

@@ -19,7 +19,7 @@ import (
 // That all calls fall into one order.
 var historyLaws = []Law{
 	{
-		Name: "history/linear", Tier: Quick, Fn: linear,
+		Name: "history/linear", Fn: linear,
 		Rule: "However calls overlap, each takes effect at one instant between its start and its return, and all see one order of them; a call of unknown outcome takes effect once or never.",
 	},
 }

@@ -13,27 +13,27 @@ import (
 // What IfAbsent promises.
 var ifAbsentLaws = []Law{
 	{
-		Name: "if-absent/creates", Tier: Quick, Needs: []Need{AtomicIfAbsent}, Fn: ifAbsentCreates,
+		Name: "if-absent/creates", Needs: []Need{AtomicIfAbsent}, Fn: ifAbsentCreates,
 		Rule: "IfAbsent stores under a key that holds nothing, also one that was deleted.",
 	},
 	{
-		Name: "if-absent/exists", Tier: Quick, Needs: []Need{AtomicIfAbsent}, Fn: ifAbsentExists,
+		Name: "if-absent/exists", Needs: []Need{AtomicIfAbsent}, Fn: ifAbsentExists,
 		Rule: "IfAbsent under a key that holds a value, even an empty one, is ErrExists, and changes neither bytes nor Info.",
 	},
 	{
-		Name: "if-absent/race", Tier: Quick, Needs: []Need{AtomicIfAbsent}, Fn: ifAbsentRace,
+		Name: "if-absent/race", Needs: []Need{AtomicIfAbsent}, Fn: ifAbsentRace,
 		Rule: "Of 16 writers that race with IfAbsent on one handle exactly one wins, the others get ErrExists, and the winner's value stays.",
 	},
 	{
-		Name: "if-absent/race-handles", Tier: Quick, Needs: []Need{AtomicIfAbsent, SharedPlace}, Fn: ifAbsentRaceHandles,
+		Name: "if-absent/race-handles", Needs: []Need{AtomicIfAbsent, SharedPlace}, Fn: ifAbsentRaceHandles,
 		Rule: "Of 16 writers that race with IfAbsent, each on a handle of his own, exactly one wins, the others get ErrExists, and the winner's value stays.",
 	},
 	{
-		Name: "if-absent/race-delete", Tier: Quick, Needs: []Need{AtomicIfAbsent}, Fn: ifAbsentRaceDelete,
+		Name: "if-absent/race-delete", Needs: []Need{AtomicIfAbsent}, Fn: ifAbsentRaceDelete,
 		Rule: "IfAbsent beside Deletes succeeds at most once between two Deletes.",
 	},
 	{
-		Name: "if-absent/refused", Tier: Quick, Needs: []Need{NoIfAbsent}, Fn: ifAbsentRefused,
+		Name: "if-absent/refused", Needs: []Need{NoIfAbsent}, Fn: ifAbsentRefused,
 		Rule: "Who does not promise an atomic IfAbsent refuses it with errors.ErrUnsupported, and stores nothing.",
 	},
 }

@@ -13,23 +13,23 @@ import (
 // What an Info says.
 var infoLaws = []Law{
 	{
-		Name: "info/equal", Tier: Quick, Fn: equalInfos,
+		Name: "info/equal", Fn: equalInfos,
 		Rule: "Put, Stat, Get and List say the same of one value: Key, Size, Digest, Sum, Version and Meta; a List may leave out all but Key, Size and ModTime.",
 	},
 	{
-		Name: "info/overwrite", Tier: Quick, Fn: overwrittenInfos,
+		Name: "info/overwrite", Fn: overwrittenInfos,
 		Rule: "After Stat, Get and List were asked, an overwrite of the same size changes what all three say: Digest, Sum, Version and Meta.",
 	},
 	{
-		Name: "info/version", Tier: Quick, Fn: versions,
+		Name: "info/version", Fn: versions,
 		Rule: "Version is printable and never empty but in a List, and no two Puts of different bytes under a key have the same, at any times.",
 	},
 	{
-		Name: "info/modtime", Tier: Quick, Fn: modTimes,
+		Name: "info/modtime", Fn: modTimes,
 		Rule: "Stat, Get and List tell the same ModTime; that of Put is the same or zero.",
 	},
 	{
-		Name: "info/modtime-clock", Tier: Quick, Needs: []Need{OwnClock}, Fn: modTimeClock,
+		Name: "info/modtime-clock", Needs: []Need{OwnClock}, Fn: modTimeClock,
 		Rule: "ModTime is right to a second.",
 	},
 	{

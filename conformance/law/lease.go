@@ -13,39 +13,39 @@ import (
 // What a Leaser of a backend's own grants.
 var leaseLaws = []Law{
 	{
-		Name: "lease/exclusive", Tier: Quick, Needs: []Need{Leases}, Fn: leaseExclusive,
+		Name: "lease/exclusive", Needs: []Need{Leases}, Fn: leaseExclusive,
 		Rule: "While one holds a lease, everybody else gets ErrLocked at once, on every handle.",
 	},
 	{
-		Name: "lease/release", Tier: Quick, Needs: []Need{Leases}, Fn: leaseReleased,
+		Name: "lease/release", Needs: []Need{Leases}, Fn: leaseReleased,
 		Rule: "A lease that was released can be taken at once.",
 	},
 	{
-		Name: "lease/not-early", Tier: Quick, Needs: []Need{Leases}, Fn: leaseNotEarly,
+		Name: "lease/not-early", Needs: []Need{Leases}, Fn: leaseNotEarly,
 		Rule: "Nobody takes a lease before its ttl has passed since it was acquired or last renewed.",
 	},
 	{
-		Name: "lease/expires", Tier: Quick, Needs: []Need{Leases}, Fn: leaseExpires,
+		Name: "lease/expires", Needs: []Need{Leases}, Fn: leaseExpires,
 		Rule: "A lease that is not renewed can be taken by another after its ttl.",
 	},
 	{
-		Name: "lease/lost", Tier: Quick, Needs: []Need{Leases}, Fn: leaseLost,
+		Name: "lease/lost", Needs: []Need{Leases}, Fn: leaseLost,
 		Rule: "Who lost a lease to another is told ErrChanged by Renew, and his Release does the other no harm.",
 	},
 	{
-		Name: "lease/epoch", Tier: Quick, Needs: []Need{Leases}, Fn: leaseEpochs,
+		Name: "lease/epoch", Needs: []Need{Leases}, Fn: leaseEpochs,
 		Rule: "The epoch of each holder is greater than that of every earlier one, through releases, expiry and reopening.",
 	},
 	{
-		Name: "lease/race", Tier: Quick, Needs: []Need{Leases}, Fn: leaseRace,
+		Name: "lease/race", Needs: []Need{Leases}, Fn: leaseRace,
 		Rule: "Of 16 that ask for a lease at once exactly one gets it, the others ErrLocked.",
 	},
 	{
-		Name: "lease/names", Tier: Quick, Needs: []Need{Leases}, Fn: leaseNames,
+		Name: "lease/names", Needs: []Need{Leases}, Fn: leaseNames,
 		Rule: "Leases of different names have nothing to do with one another; a name is one segment of a key.",
 	},
 	{
-		Name: "lease/refused", Tier: Quick, Needs: []Need{Leases}, Fn: leaseRefused,
+		Name: "lease/refused", Needs: []Need{Leases}, Fn: leaseRefused,
 		Rule: "A lease of no time, or of a name outside the grammar, is an error.",
 	},
 }

@@ -221,7 +221,7 @@ func (p *probe) fill(keys []backend.Key) {
 	if p.err != nil {
 		return
 	}
-	if _, ok := backend.As[backend.BatchPutter](p.b); ok {
+	if has[backend.BatchPutter](p.b) {
 		for chunk := range slices.Chunk(keys, 500) {
 			var items []backend.Item
 			for _, key := range chunk {

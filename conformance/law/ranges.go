@@ -13,19 +13,19 @@ import (
 // What a RangeGetter of a backend's own delivers.
 var rangeLaws = []Law{
 	{
-		Name: "range/parts", Tier: Quick, Needs: []Need{Ranges}, Fn: rangeParts,
+		Name: "range/parts", Needs: []Need{Ranges}, Fn: rangeParts,
 		Rule: "A range is the bytes from off on, n of them or as many as there are; none at the end and beyond; n < 0 reads to the end.",
 	},
 	{
-		Name: "range/refused", Tier: Quick, Needs: []Need{Ranges}, Fn: rangeRefused,
+		Name: "range/refused", Needs: []Need{Ranges}, Fn: rangeRefused,
 		Rule: "A negative offset is an error, and a range of an absent key ErrNotFound.",
 	},
 	{
-		Name: "range/version", Tier: Quick, Needs: []Need{Ranges}, Fn: rangeVersion,
+		Name: "range/version", Needs: []Need{Ranges}, Fn: rangeVersion,
 		Rule: "A range asked for by Version is of that Version, or ErrChanged.",
 	},
 	{
-		Name: "range/one-value", Tier: Quick, Needs: []Need{Ranges}, Fn: rangeOneValue,
+		Name: "range/one-value", Needs: []Need{Ranges}, Fn: rangeOneValue,
 		Rule: "Ranges read one by one under one Version while others overwrite are parts of one value.",
 	},
 }

@@ -13,19 +13,19 @@ import (
 // What Shelves yields.
 var shelvesLaws = []Law{
 	{
-		Name: "shelves/order", Tier: Quick, Fn: shelvesOrder,
+		Name: "shelves/order", Fn: shelvesOrder,
 		Rule: "Shelves yields each shelf that holds an entry exactly once, in byte order.",
 	},
 	{
-		Name: "shelves/empty", Tier: Quick, Fn: shelvesEmpty,
+		Name: "shelves/empty", Fn: shelvesEmpty,
 		Rule: "A shelf whose last entry was deleted, or that was only asked about, is not among the Shelves.",
 	},
 	{
-		Name: "shelves/only", Tier: Quick, Needs: []Need{FreshPlace}, Fn: onlyShelves,
+		Name: "shelves/only", Needs: []Need{FreshPlace}, Fn: onlyShelves,
 		Rule: "Shelves yields nothing that nobody put: no file or table of the engine's own.",
 	},
 	{
-		Name: "shelves/callback", Tier: Quick, Fn: shelvesCallback,
+		Name: "shelves/callback", Fn: shelvesCallback,
 		Rule: "The loop body over Shelves may call any method of the same backend, and may leave early.",
 	},
 }

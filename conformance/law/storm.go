@@ -12,23 +12,23 @@ import (
 // What holds when many work at once.
 var stormLaws = []Law{
 	{
-		Name: "storm/own-keys", Tier: Quick, Fn: ownKeys,
+		Name: "storm/own-keys", Fn: ownKeys,
 		Rule: "Many that put, get, list and delete at once, each under keys of his own, do not disturb one another.",
 	},
 	{
-		Name: "storm/last-entry", Tier: Quick, Fn: lastEntry,
+		Name: "storm/last-entry", Fn: lastEntry,
 		Rule: "Who deletes the last entry of a shelf, or of what names have in common, takes nothing from those who put beside it.",
 	},
 	{
-		Name: "storm/one-key", Tier: Quick, Fn: oneKey,
+		Name: "storm/one-key", Fn: oneKey,
 		Rule: "While many overwrite one key, every read is some whole value that was put, with the Info that belongs to it.",
 	},
 	{
-		Name: "storm/last-write", Tier: Quick, Fn: lastWrite,
+		Name: "storm/last-write", Fn: lastWrite,
 		Rule: "What one handle acknowledged is never undone by an older write that comes later.",
 	},
 	{
-		Name: "storm/handles", Tier: Quick, Needs: []Need{SharedPlace}, Fn: manyHandles,
+		Name: "storm/handles", Needs: []Need{SharedPlace}, Fn: manyHandles,
 		Rule: "Many handles, opened and closed while others work, lose nothing.",
 	},
 }
