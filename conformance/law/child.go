@@ -175,7 +175,7 @@ func (c *child) mix() {
 	for i := range c.Count {
 		key := c.key((i*7 + c.Worker) % 10)
 		c.put(key, fmt.Sprintf("%d %d ", c.Worker, i)+noise(someSizes[i%2], uint64(i)))
-		text, info := c.get(c.key(i % 10))
+		text, info := c.current(c.key(i % 10))
 		if err := whole(text, info); c.err == nil && err != nil {
 			c.failf("Get beside other processes: %w", err)
 		}

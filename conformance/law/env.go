@@ -211,6 +211,10 @@ func crowd(n int, f func(i int) error) error {
 	return nil
 }
 
+// pause lets others get on, for a moment of no certain length: what asks again and again without
+// one keeps whatever it waits for from happening.
+func pause() { time.Sleep(time.Duration(rand.IntN(500)) * time.Microsecond) }
+
 // guarded turns a panic into an error.
 func guarded(f func() error) (err error) {
 	defer func() {

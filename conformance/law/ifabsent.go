@@ -179,12 +179,14 @@ func ifAbsentRaceDelete(ctx context.Context, e *Env) error {
 			case !errors.Is(err, backend.ErrExists):
 				q.failf("Put(%q, IfAbsent) beside Deletes: %w", key, err)
 			}
+			pause()
 		}
 		return q.err
 	}); err != nil {
 		return err
 	}
-	if n := int(created.Load()); n < deletes || n > deletes+1 {
+	n, unknown := int(created.Load()), int(e.unknown.Load())
+	if p.err == nil && (n+unknown < deletes || n > deletes+1) {
 		p.failf("%q was created %d times beside %d Deletes of what was seen there", key, n, deletes)
 	}
 	return p.err
@@ -195,6 +197,7 @@ func ifAbsentRaceDelete(ctx context.Context, e *Env) error {
 func (p *probe) removeSeen(key backend.Key, times int) error {
 	for n := 0; n < times && p.err == nil && p.ctx.Err() == nil; {
 		if _, err := p.b.Stat(p.ctx, key); err != nil {
+			pause()
 			continue
 		}
 		time.Sleep(2 * time.Millisecond)

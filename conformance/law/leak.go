@@ -40,7 +40,7 @@ func (e *Env) leaks(ctx context.Context, work func() error) error {
 		}
 	}
 	// What ends by itself soon is no leak either.
-	limited, cancel := context.WithTimeout(ctx, 5*time.Second)
+	limited, cancel := context.WithTimeout(ctx, time.Duration(5*machine.slowness()*float64(time.Second)))
 	defer cancel()
 	if !eventually(limited, func() bool { return runtime.NumGoroutine() < goroutines+times/2 }) {
 		return fmt.Errorf("%d goroutines became %d while the same was done %d times; most often:\n%s",

@@ -192,6 +192,7 @@ func churn(ctx context.Context, e *Env) error {
 			key := move[i*7%len(move)]
 			q.put(key, key.Name)
 			q.remove(move[i*5%len(move)])
+			pause()
 		}
 		return q.err
 	})

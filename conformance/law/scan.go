@@ -193,6 +193,7 @@ func scanWhole(ctx context.Context, e *Env) error {
 		if w == 0 {
 			for i := 0; !done.Load() && q.err == nil; i++ {
 				q.put(keys[i%len(keys)], noise(someSizes[i%2]+i%97, uint64(i)))
+				pause()
 			}
 			return q.err
 		}

@@ -143,7 +143,7 @@ func oneKey(ctx context.Context, e *Env) error {
 		}
 		defer reads.Add(atLeast) // nobody waits for one that failed
 		for busy.Load() > 0 && p.err == nil {
-			text, info := p.get(key)
+			text, info := p.current(key)
 			if err := whole(text, info); p.err == nil && err != nil {
 				p.failf("Get beside overwrites: %w", err)
 			}
