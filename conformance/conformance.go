@@ -24,6 +24,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/conformance/law"
@@ -50,6 +51,13 @@ type Config struct {
 	// Quick tries the laws of tier quick alone, as go test -short does, unless the environment
 	// chooses the tier.
 	Quick bool
+
+	// Patience is how long one law may take on a machine that has nothing else to do; 0 is 30
+	// seconds in tier quick, 2 minutes in full, an hour in soak. See [law.Config.Patience].
+	Patience time.Duration
+
+	// Sizes are bounds, in bytes, at which the backend changes its way; see [law.Config.Sizes].
+	Sizes []int64
 }
 
 // The environment chooses how thorough a run is, and replays one.
@@ -116,6 +124,9 @@ func (c Config) law(t testing.TB, seed uint64) law.Config {
 		Fresh: true,
 		Skip:  c.Skip,
 		Seed:  seed,
+
+		Patience: c.Patience,
+		Sizes:    c.Sizes,
 	}
 	if c.Crash != nil {
 		// A helper process comes back to t's call of Run, so it is t that it runs.

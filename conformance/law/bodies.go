@@ -18,6 +18,10 @@ var bodyLaws = []Law{
 		Rule: "Put stores the body from offset 0, wherever it stands.",
 	},
 	{
+		Name: "body/types", Fn: bodyTypes,
+		Rule: "Put reads the body from offset 0 to its end whatever its type: a file, a section, bytes, text.",
+	},
+	{
 		Name: "body/short", Fn: shortBody,
 		Rule: "A body that ends before Size is io.ErrUnexpectedEOF, and leaves what was there.",
 	},
@@ -48,6 +52,10 @@ var bodyLaws = []Law{
 	{
 		Name: "body/other-keys", Fn: slowBody,
 		Rule: "A Put that waits for its body keeps nobody from using other keys.",
+	},
+	{
+		Name: "body/many-wait", Fn: manyWait,
+		Rule: "However many Puts wait for their bodies, they delay nobody: no Put of the same key, of another or of a batch, no Get, List or Delete.",
 	},
 }
 

@@ -7,6 +7,7 @@ import (
 	"hash/fnv"
 	"math/rand/v2"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -122,6 +123,23 @@ func (e *Env) pick(quick, full, soak int) int {
 		return max(1, n/2)
 	}
 	return n / 5
+}
+
+// bounds are sizes at which engines change their way: where values are no longer inline, where
+// they are sent in parts; and those that the backend names.
+func (e *Env) bounds() []int {
+	all := []int{64 << 10, 256 << 10, 1 << 20}
+	if e.Tier >= Full {
+		all = append(all, 5<<20, 8<<20, 16<<20)
+	}
+	if e.Tier >= Soak {
+		all = append(all, 64<<20)
+	}
+	for _, n := range e.cfg.Sizes {
+		all = append(all, int(n))
+	}
+	slices.Sort(all)
+	return slices.DeleteFunc(slices.Compact(all), func(n int) bool { return e.tooLarge(n + 1) })
 }
 
 // byTier chooses a size by the tier, wherever it is tried.

@@ -23,6 +23,10 @@ var getLaws = []Law{
 		Rule: "A body is a well-behaved io.Reader, whatever the sizes of the reads; its last bytes may come together with io.EOF.",
 	},
 	{
+		Name: "get/rest", Fn: restOfBody,
+		Rule: "After a body was read in part, io.Copy and WriteTo deliver the rest of it, and then nothing.",
+	},
+	{
 		Name: "get/closed-early", Fn: closedEarly,
 		Rule: "A body that was read in part, or not at all, and closed, holds nothing back: neither a connection nor a lock.",
 	},

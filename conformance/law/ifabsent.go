@@ -21,6 +21,10 @@ var ifAbsentLaws = []Law{
 		Rule: "IfAbsent under a key that holds a value, even an empty one, is ErrExists, and changes neither bytes nor Info.",
 	},
 	{
+		Name: "if-absent/sizes", Needs: []Need{AtomicIfAbsent}, Fn: ifAbsentSizes,
+		Rule: "IfAbsent holds for values of every size, also above those at which a backend sends parts.",
+	},
+	{
 		Name: "if-absent/race", Needs: []Need{AtomicIfAbsent}, Fn: ifAbsentRace,
 		Rule: "Of 16 writers that race with IfAbsent on one handle exactly one wins, the others get ErrExists, and the winner's value stays.",
 	},

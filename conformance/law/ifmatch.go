@@ -25,6 +25,14 @@ var ifMatchLaws = []Law{
 		Rule: "IfMatch with the Version of an earlier value of other bytes is ErrChanged, also when the key was deleted in between.",
 	},
 	{
+		Name: "if-match/equal-bytes", Needs: []Need{AtomicIfMatch}, Fn: ifMatchEqualBytes,
+		Rule: "Where two Puts of the same bytes have different Versions, the older one is ErrChanged.",
+	},
+	{
+		Name: "if-match/sizes", Needs: []Need{AtomicIfMatch}, Fn: ifMatchSizes,
+		Rule: "IfMatch holds for values of every size, also above those at which a backend sends parts.",
+	},
+	{
 		Name: "if-match/absent", Needs: []Need{AtomicIfMatch}, Fn: ifMatchAbsent,
 		Rule: "IfMatch under a key that holds nothing, or no longer does, is ErrChanged, and creates nothing.",
 	},

@@ -25,6 +25,10 @@ var infoLaws = []Law{
 		Rule: "Version is printable and never empty but in a List, and no two Puts of different bytes under a key have the same, at any times.",
 	},
 	{
+		Name: "info/version-unique", Fn: uniqueVersions,
+		Rule: "Versions of one key never repeat: not for bodies of one size and CRC, not over hundreds of overwrites, not after Delete and DeleteBatch.",
+	},
+	{
 		Name: "info/modtime", Fn: modTimes,
 		Rule: "Stat, Get and List tell the same ModTime; that of Put is the same or zero.",
 	},
@@ -34,7 +38,7 @@ var infoLaws = []Law{
 	},
 	{
 		Name: "info/modtime-overwrite", Tier: Full, Fn: modTimeMoves,
-		Rule: "ModTime is when the value was stored, not when its key was first used.",
+		Rule: "ModTime is when the value was stored, not when its key was first used or first asked about, also after an overwrite of the same size.",
 	},
 }
 
@@ -171,7 +175,7 @@ func modTimeClock(ctx context.Context, e *Env) error {
 func modTimeMoves(ctx context.Context, e *Env) error {
 	key, p := e.key("s", "a"), e.handle(ctx)
 	p.put(key, "1")
-	first := p.stat(key).ModTime
+	first := p.modTimes(key)
 	// Long enough that two times, each right to a second, must differ.
 	const pause = 3 * time.Second
 	select {
@@ -180,8 +184,20 @@ func modTimeMoves(ctx context.Context, e *Env) error {
 		return errors.Join(p.err, ctx.Err())
 	}
 	p.put(key, "2")
-	if second := p.stat(key).ModTime; !second.After(first) {
-		p.failf("ModTime is %v after a Put and %v after another, %v later", first, second, pause)
+	for what, second := range p.modTimes(key) {
+		if p.err == nil && !second.After(first[what]) {
+			p.failf("%s tells ModTime %v after a Put and %v after another of the same size, %v later", what, first[what], second, pause)
+		}
 	}
 	return p.err
+}
+
+// modTimes returns the ModTime of key by each method that tells it.
+func (p *probe) modTimes(key backend.Key) map[string]time.Time {
+	_, got := p.get(key)
+	times := map[string]time.Time{"Get": got.ModTime, "Stat": p.stat(key).ModTime}
+	for _, info := range p.list(key.Shelf, backend.ListOptions{}) {
+		times["List"] = info.ModTime
+	}
+	return times
 }

@@ -33,6 +33,10 @@ var leaseLaws = []Law{
 		Rule: "Who lost a lease to another is told ErrChanged by Renew, and his Release does the other no harm.",
 	},
 	{
+		Name: "lease/lost-since", Needs: []Need{Leases}, Fn: leaseLostSince,
+		Rule: "Who lost a lease to another cannot renew it, whatever happened since: that it was released, that it expired, that nobody holds it, that he holds it anew.",
+	},
+	{
 		Name: "lease/epoch", Needs: []Need{Leases}, Fn: leaseEpochs,
 		Rule: "The epoch of each holder is greater than that of every earlier one, through releases, expiry and reopening.",
 	},
@@ -330,4 +334,51 @@ func leaseRefused(ctx context.Context, e *Env) error {
 	_, err := p.tryAcquire(strings.Repeat("a", backend.MaxSegment+1), longLease)
 	p.fails("Acquire of a long name", err, backend.ErrTooLarge)
 	return p.err
+}
+
+func leaseLostSince(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
+	q, err := e.other(ctx)
+	if err != nil {
+		return err
+	}
+	const moment = 150 * time.Millisecond
+	name := e.leaseName("a")
+	first, second := e.expire(p, q, name, moment)
+	lost := func(since string) {
+		if p.err == nil && q.err == nil {
+			p.fails("Renew of a lease that another took, since when "+since+",", first.Renew(ctx), backend.ErrChanged)
+		}
+	}
+	// The second one expires, and the first one takes the lease a third time.
+	var third backend.Lease = noLease{}
+	eventually(ctx, func() bool {
+		lost("it may have expired")
+		l, err := p.tryAcquire(name, longLease)
+		if err == nil {
+			third = l
+		} else if !errors.Is(err, backend.ErrLocked) {
+			p.failf("Acquire of a lease that expires: %w", err)
+		}
+		return err == nil || p.err != nil
+	})
+	lost("the same handle holds it anew")
+	if p.err == nil {
+		q.fails("Renew of a lease that another took", second.Renew(ctx), backend.ErrChanged)
+	}
+	first.Release(ctx) // what it says about a lost lease is its own affair
+	q.locked(name)
+	if err := third.Renew(ctx); err != nil {
+		p.failf("Renew beside those who lost the lease: %w", err)
+	}
+	if err := third.Release(ctx); err != nil {
+		p.failf("Release: %w", err)
+	}
+	for range 2 {
+		lost("it was released")
+		fourth := q.acquire(name, longLease) // and nobody holds it in secret
+		lost("another took it and holds it")
+		fourth.Release(ctx)
+	}
+	return errors.Join(p.err, q.err)
 }

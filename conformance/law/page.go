@@ -15,6 +15,10 @@ var pageLaws = []Law{
 		Rule: "A shelf of thousands of entries is listed without a gap, a repetition or a step back, page after page.",
 	},
 	{
+		Name: "list/borders", Fn: pageBorders,
+		Rule: "Lists of exactly as many entries as a page holds, one fewer and one more, are whole, whatever names stand at the border: a name, what is nested below it, and what shares its prefix.",
+	},
+	{
 		Name: "list/resume", Fn: resume,
 		Rule: "A list can be resumed after every one of its names, and goes on where it was.",
 	},

@@ -19,6 +19,10 @@ var putLaws = []Law{
 		Rule: "A value of no bytes is a value: it is found, listed and empty.",
 	},
 	{
+		Name: "put/as-given", Fn: asGiven,
+		Rule: "Digest and Sum come back as they were given, also where they are false of the bytes: a backend neither computes nor checks them.",
+	},
+	{
 		Name: "put/bytes", Fn: allBytes,
 		Rule: "Every byte comes back as it was, in every order: nothing is text, nothing is converted.",
 	},

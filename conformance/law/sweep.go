@@ -18,6 +18,14 @@ var sweepLaws = []Law{
 		Rule: "A sweep removes nothing that can be read, however thorough it is.",
 	},
 	{
+		Name: "sweep/spares", Needs: []Need{Sweeps}, Fn: sweepSpares,
+		Rule: "A sweep spares every kind of value: empty and large, nested names, any shelf.",
+	},
+	{
+		Name: "sweep/unfinished", Needs: []Need{Sweeps}, Fn: sweepUnfinished,
+		Rule: "A sweep beside a Put that waits for its body takes nothing from it; a sweep that waits for the Put keeps nobody else waiting.",
+	},
+	{
 		Name: "sweep/beside", Needs: []Need{Sweeps}, Fn: sweepBeside,
 		Rule: "A sweep beside Puts, Gets and Deletes takes nothing from them.",
 	},
