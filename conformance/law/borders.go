@@ -24,7 +24,7 @@ func pageBorders(ctx context.Context, e *Env) error {
 	p, shelf := e.handle(ctx), e.Shelf("s")
 	sizes := []int{1000, 2000}
 	switch {
-	case e.Tier == Quick && e.Limits.DearRequests:
+	case e.Tier == Quick && e.Limits.CostlyRequests:
 		sizes = []int{100}
 	case e.Tier == Quick:
 		sizes = []int{1000}

@@ -29,23 +29,23 @@ var shelvesLaws = []Law{
 		Rule: "The loop body over Shelves may call any method of the same backend, and may leave early.",
 	},
 	{
-		Name: "shelves/prefix", Tier: Quick, Fn: shelvesPrefix,
+		Name: "shelves/prefix", Fn: shelvesPrefix,
 		Rule: "Prefix takes the shelves whose names begin with it, and no others.",
 	},
 	{
-		Name: "shelves/after", Tier: Quick, Fn: shelvesAfter,
+		Name: "shelves/after", Fn: shelvesAfter,
 		Rule: "After takes the shelves with names greater than it, whether it exists or not, and whatever follows its name in others.",
 	},
 	{
-		Name: "shelves/limit", Tier: Quick, Fn: shelvesLimit,
+		Name: "shelves/limit", Fn: shelvesLimit,
 		Rule: "Limit takes so many shelves that hold an entry and no more, 0 all, also together with Prefix and After.",
 	},
 	{
-		Name: "shelves/pages", Tier: Quick, Fn: shelvesPages,
+		Name: "shelves/pages", Fn: shelvesPages,
 		Rule: "Shelves taken page by page, each after the last name of the one before, are all shelves, each once.",
 	},
 	{
-		Name: "shelves/refused", Tier: Quick, Fn: shelvesRefused,
+		Name: "shelves/refused", Fn: shelvesRefused,
 		Rule: "Options that no name of a shelf can meet are one error, and no shelf.",
 	},
 }

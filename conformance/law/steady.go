@@ -106,18 +106,9 @@ func (s steady) Scan(ctx context.Context, shelf string, opts backend.ListOptions
 	}, func(e backend.Entry) string { return e.Key.Name })
 }
 
-func (s steady) Shelves(ctx context.Context) iter.Seq2[string, error] {
-	return resumed(ctx, backend.ListOptions{}, func(opts backend.ListOptions) iter.Seq2[string, error] {
-		if opts.After == "" {
-			return s.below.Shelves(ctx)
-		}
-		return func(yield func(string, error) bool) {
-			for shelf, err := range s.below.Shelves(ctx) {
-				if (err != nil || shelf > opts.After) && !yield(shelf, err) {
-					return
-				}
-			}
-		}
+func (s steady) Shelves(ctx context.Context, opts backend.ListOptions) iter.Seq2[string, error] {
+	return resumed(ctx, opts, func(opts backend.ListOptions) iter.Seq2[string, error] {
+		return s.below.Shelves(ctx, opts)
 	}, func(shelf string) string { return shelf })
 }
 
