@@ -22,14 +22,14 @@ func nestedNames(n int) []string {
 // in turn puts each kind of name at each border, wherever an engine's own borders are.
 func pageBorders(ctx context.Context, e *Env) error {
 	p, shelf := e.handle(ctx), e.Shelf("s")
-	sizes := []int{1000, 2000}
+	sizes := []int{1000, 1003, 2000, 2003}
 	switch {
 	case e.Tier == Quick && e.Limits.CostlyRequests:
 		sizes = []int{100}
 	case e.Tier == Quick:
-		sizes = []int{1000}
+		sizes = []int{1000, 1003}
 	case e.Tier == Soak:
-		sizes = []int{1000, 2000, 5000, 10_000}
+		sizes = []int{1000, 1003, 2000, 2003, 5000, 5003, 10_003}
 	}
 	all := nestedNames(sizes[len(sizes)-1])
 	for i, n := range sizes {
