@@ -25,6 +25,10 @@ var batchLaws = []Law{
 		Rule: "An item that fails does not keep the others from being stored, and its error stands in its place of the BatchError, with a zero Info.",
 	},
 	{
+		Name: "batch/put-bodies", Needs: []Need{BatchPuts}, Fn: batchPutBodies,
+		Rule: "PutBatch treats bodies as Put does: it reads them from offset 0 whatever their type, neither closes nor uses them later, and waits for them without delaying anybody.",
+	},
+	{
 		Name: "batch/put-if", Needs: []Need{BatchPuts, AtomicIfAbsent, AtomicIfMatch}, Fn: batchPutConditions,
 		Rule: "The conditions of items hold as those of Puts, also against items before them.",
 	},
@@ -39,6 +43,10 @@ var batchLaws = []Law{
 	{
 		Name: "batch/delete", Needs: []Need{BatchDeletes}, Fn: batchDelete,
 		Rule: "DeleteBatch removes all its keys, across shelves, absent and repeated ones among them.",
+	},
+	{
+		Name: "batch/delete-exact", Needs: []Need{BatchDeletes}, Fn: batchDeleteExact,
+		Rule: "DeleteBatch removes its keys and no others: not what is below them, not what begins with them, not the same names on other shelves.",
 	},
 	{
 		Name: "batch/delete-fails", Needs: []Need{BatchDeletes}, Fn: batchDeleteFails,
@@ -82,6 +90,7 @@ func batchPut(ctx context.Context, e *Env) error {
 			items, texts = append(items, it), append(texts, text)
 		}
 	}
+	items, texts = append(items, item(e.key("s", "empty"), "", backend.PutOptions{})), append(texts, "")
 	infos := p.putAll(items)
 	for i, it := range items {
 		if p.err != nil {

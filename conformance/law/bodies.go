@@ -118,6 +118,13 @@ func longBody(ctx context.Context, e *Env) error {
 	for _, more := range []string{"x", noise(100_000, 2)} {
 		e.spoiled(p, func(text string) io.ReadSeeker { return strings.NewReader(text + more) }, backend.ErrTooLong)
 	}
+	// Whoever reads by pages or parts is at the end of one, and must look further.
+	for _, n := range append([]int{512, 4096, 32 << 10}, e.bounds()...) {
+		key, text := e.key("s", fmt.Sprint(n)), noise(n+1, 1)
+		_, err := p.b.Put(ctx, key, strings.NewReader(text), filled(text[:n], backend.PutOptions{}))
+		p.fails(fmt.Sprintf("Put of %d bytes as %d", n+1, n), err, backend.ErrTooLong)
+		p.absent(key)
+	}
 	key := e.key("s", "empty")
 	_, err := p.b.Put(ctx, key, strings.NewReader("x"), filled("", backend.PutOptions{}))
 	p.fails("Put of one byte with Size 0", err, backend.ErrTooLong)
@@ -252,7 +259,12 @@ func unfinished(ctx context.Context, e *Env) error {
 			q := p.with(ctx)
 			q.absent(absent)
 			q.holds(old, "old")
-			q.lists(old.Shelf, backend.ListOptions{}, "old")
+			q.about("Stat of a key that is being overwritten", q.stat(old), old, "old")
+			for _, info := range q.list(old.Shelf, backend.ListOptions{}) {
+				if info.Key != old || info.Size != int64(len("old")) {
+					q.failf("while a Put is under way List yields %q of %d bytes, want only %q of %d", info.Key, info.Size, old, len("old"))
+				}
+			}
 			return q.err
 		}
 		p.put(old, "old")

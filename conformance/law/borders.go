@@ -49,7 +49,9 @@ func pageBorders(ctx context.Context, e *Env) error {
 	p.lists(shelf, backend.ListOptions{Prefix: "b"}, behind...)
 	p.lists(shelf, backend.ListOptions{After: all[len(all)-1]}, behind...)
 	if has[backend.BatchDeleter](p.b) {
-		p.removeAll(keysOf(shelf, all[:1000*len(all)/1001]))
+		page := min(1000, len(all)/2*2)
+		p.removeAll(keysOf(shelf, all[:page]))
+		p.lists(shelf, backend.ListOptions{}, append(slices.Clone(all[page:]), behind...)...)
 		p.removeAll(keysOf(shelf, all))
 		p.lists(shelf, backend.ListOptions{}, behind...)
 	}

@@ -15,7 +15,7 @@ import (
 var cancelLaws = []Law{
 	{
 		Name: "cancel/before", Fn: cancelledBefore,
-		Rule: "A call with a context that has ended fails with an error that matches the context's.",
+		Rule: "A call with a context that has ended does nothing, and fails with an error that matches the context's.",
 	},
 	{
 		Name: "cancel/steps", Fn: cancelSteps,
@@ -53,6 +53,8 @@ func cancelledBefore(ctx context.Context, e *Env) error {
 	for _, c := range calls(p.b, key, other) {
 		p.fails(c.name+" with a cancelled context", c.do(cancelled), context.Canceled)
 		p.fails(c.name+" after its deadline", c.do(late), context.DeadlineExceeded)
+		p.holds(key, "1")
+		p.absent(other)
 	}
 	p.put(key, "2")
 	p.holds(key, "2")

@@ -59,6 +59,11 @@ func typedErrors(ctx context.Context, e *Env) error {
 	return p.err
 }
 
+// opNames are what errors call methods.
+var opNames = []string{
+	"open", "get", "stat", "put", "delete", "list", "shelves", "close", "get range", "scan", "put batch", "delete batch", "find", "acquire", "renew", "release", "sweep", "salvage",
+}
+
 // typed wants err to be one *backend.Error that names key.
 func (p *probe) typed(what string, key backend.Key, err error) {
 	var outer, inner *backend.Error
@@ -69,6 +74,8 @@ func (p *probe) typed(what string, key backend.Key, err error) {
 		p.failf("%s = %T %q, want a *backend.Error", what, err, err)
 	case outer.Op == "" || outer.Backend == "" || outer.Err == nil:
 		p.failf("%s = %#v, want an error that names the method, the backend and the cause", what, outer)
+	case !slices.Contains(opNames, outer.Op):
+		p.failf("%s = an error with the Op %q, want a method in lower case, one of %q", what, outer.Op, opNames)
 	case errors.As(outer.Err, &inner):
 		p.failf("%s = %q, an error wrapped twice", what, err)
 	case outer.Key == backend.Key{} && (key.Name == "" || strings.Contains(what, "Batch")):
@@ -143,7 +150,7 @@ func calls(b backend.Backend, key, other backend.Key) []call {
 			if err != nil {
 				return err
 			}
-			return lease.Release(ctx)
+			return lease.Release(context.WithoutCancel(ctx))
 		}})
 	}
 	if has[backend.Sweeper](b) {

@@ -75,6 +75,25 @@ func shared(ctx context.Context, e *Env) error {
 	q.lists(key.Shelf, backend.ListOptions{})
 	q.put(key, "again")
 	p.holds(key, "again")
+	// One handle stores and deletes, the other does nothing but look.
+	for _, n := range someSizes {
+		beside := e.key("s", fmt.Sprint("b-", n))
+		for i := range 3 {
+			info := p.put(beside, noise(n, uint64(i)))
+			q.lists(key.Shelf, backend.ListOptions{}, "a", beside.Name)
+			q.holds(beside, noise(n, uint64(i)))
+			if got := q.stat(beside); p.err == nil && q.err == nil && got.Version != info.Version {
+				q.failf("another handle's Stat has Version %q, and Put had %q", got.Version, info.Version)
+			}
+			p.remove(beside)
+			q.absent(beside)
+			q.lists(key.Shelf, backend.ListOptions{}, "a")
+		}
+	}
+	p.put(e.key("t", "a"), "1")
+	q.shelf(e.Shelf("t"), true)
+	p.remove(e.key("t", "a"))
+	q.shelf(e.Shelf("t"), false)
 	return errors.Join(p.err, q.err)
 }
 
@@ -224,7 +243,21 @@ func closeOthers(ctx context.Context, e *Env) error {
 	r.close()
 	q.put(key, "3")
 	q.holds(key, "3")
-	return errors.Join(p.err, q.err, r.err)
+	// What others have begun goes on too.
+	s, slow, text := e.open(ctx), e.key("s", "slow"), noise(100_000, 1)
+	q.put(e.key("s", "z"), text)
+	reading := q.body(e.key("s", "z"))
+	if err := errors.Join(p.err, q.err, r.err, s.err); err != nil {
+		return err
+	}
+	end := q.waiting([]backend.Key{slow}, func(int) string { return text })
+	s.close()
+	if err := end(); err != nil {
+		q.failf("a Put of one handle in whose midst another was closed: %w", err)
+	}
+	q.holds(slow, text)
+	q.same("a body of one handle, read after another was closed", q.readAll(reading), text)
+	return errors.Join(q.err, s.err)
 }
 
 func closeBusy(ctx context.Context, e *Env) error {

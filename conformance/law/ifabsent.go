@@ -25,6 +25,14 @@ var ifAbsentLaws = []Law{
 		Rule: "IfAbsent holds for values of every size, also above those at which a backend sends parts.",
 	},
 	{
+		Name: "if-absent/failed", Needs: []Need{AtomicIfAbsent}, Fn: ifAbsentFailed,
+		Rule: "A Put with IfAbsent that failed reserves nothing: the next one creates the key.",
+	},
+	{
+		Name: "if-absent/apart", Needs: []Need{AtomicIfAbsent}, Fn: ifAbsentApart,
+		Rule: "IfAbsent under different keys succeeds for each, however many come at once, also for one name on many shelves.",
+	},
+	{
 		Name: "if-absent/race", Needs: []Need{AtomicIfAbsent}, Fn: ifAbsentRace,
 		Rule: "Of 16 writers that race with IfAbsent on one handle exactly one wins, the others get ErrExists, and the winner's value stays.",
 	},

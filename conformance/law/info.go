@@ -49,6 +49,9 @@ func equalInfos(ctx context.Context, e *Env) error {
 		meta := backend.Meta{"codec": "npy", "cost_ms": "12"}
 		put := p.putWith(key, text, backend.PutOptions{Meta: meta})
 		p.about("Put", put, key, text)
+		if p.err == nil && put.Version == "" {
+			p.failf("Put of %d bytes returns no Version", n)
+		}
 		p.sameMeta("Put", put.Meta, meta)
 		got := p.holds(key, text)
 		for what, info := range map[string]backend.Info{"Stat": p.stat(key), "Get": got} {

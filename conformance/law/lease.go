@@ -41,6 +41,10 @@ var leaseLaws = []Law{
 		Rule: "The epoch of each holder is greater than that of every earlier one, through releases, expiry and reopening.",
 	},
 	{
+		Name: "lease/beside", Needs: []Need{Leases}, Fn: leaseBeside,
+		Rule: "A lease is held, and its epochs go on, whatever its handle does beside it: bodies read and closed, values stored and deleted, a sweep, other leases, other handles closed.",
+	},
+	{
 		Name: "lease/race", Needs: []Need{Leases}, Fn: leaseRace,
 		Rule: "Of 16 that ask for a lease at once exactly one gets it, the others ErrLocked.",
 	},

@@ -97,8 +97,10 @@ func shelvesOrder(ctx context.Context, e *Env) error {
 			p.put(e.key(shelf, fmt.Sprintf("a/%d", k)), noise(someSizes[i%2], 1))
 		}
 	}
-	if got := p.ours(e); p.err == nil && !slices.Equal(got, want) {
-		p.failf("Shelves yields %q, want %q", got, want)
+	p.put(e.key("zzz-empty", "a"), "") // a value of no bytes is a value
+	p.put(e.key("zzz-nested", "a/b/c"), "")
+	if got := p.ours(e); p.err == nil && !slices.Equal(got, append(want, "zzz-empty", "zzz-nested")) {
+		p.failf("Shelves yields %q, want %q and two more", got, want)
 	}
 	return p.err
 }

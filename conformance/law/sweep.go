@@ -19,7 +19,7 @@ var sweepLaws = []Law{
 	},
 	{
 		Name: "sweep/spares", Needs: []Need{Sweeps}, Fn: sweepSpares,
-		Rule: "A sweep spares every kind of value: empty and large, nested names, any shelf.",
+		Rule: "A sweep leaves every kind of value as it is: empty and large, nested names, any shelf, with its Meta, Version and ModTime.",
 	},
 	{
 		Name: "sweep/unfinished", Needs: []Need{Sweeps}, Fn: sweepUnfinished,

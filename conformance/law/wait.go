@@ -94,22 +94,25 @@ func manyWait(ctx context.Context, e *Env) error {
 
 func sweepSpares(ctx context.Context, e *Env) error {
 	p := e.handle(ctx)
-	kept := map[backend.Key]string{}
+	kept, infos := map[backend.Key]string{}, map[backend.Key]backend.Info{}
 	for i, shelf := range []string{"cache", "components", "s", "t-0", "session-1"} {
 		for k, name := range []string{"a", "a/b", "a/b/c", "x/y/z/result", fmt.Sprintf("%064x/result", i)} {
 			for _, n := range []int{0, 1, 1000, 80_000} {
 				key := e.key(shelf, fmt.Sprintf("%s-%d", name, n))
 				text := noise(n, uint64(100*i+10*k))
 				p.put(key, "old")
-				p.put(key, text)
-				kept[key] = text
+				p.putWith(key, text, backend.PutOptions{Meta: backend.Meta{"n": fmt.Sprint(n)}})
+				kept[key], infos[key] = text, p.stat(key)
 			}
 		}
 	}
 	for _, opts := range []backend.SweepOptions{{}, {Grace: shortest}, {Grace: shortest, Compact: true}} {
 		p.sweep(opts)
 		for key, text := range kept {
-			p.holds(key, text)
+			p.unchanged(key, text, infos[key])
+			if now := p.stat(key); p.err == nil && now.ModTime.Sub(infos[key].ModTime).Abs() >= time.Second {
+				p.failf("after Sweep(%+v) %q has the ModTime %v, and before %v", opts, key, now.ModTime, infos[key].ModTime)
+			}
 		}
 		for _, shelf := range []string{"cache", "components", "s", "t-0", "session-1"} {
 			if got := p.list(e.Shelf(shelf), backend.ListOptions{}); p.err == nil && len(got) != 20 {
