@@ -15,10 +15,11 @@ import (
 
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/component"
+	"github.com/larder-store/larder/conformance/law"
 )
 
 var sweepSiblings = []mutant{
-	{did: "gives values new times when it compacts", breaks: func(r *ref) {
+	{law: "sweep/spares", did: "gives values new times when it compacts", breaks: func(r *ref) {
 		r.doSweep = func(ctx context.Context, o sweep) (found, error) {
 			if o.Compact && !o.DryRun {
 				r.place.mu.Lock()
@@ -36,7 +37,7 @@ var sweepSiblings = []mutant{
 			return i
 		}
 	}},
-	{did: "loses metadata when it compacts", breaks: func(r *ref) {
+	{law: "sweep/spares", did: "loses metadata when it compacts", breaks: func(r *ref) {
 		r.doSweep = func(ctx context.Context, o sweep) (found, error) {
 			if o.Compact && !o.DryRun {
 				for shelf := range r.Backend.Shelves(ctx, opts{}) {
@@ -51,7 +52,7 @@ var sweepSiblings = []mutant{
 			return found{}, nil
 		}
 	}},
-	{did: "cuts bodies that are open when it sweeps", breaks: func(r *ref) {
+	{law: "sweep/keeps", did: "cuts bodies that are open when it sweeps", breaks: func(r *ref) {
 		var sweeps atomic.Int64
 		r.doSweep = func(context.Context, sweep) (found, error) { sweeps.Add(1); return found{}, nil }
 		r.doGet = func(ctx context.Context, k key) (io.ReadCloser, info, error) {
@@ -65,7 +66,7 @@ var sweepSiblings = []mutant{
 			})}, i, err
 		}
 	}},
-	{did: "sweeps the leases that nobody holds, with their epochs", breaks: func(r *ref) {
+	{law: "lease/beside", did: "sweeps the leases that nobody holds, with their epochs", breaks: func(r *ref) {
 		r.doSweep = func(context.Context, sweep) (found, error) {
 			r.place.mu.Lock()
 			defer r.place.mu.Unlock()
@@ -85,7 +86,7 @@ var sweepSiblings = []mutant{
 			}
 		})
 	}},
-	{did: "compacts in a dry run", breaks: func(r *ref) {
+	{law: "sweep/dry-run", did: "compacts in a dry run", breaks: func(r *ref) {
 		r.doSweep = func(_ context.Context, o sweep) (found, error) {
 			r.place.mu.Lock()
 			defer r.place.mu.Unlock()
@@ -99,7 +100,7 @@ var sweepSiblings = []mutant{
 			return report, nil
 		}
 	}},
-	{did: "brings back what was deleted", breaks: func(r *ref) {
+	{law: "sweep/keeps", did: "brings back what was deleted", breaks: func(r *ref) {
 		r.doDelete = func(ctx context.Context, k key) error {
 			text, i, err := r.load(ctx, k)
 			if err == nil {
@@ -119,11 +120,11 @@ var sweepSiblings = []mutant{
 			return found{}, nil
 		}
 	}},
-	{did: "brings back what was overwritten", breaks: func(r *ref) {
+	{law: "sweep/keeps", did: "brings back what was overwritten", breaks: func(r *ref) {
 		r.doPut = func(ctx context.Context, k key, b body, o put) (info, error) {
 			text, old, lerr := r.load(ctx, k)
 			i, err := r.Backend.Put(ctx, k, b, o)
-			if lerr == nil && err == nil && len(text) > 100_000 && o.Size > 100_000 {
+			if lerr == nil && err == nil && o.Size > 100_000 {
 				r.place.mu.Lock()
 				r.place.texts[k], r.place.infos[k] = text, old
 				r.place.mu.Unlock()
@@ -145,7 +146,7 @@ var sweepSiblings = []mutant{
 }
 
 var leaseSiblings = []mutant{
-	{did: "releases by name when a lease is released again", breaks: func(r *ref) {
+	{law: "lease/lost", did: "releases by name when a lease is released again", breaks: func(r *ref) {
 		r.doAcquire = func(ctx context.Context, name string, ttl time.Duration) (backend.Lease, error) {
 			under, err := r.Backend.Acquire(ctx, name, ttl)
 			if err != nil {
@@ -169,7 +170,7 @@ var leaseSiblings = []mutant{
 			}}, nil
 		}
 	}},
-	{did: "waits for a lease that is held", hangs: true, breaks: func(r *ref) {
+	{law: "lease/exclusive", did: "waits for a lease that is held", hangs: true, breaks: func(r *ref) {
 		r.doAcquire = func(ctx context.Context, name string, ttl time.Duration) (backend.Lease, error) {
 			for {
 				l, err := r.Backend.Acquire(ctx, name, ttl)
@@ -180,7 +181,7 @@ var leaseSiblings = []mutant{
 			}
 		}
 	}},
-	{did: "lets a handle take a lease twice", breaks: func(r *ref) {
+	{law: "lease/exclusive", did: "lets a handle take a lease twice", breaks: func(r *ref) {
 		var mu sync.Mutex
 		held := map[string]backend.Lease{}
 		r.doAcquire = func(ctx context.Context, name string, ttl time.Duration) (backend.Lease, error) {
@@ -196,12 +197,12 @@ var leaseSiblings = []mutant{
 			return l, err
 		}
 	}},
-	{did: "does not look at the context of Acquire", breaks: func(r *ref) {
+	{law: "cancel/before", did: "does not look at the context of Acquire", breaks: func(r *ref) {
 		r.doAcquire = func(ctx context.Context, name string, ttl time.Duration) (backend.Lease, error) {
 			return r.Backend.Acquire(context.WithoutCancel(ctx), name, ttl)
 		}
 	}},
-	{did: "renews what was released", breaks: func(r *ref) {
+	{law: "lease/lost", did: "renews what was released", breaks: func(r *ref) {
 		r.doAcquire = func(ctx context.Context, name string, ttl time.Duration) (backend.Lease, error) {
 			under, err := r.Backend.Acquire(ctx, name, ttl)
 			if err != nil {
@@ -218,7 +219,7 @@ var leaseSiblings = []mutant{
 				}}, nil
 		}
 	}},
-	{did: "frees the leases of a handle when any of its bodies is closed", breaks: func(r *ref) {
+	{law: "lease/beside", did: "frees the leases of a handle when any of its bodies is closed", breaks: func(r *ref) {
 		var held []backend.Lease
 		var mu sync.Mutex
 		r.doAcquire = func(ctx context.Context, name string, ttl time.Duration) (backend.Lease, error) {
@@ -242,7 +243,7 @@ var leaseSiblings = []mutant{
 			}}, i, err
 		}
 	}},
-	{did: "renews for what is left of the ttl", breaks: func(r *ref) {
+	{law: "lease/not-early", did: "renews for what is left of the ttl", breaks: func(r *ref) {
 		r.doAcquire = func(ctx context.Context, name string, ttl time.Duration) (backend.Lease, error) {
 			under, err := r.Backend.Acquire(ctx, name, ttl)
 			if err != nil {
@@ -257,7 +258,7 @@ var leaseSiblings = []mutant{
 			}}, nil
 		}
 	}},
-	{did: "counts epochs of all names in one, and forgets them when a lease expires", breaks: func(r *ref) {
+	{law: "lease/epoch", did: "counts epochs of all names in one, and forgets them when a lease expires", breaks: func(r *ref) {
 		r.doAcquire = func(ctx context.Context, name string, ttl time.Duration) (backend.Lease, error) {
 			under, err := r.Backend.Acquire(ctx, name, ttl)
 			if err != nil {
@@ -279,7 +280,7 @@ var leaseSiblings = []mutant{
 			}}, nil
 		}
 	}},
-	{did: "says ErrUnavailable where another holds the lease", breaks: func(r *ref) {
+	{law: "lease/exclusive", did: "says ErrUnavailable where another holds the lease", breaks: func(r *ref) {
 		r.doAcquire = func(ctx context.Context, name string, ttl time.Duration) (backend.Lease, error) {
 			l, err := r.Backend.Acquire(ctx, name, ttl)
 			if errors.Is(err, backend.ErrLocked) {
@@ -298,10 +299,10 @@ func (r *ref) finds(change func(q component.Query) component.Query) {
 }
 
 var findSiblings = []mutant{
-	{did: "does not resume a search", breaks: func(r *ref) {
+	{law: "find/queries", did: "does not resume a search", breaks: func(r *ref) {
 		r.finds(func(q component.Query) component.Query { q.After = ""; return q })
 	}},
-	{did: "finds in the order of storing", breaks: func(r *ref) {
+	{law: "find/queries", did: "finds in the order of storing", breaks: func(r *ref) {
 		r.doFind = func(ctx context.Context, q component.Query) iter.Seq2[component.Description, error] {
 			return func(yield func(component.Description, error) bool) {
 				ds, err := all(backend.Find(ctx, r.Backend, q, decode))
@@ -317,7 +318,7 @@ var findSiblings = []mutant{
 			}
 		}
 	}},
-	{did: "takes not equal for not there", breaks: func(r *ref) {
+	{law: "find/queries", did: "takes not equal for not there", breaks: func(r *ref) {
 		r.finds(func(q component.Query) component.Query {
 			q.Where, _ = q.Where.Map(func(c component.Condition) (component.Condition, error) {
 				if c.Op == component.NotEqual {
@@ -329,7 +330,7 @@ var findSiblings = []mutant{
 			return q
 		})
 	}},
-	{did: "searches in an index that batches do not reach", breaks: func(r *ref) {
+	{law: "find/changes", did: "searches in an index that batches do not reach", breaks: func(r *ref) {
 		r.doPutBatch = func(ctx context.Context, items []backend.Item) ([]info, error) {
 			infos, err := r.Backend.PutBatch(ctx, items)
 			r.place.mu.Lock()
@@ -352,7 +353,7 @@ var findSiblings = []mutant{
 			}
 		}
 	}},
-	{did: "tells the inputs in order of their keys", breaks: func(r *ref) {
+	{law: "find/queries", did: "tells the inputs in order of their keys", breaks: func(r *ref) {
 		r.doFind = func(ctx context.Context, q component.Query) iter.Seq2[component.Description, error] {
 			return func(yield func(component.Description, error) bool) {
 				for d, err := range backend.Find(ctx, r.Backend, q, decode) {
@@ -368,14 +369,14 @@ var findSiblings = []mutant{
 }
 
 var timeSiblings = []mutant{
-	{did: "tells no times in Stat", breaks: func(r *ref) {
+	{law: "info/modtime", did: "tells no times in Stat", breaks: func(r *ref) {
 		r.doStat = func(ctx context.Context, k key) (info, error) {
 			i, err := r.Backend.Stat(ctx, k)
 			i.ModTime = time.Time{}
 			return i, err
 		}
 	}},
-	{did: "tells in Put when the body began to be read", breaks: func(r *ref) {
+	{law: "info/modtime", did: "tells in Put when the body began to be read", breaks: func(r *ref) {
 		r.doPut = func(ctx context.Context, k key, b body, o put) (info, error) {
 			i, err := r.Backend.Put(ctx, k, b, o)
 			if err == nil {
@@ -384,10 +385,10 @@ var timeSiblings = []mutant{
 			return i, err
 		}
 	}},
-	{did: "stores times as seconds since 1970 in milliseconds", breaks: func(r *ref) {
+	{law: "info/modtime-clock", did: "stores times as seconds since 1970 in milliseconds", breaks: func(r *ref) {
 		r.tells = func(i info) info { i.ModTime = time.UnixMilli(i.ModTime.Unix()); return i }
 	}},
-	{did: "keeps the time of a value that is overwritten by as many bytes", breaks: func(r *ref) {
+	{law: "info/modtime-overwrite", did: "keeps the time of a value that is overwritten by as many bytes", breaks: func(r *ref) {
 		r.tells = func(i info) info {
 			r.place.mu.Lock()
 			defer r.place.mu.Unlock()
@@ -399,7 +400,7 @@ var timeSiblings = []mutant{
 			return i
 		}
 	}},
-	{did: "lists the times of the list", breaks: func(r *ref) {
+	{law: "info/modtime-overwrite", did: "lists the times of the list", breaks: func(r *ref) {
 		begin := time.Now()
 		r.doList = r.relisted(func(infos []info, _ opts) []info {
 			for n := range infos {
@@ -411,45 +412,41 @@ var timeSiblings = []mutant{
 }
 
 var handleSiblings = []mutant{
-	{did: "lists what another handle deleted, until it stores something", breaks: func(r *ref) {
-		known := map[key]info{}
+	{law: "handle/shared", did: "lists what another handle deleted, until it stores something", breaks: func(r *ref) {
+		stale := map[opts][]info{}
 		r.doList = r.relisted(func(infos []info, o opts) []info {
-			for _, i := range infos {
-				known[i.Key] = i
+			if len(infos) < len(stale[o]) {
+				return stale[o]
 			}
-			if len(infos) == 0 && len(known) == 1 && o == (opts{}) {
-				for _, i := range known {
-					return []info{i}
-				}
-			}
+			stale[o] = infos
 			return infos
 		})
-		r.doDelete = func(ctx context.Context, k key) error { clear(known); return r.Backend.Delete(ctx, k) }
+		r.doDelete = func(ctx context.Context, k key) error { clear(stale); return r.Backend.Delete(ctx, k) }
 		r.doPut = func(ctx context.Context, k key, b body, o put) (info, error) {
-			clear(known)
+			clear(stale)
 			return r.Backend.Put(ctx, k, b, o)
 		}
 	}},
-	{did: "loses metadata when its last handle is closed", breaks: func(r *ref) {
+	{law: "handle/last-close", did: "loses metadata when its last handle is closed", breaks: func(r *ref) {
 		r.atLastClose(func(ctx context.Context, i info, text string) {
 			r.twin().Put(ctx, i.Key, strings.NewReader(text), put{Size: i.Size, Digest: i.Digest, Sum: i.Sum})
 		})
 	}},
-	{did: "loses nested names when its last handle is closed", breaks: func(r *ref) {
+	{law: "handle/last-close", did: "loses nested names when its last handle is closed", breaks: func(r *ref) {
 		r.atLastClose(func(ctx context.Context, i info, _ string) {
 			if strings.Contains(i.Key.Name, "/") {
 				r.twin().Delete(ctx, i.Key)
 			}
 		})
 	}},
-	{did: "loses empty values when its last handle is closed", breaks: func(r *ref) {
+	{law: "handle/last-close", did: "loses empty values when its last handle is closed", breaks: func(r *ref) {
 		r.atLastClose(func(ctx context.Context, i info, _ string) {
 			if i.Size == 0 {
 				r.twin().Delete(ctx, i.Key)
 			}
 		})
 	}},
-	{did: "promises nothing when it is closed and opened again", breaks: func(r *ref) {
+	{law: "handle/limits", did: "promises nothing when it is closed and opened again", breaks: func(r *ref) {
 		r.place.mu.Lock()
 		opened := len(r.place.handles)
 		r.place.mu.Unlock()
@@ -459,7 +456,7 @@ var handleSiblings = []mutant{
 			return l
 		}
 	}},
-	{did: "cancels what others do in the place when a handle is closed", breaks: func(r *ref) {
+	{law: "handle/close-others", did: "cancels what others do in the place when a handle is closed", breaks: func(r *ref) {
 		r.doClose = func() error {
 			r.place.mu.Lock()
 			defer r.place.mu.Unlock()
@@ -479,7 +476,7 @@ var handleSiblings = []mutant{
 			return i, err
 		}
 	}},
-	{did: "panics when it is used after Close", breaks: func(r *ref) {
+	{law: "handle/closed", did: "panics when it is used after Close", breaks: func(r *ref) {
 		var shut atomic.Bool
 		r.doClose = func() error { shut.Store(true); return r.Backend.Close() }
 		r.doDelete = func(ctx context.Context, k key) error {
@@ -489,19 +486,6 @@ var handleSiblings = []mutant{
 			}
 			return r.Backend.Delete(ctx, k)
 		}
-	}},
-	{did: "renews leases when its handle is closed", breaks: func(r *ref) {
-		var shut atomic.Bool
-		r.doClose = func() error { shut.Store(true); return r.Backend.Close() }
-		r.leased(func(l *lease) {
-			under := l.Lease
-			l.renew = func(ctx context.Context) error {
-				if shut.Load() {
-					return nil
-				}
-				return under.Renew(ctx)
-			}
-		})
 	}},
 }
 
@@ -527,7 +511,7 @@ func (r *ref) atLastClose(do func(ctx context.Context, i info, text string)) {
 }
 
 var cancelSiblings = []mutant{
-	{did: "lists to its end, whoever gave up", breaks: func(r *ref) {
+	{law: "cancel/list", did: "lists to its end, whoever gave up", tier: law.Full, breaks: func(r *ref) {
 		r.doList = func(ctx context.Context, shelf string, o opts) list {
 			if ctx.Err() == nil {
 				ctx = context.WithoutCancel(ctx)
@@ -535,7 +519,7 @@ var cancelSiblings = []mutant{
 			return r.Backend.List(ctx, shelf, o)
 		}
 	}},
-	{did: "says in words alone that the caller gave up", breaks: func(r *ref) {
+	{law: "cancel/before", did: "says in words alone that the caller gave up", breaks: func(r *ref) {
 		r.doDelete = func(ctx context.Context, k key) error {
 			if err := ctx.Err(); err != nil {
 				return &backend.Error{Op: "delete", Backend: "ref", Key: k, Err: errors.New(err.Error())}
@@ -543,7 +527,7 @@ var cancelSiblings = []mutant{
 			return r.Backend.Delete(ctx, k)
 		}
 	}},
-	{did: "says canceled where a deadline passed", breaks: func(r *ref) {
+	{law: "cancel/before", did: "says canceled where a deadline passed", breaks: func(r *ref) {
 		r.doGet = func(ctx context.Context, k key) (io.ReadCloser, info, error) {
 			b, i, err := r.Backend.Get(ctx, k)
 			if errors.Is(err, context.DeadlineExceeded) {
@@ -553,12 +537,12 @@ var cancelSiblings = []mutant{
 			return b, i, err
 		}
 	}},
-	{did: "does not look at the context of a batch", breaks: func(r *ref) {
+	{law: "error/typed", did: "does not look at the context of a batch", breaks: func(r *ref) {
 		r.doPutBatch = func(ctx context.Context, items []backend.Item) ([]info, error) {
 			return r.Backend.PutBatch(context.WithoutCancel(ctx), items)
 		}
 	}},
-	{did: "fails once after a call that was cancelled", breaks: func(r *ref) {
+	{law: "cancel/before", did: "fails once after a call that was cancelled", breaks: func(r *ref) {
 		var broken atomic.Bool
 		r.doGet = func(ctx context.Context, k key) (io.ReadCloser, info, error) {
 			if broken.Swap(false) && ctx.Err() == nil {
@@ -571,7 +555,7 @@ var cancelSiblings = []mutant{
 			return b, i, err
 		}
 	}},
-	{did: "deletes though it says that the caller gave up before it began", breaks: func(r *ref) {
+	{law: "cancel/before", did: "deletes though it says that the caller gave up before it began", breaks: func(r *ref) {
 		r.doDelete = func(ctx context.Context, k key) error {
 			err := r.Backend.Delete(ctx, k)
 			if ctx.Err() != nil && k.Validate() == nil {
@@ -580,10 +564,7 @@ var cancelSiblings = []mutant{
 			return err
 		}
 	}},
-	{did: "does not look at the context of Sweep", breaks: func(r *ref) {
-		r.doSweep = func(context.Context, sweep) (found, error) { return found{}, nil }
-	}},
-	{did: "leaves a goroutine behind for each cancelled Put", breaks: func(r *ref) {
+	{law: "leak/calls", did: "leaves a goroutine behind for each cancelled Put", breaks: func(r *ref) {
 		r.doPut = func(ctx context.Context, k key, b body, o put) (info, error) {
 			i, err := r.Backend.Put(ctx, k, b, o)
 			if errors.Is(err, context.Canceled) {
@@ -595,7 +576,7 @@ var cancelSiblings = []mutant{
 }
 
 var raceSiblings = []mutant{
-	{did: "overwrites by deleting first", breaks: func(r *ref) {
+	{law: "storm/one-key", did: "overwrites by deleting first", breaks: func(r *ref) {
 		r.puts(func(ctx context.Context, k key, text string, o *put) string {
 			if !o.IfAbsent && o.IfMatch == "" && ctx.Err() == nil {
 				r.Backend.Delete(context.WithoutCancel(ctx), k)
@@ -604,7 +585,7 @@ var raceSiblings = []mutant{
 			return text
 		})
 	}},
-	{did: "names its temporary files by the name alone", breaks: func(r *ref) {
+	{law: "if-absent/race", did: "names its temporary files by the name alone", breaks: func(r *ref) {
 		r.puts(func(_ context.Context, k key, text string, _ *put) string {
 			temp := key{Name: k.Name}
 			r.place.mu.Lock()
@@ -616,7 +597,7 @@ var raceSiblings = []mutant{
 			return r.place.texts[temp]
 		})
 	}},
-	{did: "leaves an entry out of lists while it is overwritten", breaks: func(r *ref) {
+	{law: "body/unfinished", did: "leaves an entry out of lists while it is overwritten", breaks: func(r *ref) {
 		r.inOrder(func(_ context.Context, k key) error {
 			r.place.mu.Lock()
 			defer r.place.mu.Unlock()
@@ -634,7 +615,7 @@ var raceSiblings = []mutant{
 			return r.place.marked[i.Key]
 		})
 	}},
-	{did: "fails a Put that meets a Delete", breaks: func(r *ref) {
+	{law: "history/linear", did: "fails a Put that meets a Delete", breaks: func(r *ref) {
 		r.inOrder(func(_ context.Context, k key) error {
 			time.Sleep(moment / 16)
 			return nil
@@ -659,7 +640,7 @@ var raceSiblings = []mutant{
 			return err
 		}
 	}},
-	{did: "acknowledges the loser of two Puts that meet, with the winner's version", breaks: func(r *ref) {
+	{law: "history/linear", did: "acknowledges the loser of two Puts that meet, with the winner's version", breaks: func(r *ref) {
 		r.doPut = func(ctx context.Context, k key, b body, o put) (info, error) {
 			i, err := r.Backend.Put(ctx, k, b, o)
 			time.Sleep(moment / 8)
@@ -669,7 +650,7 @@ var raceSiblings = []mutant{
 			return i, err
 		}
 	}},
-	{did: "lists sizes of one Put with times of another", breaks: func(r *ref) {
+	{law: "storm/one-put", did: "lists sizes of one Put with times of another", breaks: func(r *ref) {
 		r.doList = func(ctx context.Context, shelf string, o opts) list {
 			return func(yield func(info, error) bool) {
 				for i, err := range r.Backend.List(ctx, shelf, o) {
@@ -689,7 +670,7 @@ var raceSiblings = []mutant{
 }
 
 var errorSiblings = []mutant{
-	{did: "has an ErrNotFound of its own that is no fs.ErrNotExist", breaks: func(r *ref) {
+	{law: "get/absent", did: "has an ErrNotFound of its own that is no fs.ErrNotExist", breaks: func(r *ref) {
 		r.doStat = func(ctx context.Context, k key) (info, error) {
 			i, err := r.Backend.Stat(ctx, k)
 			if errors.Is(err, backend.ErrNotFound) {
@@ -698,7 +679,7 @@ var errorSiblings = []mutant{
 			return i, err
 		}
 	}},
-	{did: "names no method in errors of Delete", breaks: func(r *ref) {
+	{law: "error/typed", did: "names no method in errors of Delete", breaks: func(r *ref) {
 		r.doDelete = func(ctx context.Context, k key) error {
 			err := r.Backend.Delete(ctx, k)
 			var e *backend.Error
@@ -708,7 +689,7 @@ var errorSiblings = []mutant{
 			return err
 		}
 	}},
-	{did: "names the directory where it should name the key of a range", breaks: func(r *ref) {
+	{law: "error/typed", did: "names the directory where it should name the key of a range", breaks: func(r *ref) {
 		r.doRange = func(ctx context.Context, k key, version string, off, n int64) (io.ReadCloser, info, error) {
 			b, i, err := r.Backend.GetRange(ctx, k, version, off, n)
 			var e *backend.Error
@@ -718,7 +699,7 @@ var errorSiblings = []mutant{
 			return b, i, err
 		}
 	}},
-	{did: "names the method get where a range failed", breaks: func(r *ref) {
+	{law: "error/typed", did: "names the method get where a range failed", breaks: func(r *ref) {
 		r.doRange = func(ctx context.Context, k key, version string, off, n int64) (io.ReadCloser, info, error) {
 			b, i, err := r.Backend.GetRange(ctx, k, version, off, n)
 			var e *backend.Error
@@ -728,7 +709,7 @@ var errorSiblings = []mutant{
 			return b, i, err
 		}
 	}},
-	{did: "says that a key is too large where its grammar is wrong", breaks: func(r *ref) {
+	{law: "key/refused", did: "says that a key is too large where its grammar is wrong", breaks: func(r *ref) {
 		r.doGet = func(ctx context.Context, k key) (io.ReadCloser, info, error) {
 			b, i, err := r.Backend.Get(ctx, k)
 			if errors.Is(err, backend.ErrInvalidKey) {

@@ -82,7 +82,7 @@ func (r *ref) batches(put func(ctx context.Context, n int, it backend.Item) (inf
 }
 
 var conditionSiblings = []mutant{
-	{did: "takes an empty value for none, where IfAbsent asks", breaks: func(r *ref) {
+	{law: "if-absent/exists", did: "takes an empty value for none, where IfAbsent asks", breaks: func(r *ref) {
 		r.puts(func(ctx context.Context, k key, text string, o *put) string {
 			if i, err := r.Backend.Stat(ctx, k); err == nil && i.Size == 0 {
 				o.IfAbsent = false
@@ -90,7 +90,7 @@ var conditionSiblings = []mutant{
 			return text
 		})
 	}},
-	{did: "says that a exists where a/b does", breaks: func(r *ref) {
+	{law: "if-absent/creates", did: "says that a exists where a/b does", breaks: func(r *ref) {
 		r.doPut = func(ctx context.Context, k key, b body, o put) (info, error) {
 			if o.IfAbsent && o.IfMatch == "" {
 				for range r.Backend.List(ctx, k.Shelf, opts{Prefix: k.Name + "/", Limit: 1}) {
@@ -100,7 +100,7 @@ var conditionSiblings = []mutant{
 			return r.Backend.Put(ctx, k, b, o)
 		}
 	}},
-	{did: "takes the beginning of a version for the version", breaks: func(r *ref) {
+	{law: "if-match/wrong", did: "takes the beginning of a version for the version", breaks: func(r *ref) {
 		r.puts(func(ctx context.Context, k key, text string, o *put) string {
 			if i, err := r.Backend.Stat(ctx, k); err == nil && o.IfMatch != "" && strings.HasPrefix(o.IfMatch, i.Version) {
 				o.IfMatch = i.Version
@@ -108,7 +108,7 @@ var conditionSiblings = []mutant{
 			return text
 		})
 	}},
-	{did: "strips quotes and blanks from IfMatch", breaks: func(r *ref) {
+	{law: "if-match/wrong", did: "strips quotes and blanks from IfMatch", breaks: func(r *ref) {
 		r.puts(func(_ context.Context, _ key, text string, o *put) string {
 			if o.IfMatch != "" {
 				o.IfMatch = strings.Trim(o.IfMatch, `" `) + ""
@@ -116,7 +116,7 @@ var conditionSiblings = []mutant{
 			return text
 		})
 	}},
-	{did: "stores what it refuses, where only metadata differs", breaks: func(r *ref) {
+	{law: "if-absent/exists", did: "stores what it refuses, where only metadata differs", breaks: func(r *ref) {
 		r.doPut = func(ctx context.Context, k key, b body, o put) (info, error) {
 			i, err := r.Backend.Put(ctx, k, b, o)
 			if errors.Is(err, backend.ErrExists) {
@@ -128,7 +128,7 @@ var conditionSiblings = []mutant{
 			return i, err
 		}
 	}},
-	{did: "gives a value a new version when it refuses to replace it", breaks: func(r *ref) {
+	{law: "if-match/wrong", did: "gives a value a new version when it refuses to replace it", breaks: func(r *ref) {
 		r.doPut = func(ctx context.Context, k key, b body, o put) (info, error) {
 			i, err := r.Backend.Put(ctx, k, b, o)
 			if errors.Is(err, backend.ErrChanged) {
@@ -139,7 +139,7 @@ var conditionSiblings = []mutant{
 			return i, err
 		}
 	}},
-	{did: "keeps a key reserved when a Put with IfAbsent failed", breaks: func(r *ref) {
+	{law: "if-absent/failed", did: "keeps a key reserved when a Put with IfAbsent failed", breaks: func(r *ref) {
 		r.doPut = func(ctx context.Context, k key, b body, o put) (info, error) {
 			r.place.mu.Lock()
 			reserved := r.place.marked[k]
@@ -156,7 +156,7 @@ var conditionSiblings = []mutant{
 			return i, err
 		}
 	}},
-	{did: "reserves names, whatever their shelves", breaks: func(r *ref) {
+	{law: "if-absent/apart", did: "reserves names, whatever their shelves", breaks: func(r *ref) {
 		r.doPut = func(ctx context.Context, k key, b body, o put) (info, error) {
 			if !o.IfAbsent || o.IfMatch != "" {
 				return r.Backend.Put(ctx, k, b, o)
@@ -177,7 +177,7 @@ var conditionSiblings = []mutant{
 			return i, err
 		}
 	}},
-	{did: "is met by the version of any value on the shelf", breaks: func(r *ref) {
+	{law: "if-match/wrong", did: "is met by the version of any value on the shelf", breaks: func(r *ref) {
 		r.puts(func(ctx context.Context, k key, text string, o *put) string {
 			if o.IfMatch == "" {
 				return text
@@ -190,7 +190,7 @@ var conditionSiblings = []mutant{
 			return text
 		})
 	}},
-	{did: "says ErrExists to its own retry after a slow answer", breaks: func(r *ref) {
+	{law: "if-absent/creates", did: "says ErrExists to its own retry after a slow answer", breaks: func(r *ref) {
 		r.doPut = func(ctx context.Context, k key, b body, o put) (info, error) {
 			i, err := r.Backend.Put(ctx, k, b, o)
 			if err == nil && o.IfAbsent && o.Size > 70_000 {
@@ -199,7 +199,7 @@ var conditionSiblings = []mutant{
 			return i, err
 		}
 	}},
-	{did: "refuses a condition when it has stored the body of an overwrite", breaks: func(r *ref) {
+	{law: "if-match/refused", did: "refuses a condition when it has stored the body of an overwrite", breaks: func(r *ref) {
 		refusing(r)
 		no := r.doPut
 		r.doPut = func(ctx context.Context, k key, b body, o put) (info, error) {
@@ -216,10 +216,10 @@ var conditionSiblings = []mutant{
 }
 
 var versionSiblings = []mutant{
-	{did: "makes versions of size and second", breaks: func(r *ref) {
+	{law: "info/version", did: "makes versions of size and second", breaks: func(r *ref) {
 		r.named(func(i info) string { return fmt.Sprintf("%d-%d", i.Size, i.ModTime.Unix()) })
 	}},
-	{did: "marks versions of large values as weak in Stat", breaks: func(r *ref) {
+	{law: "info/equal", did: "marks versions of large values as weak in Stat", breaks: func(r *ref) {
 		r.doStat = func(ctx context.Context, k key) (info, error) {
 			i, err := r.Backend.Stat(ctx, k)
 			if i.Size > 10_000 {
@@ -228,7 +228,7 @@ var versionSiblings = []mutant{
 			return i, err
 		}
 	}},
-	{did: "lists the version before the present one", breaks: func(r *ref) {
+	{law: "info/equal", did: "lists the version before the present one", breaks: func(r *ref) {
 		r.doList = r.relisted(func(infos []info, _ opts) []info {
 			for n := range infos {
 				infos[n].Version += "-old"
@@ -236,7 +236,7 @@ var versionSiblings = []mutant{
 			return infos
 		})
 	}},
-	{did: "tells no version after a batch", breaks: func(r *ref) {
+	{law: "info/version-unique", did: "tells no version after a batch", breaks: func(r *ref) {
 		r.doPutBatch = func(ctx context.Context, items []backend.Item) ([]info, error) {
 			infos, err := r.Backend.PutBatch(ctx, items)
 			for n := range infos {
@@ -245,14 +245,14 @@ var versionSiblings = []mutant{
 			return infos, err
 		}
 	}},
-	{did: "takes the bytes of a counter for a version", breaks: func(r *ref) {
+	{law: "info/version", did: "takes the bytes of a counter for a version", breaks: func(r *ref) {
 		r.named(func(i info) string {
 			var n int
 			fmt.Sscan(i.Version, &n)
 			return string([]byte{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)})
 		})
 	}},
-	{did: "has no version for empty values", breaks: func(r *ref) {
+	{law: "info/equal", did: "has no version for empty values", breaks: func(r *ref) {
 		r.named(func(i info) string {
 			if i.Size == 0 {
 				return ""
@@ -263,7 +263,7 @@ var versionSiblings = []mutant{
 }
 
 var bodySiblings = []mutant{
-	{did: "does not look behind a body of whole pages", breaks: func(r *ref) {
+	{law: "body/long", did: "does not look behind a body of whole pages", breaks: func(r *ref) {
 		r.doPut = func(ctx context.Context, k key, b body, o put) (info, error) {
 			text, err := slurp(b)
 			if err == nil && o.Size > 0 && o.Size%4096 == 0 && int64(len(text)) > o.Size {
@@ -272,7 +272,7 @@ var bodySiblings = []mutant{
 			return r.Backend.Put(ctx, k, b, o)
 		}
 	}},
-	{did: "fills short large bodies up with zeros", breaks: func(r *ref) {
+	{law: "body/types", did: "fills short large bodies up with zeros", breaks: func(r *ref) {
 		r.doPut = func(ctx context.Context, k key, b body, o put) (info, error) {
 			text, err := slurp(b)
 			if missing := o.Size - int64(len(text)); err == nil && o.Size > 64<<10 && missing > 0 {
@@ -281,7 +281,7 @@ var bodySiblings = []mutant{
 			return r.Backend.Put(ctx, k, b, o)
 		}
 	}},
-	{did: "takes an empty read for the end", breaks: func(r *ref) {
+	{law: "body/reader", did: "takes an empty read for the end", breaks: func(r *ref) {
 		r.doPut = func(ctx context.Context, k key, b body, o put) (info, error) {
 			b.Seek(0, io.SeekStart)
 			var text []byte
@@ -298,7 +298,7 @@ var bodySiblings = []mutant{
 			return r.Backend.Put(ctx, k, b, o)
 		}
 	}},
-	{did: "does not ask whether a body ends where it should, for an error", breaks: func(r *ref) {
+	{law: "body/fails", did: "does not ask whether a body ends where it should, for an error", breaks: func(r *ref) {
 		r.doPut = func(ctx context.Context, k key, b body, o put) (info, error) {
 			if o.Size < 0 || backend.CheckPut(k, o) != nil {
 				return r.Backend.Put(ctx, k, b, o)
@@ -316,7 +316,7 @@ var bodySiblings = []mutant{
 			return r.Backend.Put(ctx, k, b, o)
 		}
 	}},
-	{did: "does not read the body of an empty value", breaks: func(r *ref) {
+	{law: "body/long", did: "does not read the body of an empty value", breaks: func(r *ref) {
 		r.doPut = func(ctx context.Context, k key, b body, o put) (info, error) {
 			if o.Size == 0 {
 				b = strings.NewReader("")
@@ -324,7 +324,7 @@ var bodySiblings = []mutant{
 			return r.Backend.Put(ctx, k, b, o)
 		}
 	}},
-	{did: "does not look whether it could rewind", breaks: func(r *ref) {
+	{law: "body/fails", did: "does not look whether it could rewind", breaks: func(r *ref) {
 		r.doPut = func(ctx context.Context, k key, b body, o put) (info, error) {
 			if _, err := b.Seek(0, io.SeekStart); err != nil {
 				text, _ := io.ReadAll(b)
@@ -333,7 +333,7 @@ var bodySiblings = []mutant{
 			return r.Backend.Put(ctx, k, b, o)
 		}
 	}},
-	{did: "tells the new Info while it still reads the body", breaks: func(r *ref) {
+	{law: "body/unfinished", did: "tells the new Info while it still reads the body", breaks: func(r *ref) {
 		r.doPut = func(ctx context.Context, k key, b body, o put) (info, error) {
 			if backend.CheckPut(k, o) == nil {
 				r.place.mu.Lock()
@@ -357,7 +357,7 @@ var bodySiblings = []mutant{
 			return i, err
 		}
 	}},
-	{did: "ends a body at its first zero byte, as strings of C do", breaks: func(r *ref) {
+	{law: "put/bytes", did: "ends a body at its first zero byte, as strings of C do", breaks: func(r *ref) {
 		r.gets(func(text string, i info) (io.Reader, info) {
 			if len(text) < 1000 {
 				text, _, _ = strings.Cut(text, "\x00")
@@ -365,7 +365,7 @@ var bodySiblings = []mutant{
 			return strings.NewReader(text), i
 		})
 	}},
-	{did: "fails where a body gives its last bytes with io.EOF", breaks: func(r *ref) {
+	{law: "body/reader", did: "fails where a body gives its last bytes with io.EOF", breaks: func(r *ref) {
 		r.doPut = func(ctx context.Context, k key, b body, o put) (info, error) {
 			if _, err := b.Seek(0, io.SeekStart); err == nil && o.Size > 0 && o.Size < 100_000 {
 				text := make([]byte, o.Size)
@@ -382,7 +382,7 @@ var bodySiblings = []mutant{
 			return r.Backend.Put(ctx, k, b, o)
 		}
 	}},
-	{did: "sends the rest of a body again when it is asked to try again", breaks: func(r *ref) {
+	{law: "body/rewound", did: "sends the rest of a body again when it is asked to try again", breaks: func(r *ref) {
 		r.doPut = func(ctx context.Context, k key, b body, o put) (info, error) {
 			if text, err := slurp(b); err == nil && o.Size == 80_000 && int64(len(text)) == o.Size && r.place.puts.Add(1)%3 == 0 {
 				return r.honest(ctx, k, text[o.Size/2:]+text[o.Size/2:], o)
@@ -393,10 +393,10 @@ var bodySiblings = []mutant{
 }
 
 var metaSiblings = []mutant{
-	{did: "drops metadata without a value", breaks: func(r *ref) {
+	{law: "put/meta", did: "drops metadata without a value", breaks: func(r *ref) {
 		r.metas(func(m backend.Meta, _ int64) { maps.DeleteFunc(m, func(_, v string) bool { return v == "" }) })
 	}},
-	{did: "writes dashes for underscores in names of metadata", breaks: func(r *ref) {
+	{law: "put/overwrite-info", did: "writes dashes for underscores in names of metadata", breaks: func(r *ref) {
 		r.tells = func(i info) info {
 			m := backend.Meta{}
 			for name, v := range i.Meta {
@@ -406,28 +406,28 @@ var metaSiblings = []mutant{
 			return i
 		}
 	}},
-	{did: "makes one blank of two", breaks: func(r *ref) {
+	{law: "put/meta", did: "makes one blank of two", breaks: func(r *ref) {
 		r.metas(func(m backend.Meta, _ int64) {
 			for name, v := range m {
 				m[name] = strings.ReplaceAll(v, "  ", " ")
 			}
 		})
 	}},
-	{did: "has no room for the metadata of large values", breaks: func(r *ref) {
+	{law: "info/equal", did: "has no room for the metadata of large values", breaks: func(r *ref) {
 		r.metas(func(m backend.Meta, size int64) {
 			if size > 64<<10 {
 				clear(m)
 			}
 		})
 	}},
-	{did: "cuts metadata at 1,024 bytes", breaks: func(r *ref) {
+	{law: "put/meta", did: "cuts metadata at 1,024 bytes", breaks: func(r *ref) {
 		r.metas(func(m backend.Meta, _ int64) {
 			for name, v := range m {
 				m[name] = strings.TrimSpace(v[:min(len(v), 1024)])
 			}
 		})
 	}},
-	{did: "writes nothing where the bytes are there already", breaks: func(r *ref) {
+	{law: "put/overwrite-info", did: "writes nothing where the bytes are there already", breaks: func(r *ref) {
 		r.doPut = func(ctx context.Context, k key, b body, o put) (info, error) {
 			if i, err := r.Backend.Stat(ctx, k); err == nil && i.Digest == o.Digest && !o.IfAbsent && o.IfMatch == "" && o.Size == i.Size {
 				return i, nil
@@ -435,7 +435,7 @@ var metaSiblings = []mutant{
 			return r.Backend.Put(ctx, k, b, o)
 		}
 	}},
-	{did: "lists the metadata of its neighbour", breaks: func(r *ref) {
+	{law: "list/info", did: "lists the metadata of its neighbour", breaks: func(r *ref) {
 		r.doList = r.relisted(func(infos []info, _ opts) []info {
 			for n := range len(infos) - 1 {
 				infos[n].Meta = infos[n+1].Meta
@@ -443,7 +443,7 @@ var metaSiblings = []mutant{
 			return infos
 		})
 	}},
-	{did: "escapes metadata for a web page", breaks: func(r *ref) {
+	{law: "put/meta", did: "escapes metadata for a web page", breaks: func(r *ref) {
 		r.tells = func(i info) info {
 			for name, v := range i.Meta {
 				i.Meta[name] = html.EscapeString(v)
@@ -451,7 +451,7 @@ var metaSiblings = []mutant{
 			return i
 		}
 	}},
-	{did: "keeps metadata of a key when it is overwritten with none", breaks: func(r *ref) {
+	{law: "put/overwrite-info", did: "keeps metadata of a key when it is overwritten with none", breaks: func(r *ref) {
 		r.puts(func(ctx context.Context, k key, text string, o *put) string {
 			if i, err := r.Backend.Stat(ctx, k); err == nil && len(o.Meta) == 0 {
 				o.Meta = i.Meta
@@ -459,7 +459,7 @@ var metaSiblings = []mutant{
 			return text
 		})
 	}},
-	{did: "takes a percent sign in metadata for a code", breaks: func(r *ref) {
+	{law: "put/meta", did: "takes a percent sign in metadata for a code", breaks: func(r *ref) {
 		r.metas(func(m backend.Meta, _ int64) {
 			for name, v := range m {
 				m[name] = strings.ReplaceAll(v, "%41", "A")
@@ -469,7 +469,7 @@ var metaSiblings = []mutant{
 }
 
 var listSiblings = []mutant{
-	{did: "takes _ in a prefix for any letter, as LIKE does", breaks: func(r *ref) {
+	{law: "list/prefix", did: "takes _ in a prefix for any letter, as LIKE does", breaks: func(r *ref) {
 		r.doList = func(ctx context.Context, shelf string, o opts) list {
 			prefix, limit := o.Prefix, o.Limit
 			if o.Validate(shelf) != nil || !strings.Contains(prefix, "_") {
@@ -490,7 +490,7 @@ var listSiblings = []mutant{
 			}
 		}
 	}},
-	{did: "lists numbers by their worth", breaks: func(r *ref) {
+	{law: "list/order", did: "lists numbers by their worth", breaks: func(r *ref) {
 		r.doList = r.relisted(func(infos []info, _ opts) []info {
 			slices.SortStableFunc(infos, func(a, b info) int {
 				var x, y int
@@ -505,7 +505,7 @@ var listSiblings = []mutant{
 			return infos
 		})
 	}},
-	{did: "lists what begins with the shelf's name", breaks: func(r *ref) {
+	{law: "key/shelves", did: "lists what begins with the shelf's name", breaks: func(r *ref) {
 		r.doList = func(ctx context.Context, shelf string, o opts) list {
 			return func(yield func(info, error) bool) {
 				for i, err := range r.Backend.List(ctx, shelf, o) {
@@ -525,7 +525,7 @@ var listSiblings = []mutant{
 			}
 		}
 	}},
-	{did: "answers lists from a cache until it stores something itself", breaks: func(r *ref) {
+	{law: "handle/shared", did: "answers lists from a cache until it stores something itself", breaks: func(r *ref) {
 		type question struct {
 			shelf string
 			o     opts
@@ -567,52 +567,33 @@ var listSiblings = []mutant{
 		}
 		r.doDelBatch = func(ctx context.Context, keys []key) error { defer forget(); return r.Backend.DeleteBatch(ctx, keys) }
 	}},
-	{did: "finds nothing where the prefix is a whole name", breaks: func(r *ref) {
+	{law: "list/prefix", did: "finds nothing where the prefix is a whole name", breaks: func(r *ref) {
 		r.filtered(func(i info, o opts) bool { return o.Prefix != "" && i.Key.Name == o.Prefix })
 	}},
-	{did: "begins anew where After is beyond the prefix", breaks: func(r *ref) {
+	{law: "list/every-option", did: "begins anew where After is beyond the prefix", breaks: func(r *ref) {
 		r.asked(func(o *opts) {
 			if o.Prefix != "" && o.After > o.Prefix && !strings.HasPrefix(o.After, o.Prefix) {
 				o.After = ""
 			}
 		})
 	}},
-	{did: "seeks to After and no further, where it is before the prefix", breaks: func(r *ref) {
+	{law: "list/every-option", did: "seeks to After and no further, where it is before the prefix", breaks: func(r *ref) {
 		r.asked(func(o *opts) {
 			if o.After != "" && o.After < o.Prefix {
 				o.Prefix = ""
 			}
 		})
 	}},
-	{did: "does not list names longer than 512 bytes", breaks: func(r *ref) {
+	{law: "key/longest", did: "does not list names longer than 512 bytes", breaks: func(r *ref) {
 		r.filtered(func(i info, _ opts) bool { return len(i.Key.Name) > 512 })
 	}},
-	{did: "does not list empty values", breaks: func(r *ref) {
+	{law: "put/empty", did: "does not list empty values", breaks: func(r *ref) {
 		r.filtered(func(i info, _ opts) bool { return i.Size == 0 })
 	}},
-	{did: "does not list names of more than five segments", breaks: func(r *ref) {
+	{law: "key/longest", did: "does not list names of more than five segments", breaks: func(r *ref) {
 		r.filtered(func(i info, _ opts) bool { return strings.Count(i.Key.Name, "/") > 4 })
 	}},
-	{did: "counts to a Limit what was deleted while it lists", breaks: func(r *ref) {
-		r.doList = func(ctx context.Context, shelf string, o opts) list {
-			return func(yield func(info, error) bool) {
-				infos, err := all(r.Backend.List(ctx, shelf, o))
-				if err != nil {
-					yield(info{}, err)
-					return
-				}
-				for _, i := range infos {
-					if _, err := r.Backend.Stat(ctx, i.Key); errors.Is(err, backend.ErrNotFound) {
-						continue
-					}
-					if !yield(i, nil) {
-						return
-					}
-				}
-			}
-		}
-	}},
-	{did: "yields its error and then ends well, with what it has", breaks: func(r *ref) {
+	{law: "cancel/list", did: "yields its error and then ends well, with what it has", breaks: func(r *ref) {
 		r.doList = func(ctx context.Context, shelf string, o opts) list {
 			return func(yield func(info, error) bool) {
 				for i, err := range r.Backend.List(ctx, shelf, o) {
@@ -627,7 +608,7 @@ var listSiblings = []mutant{
 			}
 		}
 	}},
-	{did: "forgets shelves with nested names alone", breaks: func(r *ref) {
+	{law: "shelves/order", did: "forgets shelves with nested names alone", breaks: func(r *ref) {
 		r.doShelves = func(ctx context.Context, o opts) iter.Seq2[string, error] {
 			return func(yield func(string, error) bool) {
 				for shelf, err := range r.Backend.Shelves(ctx, o) {
@@ -645,7 +626,7 @@ var listSiblings = []mutant{
 			}
 		}
 	}},
-	{did: "forgets shelves with empty values alone", breaks: func(r *ref) {
+	{law: "shelves/order", did: "forgets shelves with empty values alone", breaks: func(r *ref) {
 		r.doShelves = func(ctx context.Context, o opts) iter.Seq2[string, error] {
 			return func(yield func(string, error) bool) {
 				for shelf, err := range r.Backend.Shelves(ctx, o) {
@@ -663,7 +644,7 @@ var listSiblings = []mutant{
 			}
 		}
 	}},
-	{did: "moves an entry that is overwritten to the end of a list", breaks: func(r *ref) {
+	{law: "list/churn", did: "moves an entry that is overwritten to the end of a list", breaks: func(r *ref) {
 		r.doList = func(ctx context.Context, shelf string, o opts) list {
 			return func(yield func(info, error) bool) {
 				infos, err := all(r.Backend.List(ctx, shelf, o))
@@ -692,7 +673,7 @@ var listSiblings = []mutant{
 }
 
 var rangeSiblings = []mutant{
-	{did: "reads to the end where nothing is asked for", breaks: func(r *ref) {
+	{law: "range/parts", did: "reads to the end where nothing is asked for", breaks: func(r *ref) {
 		r.doRange = func(ctx context.Context, k key, version string, off, n int64) (io.ReadCloser, info, error) {
 			if n == 0 {
 				n = -1
@@ -700,7 +681,7 @@ var rangeSiblings = []mutant{
 			return r.Backend.GetRange(ctx, k, version, off, n)
 		}
 	}},
-	{did: "overflows where a range ends beyond all numbers", breaks: func(r *ref) {
+	{law: "range/parts", did: "overflows where a range ends beyond all numbers", breaks: func(r *ref) {
 		r.doRange = func(ctx context.Context, k key, version string, off, n int64) (io.ReadCloser, info, error) {
 			if off+n < 0 && n > 0 {
 				n = 0
@@ -708,7 +689,7 @@ var rangeSiblings = []mutant{
 			return r.Backend.GetRange(ctx, k, version, off, n)
 		}
 	}},
-	{did: "tells the size of the range", breaks: func(r *ref) {
+	{law: "range/parts", did: "tells the size of the range", breaks: func(r *ref) {
 		r.doRange = func(ctx context.Context, k key, version string, off, n int64) (io.ReadCloser, info, error) {
 			b, i, err := r.Backend.GetRange(ctx, k, version, off, n)
 			if err == nil && n >= 0 {
@@ -717,7 +698,7 @@ var rangeSiblings = []mutant{
 			return b, i, err
 		}
 	}},
-	{did: "returns all where a range begins at the end", breaks: func(r *ref) {
+	{law: "range/parts", did: "returns all where a range begins at the end", breaks: func(r *ref) {
 		r.doRange = func(ctx context.Context, k key, version string, off, n int64) (io.ReadCloser, info, error) {
 			if i, err := r.Backend.Stat(ctx, k); err == nil && off == i.Size {
 				off = 0
@@ -725,7 +706,7 @@ var rangeSiblings = []mutant{
 			return r.Backend.GetRange(ctx, k, version, off, n)
 		}
 	}},
-	{did: "looks at the version of ranges that begin in the midst only", breaks: func(r *ref) {
+	{law: "range/version", did: "looks at the version of ranges that begin in the midst only", breaks: func(r *ref) {
 		r.doRange = func(ctx context.Context, k key, version string, off, n int64) (io.ReadCloser, info, error) {
 			if off == 0 {
 				version = ""
@@ -733,7 +714,7 @@ var rangeSiblings = []mutant{
 			return r.Backend.GetRange(ctx, k, version, off, n)
 		}
 	}},
-	{did: "reads a range on in what is there now", breaks: func(r *ref) {
+	{law: "range/body", did: "reads a range on in what is there now", breaks: func(r *ref) {
 		r.doRange = func(ctx context.Context, k key, version string, off, n int64) (io.ReadCloser, info, error) {
 			b, i, err := r.Backend.GetRange(ctx, k, version, off, n)
 			if err != nil || n < 0 {
@@ -752,7 +733,7 @@ var rangeSiblings = []mutant{
 			})}, i, nil
 		}
 	}},
-	{did: "ends a range early when its context ends", breaks: func(r *ref) {
+	{law: "range/body", did: "ends a range early when its context ends", breaks: func(r *ref) {
 		r.doRange = func(ctx context.Context, k key, version string, off, n int64) (io.ReadCloser, info, error) {
 			b, i, err := r.Backend.GetRange(ctx, k, version, off, n)
 			return hooked{Reader: readFunc(func(p []byte) (int, error) {
@@ -763,7 +744,7 @@ var rangeSiblings = []mutant{
 			})}, i, err
 		}
 	}},
-	{did: "gives a connection back at the end of a range only", hangs: true, breaks: func(r *ref) {
+	{law: "range/body", did: "gives a connection back at the end of a range only", hangs: true, breaks: func(r *ref) {
 		r.doRange = func(ctx context.Context, k key, version string, off, n int64) (io.ReadCloser, info, error) {
 			select {
 			case r.place.slots <- struct{}{}:
@@ -784,7 +765,7 @@ var rangeSiblings = []mutant{
 			})}, i, err
 		}
 	}},
-	{did: "gives its own memory away in ranges", breaks: func(r *ref) {
+	{law: "range/body", did: "gives its own memory away in ranges", breaks: func(r *ref) {
 		kept := map[string][]byte{}
 		r.doRange = func(ctx context.Context, k key, version string, off, n int64) (io.ReadCloser, info, error) {
 			b, i, err := r.Backend.GetRange(ctx, k, version, off, n)
@@ -807,7 +788,7 @@ var rangeSiblings = []mutant{
 }
 
 var batchSiblings = []mutant{
-	{did: "leaves empty items of a batch out", breaks: func(r *ref) {
+	{law: "batch/put", did: "leaves empty items of a batch out", breaks: func(r *ref) {
 		r.batches(func(ctx context.Context, _ int, it backend.Item) (info, error) {
 			if it.Size == 0 {
 				return info{Key: it.Key, Version: "0", Digest: it.Digest, Sum: it.Sum}, nil
@@ -815,7 +796,7 @@ var batchSiblings = []mutant{
 			return r.Backend.Put(ctx, it.Key, it.Body, it.PutOptions)
 		})
 	}},
-	{did: "tells Infos of items that failed", breaks: func(r *ref) {
+	{law: "batch/put-fails", did: "tells Infos of items that failed", breaks: func(r *ref) {
 		r.batches(func(ctx context.Context, _ int, it backend.Item) (info, error) {
 			i, err := r.Backend.Put(ctx, it.Key, it.Body, it.PutOptions)
 			if err != nil {
@@ -824,7 +805,7 @@ var batchSiblings = []mutant{
 			return i, err
 		})
 	}},
-	{did: "decides all conditions of a batch by what was there before it", breaks: func(r *ref) {
+	{law: "batch/put-if", did: "decides all conditions of a batch by what was there before it", breaks: func(r *ref) {
 		r.doPutBatch = func(ctx context.Context, items []backend.Item) ([]info, error) {
 			infos, errs := make([]info, len(items)), make(backend.BatchError, len(items))
 			before := map[key]info{}
@@ -840,7 +821,7 @@ var batchSiblings = []mutant{
 			return infos, errs.OrNil()
 		}
 	}},
-	{did: "drops the metadata of items", breaks: func(r *ref) {
+	{law: "batch/put", did: "drops the metadata of items", breaks: func(r *ref) {
 		r.batches(func(ctx context.Context, _ int, it backend.Item) (info, error) {
 			if it.Meta.Validate() == nil {
 				it.Meta = nil
@@ -848,7 +829,7 @@ var batchSiblings = []mutant{
 			return r.Backend.Put(ctx, it.Key, it.Body, it.PutOptions)
 		})
 	}},
-	{did: "takes items of one name on two shelves for one", breaks: func(r *ref) {
+	{law: "batch/put", did: "takes items of one name on two shelves for one", breaks: func(r *ref) {
 		r.doPutBatch = func(ctx context.Context, items []backend.Item) ([]info, error) {
 			last := map[string]int{}
 			for n, it := range items {
@@ -864,7 +845,7 @@ var batchSiblings = []mutant{
 			return infos, errs.OrNil()
 		}
 	}},
-	{did: "stores the second half of a batch a moment later", breaks: func(r *ref) {
+	{law: "batch/put", did: "stores the second half of a batch a moment later", breaks: func(r *ref) {
 		r.doPutBatch = func(ctx context.Context, items []backend.Item) ([]info, error) {
 			half := (len(items) + 1) / 2
 			infos, err := r.Backend.PutBatch(ctx, items[:half])
@@ -881,7 +862,7 @@ var batchSiblings = []mutant{
 			return infos, err
 		}
 	}},
-	{did: "deletes all that begins with a key of a batch", breaks: func(r *ref) {
+	{law: "batch/delete-exact", did: "deletes all that begins with a key of a batch", breaks: func(r *ref) {
 		r.doDelBatch = func(ctx context.Context, keys []key) error {
 			for _, k := range keys {
 				if k.Validate() != nil {
@@ -894,7 +875,7 @@ var batchSiblings = []mutant{
 			return r.Backend.DeleteBatch(ctx, keys)
 		}
 	}},
-	{did: "deletes names of a batch on every shelf of it", breaks: func(r *ref) {
+	{law: "batch/delete-exact", did: "deletes names of a batch on every shelf of it", breaks: func(r *ref) {
 		r.doDelBatch = func(ctx context.Context, keys []key) error {
 			for _, a := range keys {
 				for _, b := range keys {
@@ -906,7 +887,7 @@ var batchSiblings = []mutant{
 			return r.Backend.DeleteBatch(ctx, keys)
 		}
 	}},
-	{did: "loses the last item where there are exactly 1,000", breaks: func(r *ref) {
+	{law: "list/borders", did: "loses the last item where there are exactly 1,000", breaks: func(r *ref) {
 		r.doDelBatch = func(ctx context.Context, keys []key) error {
 			if len(keys) == 1000 {
 				keys = keys[:999]
@@ -914,7 +895,7 @@ var batchSiblings = []mutant{
 			return r.Backend.DeleteBatch(ctx, keys)
 		}
 	}},
-	{did: "closes the bodies of a batch", breaks: func(r *ref) {
+	{law: "batch/put-bodies", did: "closes the bodies of a batch", breaks: func(r *ref) {
 		r.batches(func(ctx context.Context, _ int, it backend.Item) (info, error) {
 			if c, ok := it.Body.(io.Closer); ok {
 				defer c.Close()
@@ -922,7 +903,7 @@ var batchSiblings = []mutant{
 			return r.Backend.Put(ctx, it.Key, it.Body, it.PutOptions)
 		})
 	}},
-	{did: "keeps the memory behind the bodies of a batch", breaks: func(r *ref) {
+	{law: "batch/put-bodies", did: "keeps the memory behind the bodies of a batch", breaks: func(r *ref) {
 		kept := map[key][]byte{}
 		r.batches(func(ctx context.Context, _ int, it backend.Item) (info, error) {
 			if w, ok := it.Body.(*bytes.Reader); ok {
@@ -939,7 +920,7 @@ var batchSiblings = []mutant{
 			return b, i, err
 		}
 	}},
-	{did: "reads the bodies of a batch under its lock", hangs: true, breaks: func(r *ref) {
+	{law: "batch/put-bodies", did: "reads the bodies of a batch under its lock", hangs: true, breaks: func(r *ref) {
 		r.doPutBatch = func(ctx context.Context, items []backend.Item) ([]info, error) {
 			r.place.lock.Lock()
 			defer r.place.lock.Unlock()

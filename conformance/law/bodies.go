@@ -260,6 +260,7 @@ func unfinished(ctx context.Context, e *Env) error {
 			q.absent(absent)
 			q.holds(old, "old")
 			q.about("Stat of a key that is being overwritten", q.stat(old), old, "old")
+			q.lists(old.Shelf, backend.ListOptions{}, "old")
 			for _, info := range q.list(old.Shelf, backend.ListOptions{}) {
 				if info.Key != old || info.Size != int64(len("old")) {
 					q.failf("while a Put is under way List yields %q of %d bytes, want only %q of %d", info.Key, info.Size, old, len("old"))
