@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"iter"
 	"os"
 	"strings"
 	"sync"
@@ -43,6 +44,15 @@ func (r *ref) named(name func(info) string) {
 			infos[n], errs[n] = r.Put(ctx, it.Key, it.Body, it.PutOptions)
 		}
 		return infos, errs.OrNil()
+	}
+	r.doScan = func(ctx context.Context, shelf string, o opts) iter.Seq2[backend.Entry, error] {
+		return func(yield func(backend.Entry, error) bool) {
+			for e, err := range r.Backend.Scan(ctx, shelf, o) {
+				if e.Info, err = r.told(e.Info, err); !yield(e, err) {
+					return
+				}
+			}
+		}
 	}
 	r.doRange = func(ctx context.Context, k key, version string, off, n int64) (io.ReadCloser, info, error) {
 		if version != "" {

@@ -6,7 +6,7 @@ import (
 	"hash/crc32"
 
 	"github.com/larder-store/larder/backend"
-	"github.com/larder-store/larder/internal/verify"
+	"github.com/larder-store/larder/internal/sums"
 )
 
 // alike returns two texts of one size that have the same CRC-32C, and the same CRC-32 of the other
@@ -14,7 +14,7 @@ import (
 func alike() (a, b string) {
 	base := []byte(noise(1000, 7))
 	crcs := func(b []byte) uint64 {
-		return uint64(crc32.Checksum(b, verify.Castagnoli))<<32 | uint64(crc32.ChecksumIEEE(b))
+		return uint64(crc32.Checksum(b, sums.Castagnoli))<<32 | uint64(crc32.ChecksumIEEE(b))
 	}
 	// Gauss: each row is what changing some bits (by their numbers) does to both sums.
 	type row struct {
