@@ -24,6 +24,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/conformance/law"
@@ -47,9 +48,16 @@ type Config struct {
 	// empty reason fail the test.
 	Skip map[string]string
 
-	// Tier is how thorough a run is, unless the environment says it. 0 is law.Full, and with
-	// go test -short law.Quick.
-	Tier law.Tier
+	// Quick tries the laws of tier quick alone, as go test -short does, unless the environment
+	// chooses the tier.
+	Quick bool
+
+	// Patience is how long one law may take on a machine that has nothing else to do; 0 is 30
+	// seconds in tier quick, 2 minutes in full, an hour in soak. See [law.Config.Patience].
+	Patience time.Duration
+
+	// Sizes are bounds, in bytes, at which the backend changes its way; see [law.Config.Sizes].
+	Sizes []int64
 }
 
 // The environment chooses how thorough a run is, and replays one.
@@ -59,7 +67,8 @@ const (
 )
 
 // Run tries every law of a tier on the backend, each as a subtest of its name in a place of
-// its own. LARDER_CONFORMANCE=quick, full or soak decides on the tier before [Config.Tier] does.
+// its own. The tier is full, or quick by [Config.Quick] and go test -short;
+// LARDER_CONFORMANCE=quick, full or soak overrides both.
 //
 // A failure prints the law as a sentence, how it was broken, and a seed that, given as
 // LARDER_CONFORMANCE_SEED, chooses the same values and operations again.
@@ -115,6 +124,9 @@ func (c Config) law(t testing.TB, seed uint64) law.Config {
 		Fresh: true,
 		Skip:  c.Skip,
 		Seed:  seed,
+
+		Patience: c.Patience,
+		Sizes:    c.Sizes,
 	}
 	if c.Crash != nil {
 		// A helper process comes back to t's call of Run, so it is t that it runs.
@@ -151,9 +163,7 @@ func (c Config) chosenTier(t testing.TB) law.Tier {
 			t.Fatalf("%s: %v", tierVariable, err)
 		}
 		return tier
-	case c.Tier != 0:
-		return c.Tier
-	case testing.Short():
+	case c.Quick, testing.Short():
 		return law.Quick
 	}
 	return law.Full

@@ -16,7 +16,6 @@ var shrunk = law.Law{
 	Name:  "model/shrunk",
 	Rule:  "Any sequence of calls, over two handles and across reopening, is answered as the reference in memory answers it.",
 	Needs: []law.Need{law.SharedPlace},
-	Tier:  law.Quick,
 	Fn:    func(context.Context, *law.Env) error { return nil }, // the needs are all that is tried
 }
 

@@ -40,7 +40,7 @@ func TestBroken(t *testing.T) {
 	case "model":
 		c.Open = hasty
 	case "quick":
-		c.Tier = law.Quick
+		c.Quick = true
 	case "compared":
 		conformance.Compare(t, map[string]conformance.Config{"good": inMemory, "bad": {New: c.New, Open: hasty}})
 		return

@@ -14,7 +14,7 @@ import (
 // That a backend is one of many that answer alike.
 var modelLaws = []Law{
 	{
-		Name: "model/walk", Tier: Quick, Needs: []Need{SharedPlace}, Fn: walk,
+		Name: "model/walk", Needs: []Need{SharedPlace}, Fn: walk,
 		Rule: "Any sequence of calls, over two handles and across reopening, is answered as the reference in memory answers it.",
 	},
 }
@@ -61,7 +61,7 @@ func (unclosed) Close() error { return nil }
 func walk(ctx context.Context, e *Env) error {
 	for i := range e.pick(6, 60, 3000) {
 		st := Stage{
-			Open:   func(ctx context.Context) (backend.Backend, error) { return e.cfg.Open(ctx, e.loc) },
+			Open:   e.openBriefly,
 			Limits: e.Limits,
 		}
 		script := RandomScript(e.Rand, 40)

@@ -87,10 +87,7 @@ func (e *Env) meets(ctx context.Context, need Need) (bool, error) {
 	return false, fmt.Errorf("the need %q has no test", need)
 }
 
-func can[T any](e *Env) bool {
-	_, ok := backend.As[T](e.main)
-	return ok
-}
+func can[T any](e *Env) bool { return has[T](e.main) }
 
 // sharesPlace tries whether a second handle finds what the first one stored. Who
 // promises Lasting has to, and is held to it.
