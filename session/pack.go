@@ -51,7 +51,6 @@ type packWriter struct {
 	count uint64
 	index []byte
 	block int64 // where the last block began
-	last  string
 	head  []byte
 }
 
