@@ -53,6 +53,8 @@ var directions = []struct {
 	{"keying", []string{"component"}, "keys are made of components"},
 	{"codec", []string{"github.com/fxamacker/cbor"}, "values know nothing of stores"},
 	{"catalog", []string{"", "backend", "component", "keying", "internal/verify"}, "asks any store"},
+	{"session", []string{"", "backend", "codec", "keying", "internal/temp", "internal/verify"}, "works on any store"},
+	{"internal/sessiontest", []string{"", "session"}, "the processes of tests, on any store"},
 	{"internal/verify", []string{"backend"}, ""},
 	{"internal/lease", []string{"backend", "internal/verify"}, ""},
 	{"internal/indexed", []string{"backend", "internal/..."}, ""},
@@ -144,6 +146,7 @@ func TestWhatIsLinked(t *testing.T) {
 		"backend/mem":     nil,
 		"backend/shelve":  {"go.etcd.io/bbolt"},
 		"conformance/law": nil,
+		"session":         nil,
 		"readers":         nil,
 		"cmd/larder":      {"go.etcd.io/bbolt"},
 	} {

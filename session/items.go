@@ -45,15 +45,21 @@ func (s *Session) news() *news {
 		return nil
 	}
 	s.telling = true
-	return &news{item, func(info backend.Info) {
+	return &news{item, func(ctx context.Context, info backend.Info, err error) error {
+		var lost error
+		if err != nil {
+			info.Version, lost = s.reclaim(ctx, err)
+		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.telling = false
-		if info.Version == "" {
+		if err != nil {
 			s.info.LastWrite = before // to be told with the next one
-			return
 		}
-		s.version = info.Version
+		if info.Version != "" {
+			s.version = info.Version
+		}
+		return lost
 	}}
 }
 

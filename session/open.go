@@ -132,7 +132,7 @@ func (s *Session) open(ctx context.Context) error {
 	}
 	s.info = s.m.opened(st, UniqueKey(), s.opts.Labels)
 	info, err := s.m.announce(ctx, s.shelf, s.info, entry.Version, s.hold.lock != nil)
-	if lostBy(err) != nil {
+	if errors.Is(err, backend.ErrChanged) || errors.Is(err, backend.ErrExists) {
 		return fmt.Errorf("%w: another process opens it at this moment", larder.ErrLocked)
 	}
 	if err != nil {

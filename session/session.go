@@ -197,10 +197,36 @@ func (s *Session) Close(ctx context.Context) error {
 		st.LastWrite = s.wrote
 	}
 	s.mu.Unlock()
-	if _, err := s.m.announce(ctx, s.shelf, st, version, s.hold.lock != nil); err != nil {
-		return wrap(s.name, errors.Join(lostBy(err), err))
+	_, err := s.m.announce(ctx, s.shelf, st, version, s.hold.lock != nil)
+	if err != nil {
+		var lost error
+		if version, lost = s.reclaim(ctx, err); lost != nil {
+			return wrap(s.name, lost)
+		}
+		if version != "" {
+			_, err = s.m.announce(ctx, s.shelf, st, version, s.hold.lock != nil)
+		}
+	}
+	if err != nil {
+		return wrap(s.name, err)
 	}
 	return wrap(s.name, s.end(ctx))
+}
+
+// reclaim looks at metadata that was not stored because of err. If that says that it was changed, and it is ours,
+// by a Put of unknown outcome, its version is returned; if it is another process's, ErrLost.
+func (s *Session) reclaim(ctx context.Context, err error) (version string, lost error) {
+	if !errors.Is(err, backend.ErrChanged) && !errors.Is(err, backend.ErrExists) {
+		return "", nil
+	}
+	st, entry, err := s.m.stored(ctx, s.shelf)
+	switch {
+	case err == nil && st.Nonce == s.info.Nonce:
+		return entry.Version, nil
+	case err == nil || isNew(err):
+		return "", ErrLost
+	}
+	return "", nil // to be found out by the next one
 }
 
 // Abandon gives the session up as if the process had died: what was not stored is lost, and the session is not marked as

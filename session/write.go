@@ -149,27 +149,14 @@ func (h holder) putOnce(ctx context.Context, item backend.Item, beside *news) er
 		return err
 	}
 	infos, err := backend.PutBatch(ctx, h.m.backend, []backend.Item{item, beside.item})
-	told := backend.ItemError(err, 1)
-	if told == nil {
-		beside.told(infos[1])
-	} else {
-		beside.told(backend.Info{})
-	}
-	return errors.Join(backend.ItemError(err, 0), lostBy(told))
+	lost := beside.told(ctx, infos[1], backend.ItemError(err, 1))
+	return errors.Join(backend.ItemError(err, 0), lost)
 }
 
 // news is a Put of a session's metadata that goes with another.
 type news struct {
 	item backend.Item
-	told func(backend.Info) // of the entry, or none if it was not stored
-}
-
-// lostBy makes ErrLost of metadata that another process changed. Other failures do no harm.
-func lostBy(err error) error {
-	if errors.Is(err, backend.ErrChanged) || errors.Is(err, backend.ErrExists) {
-		return ErrLost
-	}
-	return nil
+	told func(ctx context.Context, info backend.Info, err error) error // what became of it; returns ErrLost, or nil
 }
 
 // over sets the condition for writing over what is there.
