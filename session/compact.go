@@ -9,8 +9,8 @@ import (
 
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/codec"
+	"github.com/larder-store/larder/internal/sums"
 	"github.com/larder-store/larder/internal/temp"
-	"github.com/larder-store/larder/internal/verify"
 )
 
 const (
@@ -111,8 +111,8 @@ func (k *packKeeper) merge(ctx context.Context, packs []packRef, oldest bool) (p
 		defer f.Close()
 		body = f
 	}
-	sums := verify.NewSummer(body)
-	w := newPackWriter(sums)
+	summer := sums.NewSummer(body)
+	w := newPackWriter(summer)
 	for r, err := range merge(sources) {
 		if err != nil {
 			return packRef{}, err
@@ -127,7 +127,7 @@ func (k *packKeeper) merge(ctx context.Context, packs []packRef, oldest bool) (p
 	if err := k.s.hold.held(); err != nil {
 		return packRef{}, err
 	}
-	digest, sum, n := sums.Sums()
+	digest, sum, n := summer.Sums()
 	first, last := packs[0].first, packs[len(packs)-1].last
 	ref := packRef{packName(first, last), first, last, n}
 	err := k.s.putPack(ctx, ref, body, digest, sum)

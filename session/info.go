@@ -13,7 +13,7 @@ import (
 
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/codec"
-	"github.com/larder-store/larder/internal/verify"
+	"github.com/larder-store/larder/internal/sums"
 )
 
 // Info is what is known of a session. Its times are instants, in UTC, by the clock of the machine that
@@ -132,7 +132,7 @@ func (st stored) item(shelf string) (backend.Item, error) {
 		return backend.Item{}, err
 	}
 	v := &value{codec: codec.Raw, body: bytes.NewReader(b), size: int64(len(b))}
-	v.digest, v.sum = verify.Sums(b)
+	v.digest, v.sum = sums.Of(b)
 	return v.item(backend.Key{Shelf: shelf, Name: metaName}), nil
 }
 

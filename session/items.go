@@ -20,7 +20,7 @@ func (k *itemKeeper) put(ctx context.Context, key string, v *value) error {
 	}
 	at := backend.Key{Shelf: k.s.shelf, Name: name}
 	item := v.item(at)
-	if k.s.m.limits.DearRequests { // there a version may be made of the bytes alone
+	if k.s.m.limits.CostlyRequests { // there a version may be made of the bytes alone
 		if item, err = v.fencedItem(at); err != nil {
 			return err
 		}

@@ -12,7 +12,7 @@ import (
 
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/codec"
-	"github.com/larder-store/larder/internal/verify"
+	"github.com/larder-store/larder/internal/sums"
 )
 
 // packKeeper gathers items in memory and stores them in packs, one object a flush.
@@ -173,7 +173,7 @@ func (k *packKeeper) freeze() bool {
 		return false
 	}
 	f := &frozen{body: packOf(records)}
-	f.digest, f.sum = verify.Sums(f.body)
+	f.digest, f.sum = sums.Of(f.body)
 	k.frozen = f
 	return true
 }

@@ -89,7 +89,7 @@ func Open(_ context.Context, store *larder.Store, name string, opts *Options) (*
 	}
 	if m.opts.Parallel <= 0 {
 		m.opts.Parallel = 2 * runtime.GOMAXPROCS(0)
-		if m.limits.DearRequests {
+		if m.limits.CostlyRequests {
 			m.opts.Parallel = 32
 		}
 	}

@@ -160,7 +160,7 @@ func (m *Manager) layoutOf(ctx context.Context, shelf string) (Layout, error) {
 	switch {
 	case m.opts.Layout != "":
 		return m.opts.Layout, nil
-	case m.limits.DearRequests:
+	case m.limits.CostlyRequests:
 		return LayoutPacks, nil
 	}
 	return LayoutItems, nil

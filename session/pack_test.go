@@ -12,7 +12,7 @@ import (
 	"testing"
 
 	"github.com/larder-store/larder/backend"
-	"github.com/larder-store/larder/internal/verify"
+	"github.com/larder-store/larder/internal/sums"
 )
 
 // readerOf reads a pack that is in memory.
@@ -191,7 +191,7 @@ func FuzzPackResealed(f *testing.F) {
 	f.Fuzz(func(t *testing.T, index, count uint64, blocks []byte) {
 		b := packOf(packed(5, 30))
 		b = append(b[:len(b)-packFooter], blocks...)
-		b = footer{index: int64(index), count: count, sum: crc32.Checksum(blocks, verify.Castagnoli)}.append(b)
+		b = footer{index: int64(index), count: count, sum: crc32.Checksum(blocks, sums.Castagnoli)}.append(b)
 		for _, q := range []query{{}, {after: "key-00002", from: true}} {
 			n := 0
 			for range ofPack(t.Context(), readerOf(b, 512), q) {

@@ -8,7 +8,7 @@ import (
 	"io"
 
 	"github.com/larder-store/larder/backend"
-	"github.com/larder-store/larder/internal/verify"
+	"github.com/larder-store/larder/internal/sums"
 )
 
 // packReader reads the records of a pack in their order, by windows: nothing stays open between two steps,
@@ -145,7 +145,7 @@ func (p *packReader) next(ctx context.Context, value func(key string) bool) (rec
 		return record{}, err
 	}
 	p.pos += h.value
-	if crc32.Checksum(body, verify.Castagnoli) != h.sum {
+	if crc32.Checksum(body, sums.Castagnoli) != h.sum {
 		return h.record, corruptPack("the checksum of the value does not match")
 	}
 	h.body = body[:len(body):len(body)]

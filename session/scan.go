@@ -8,7 +8,6 @@ import (
 
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/codec"
-	"github.com/larder-store/larder/internal/verify"
 )
 
 // scan yields the items of a session in the order of their keys: all that was acknowledged before it began.
@@ -184,7 +183,7 @@ func readVerified(r io.Reader, info backend.Info) ([]byte, error) {
 	if !ok {
 		body = io.NopCloser(r)
 	}
-	v, err := verify.Open(body, info)
+	v, err := backend.Verify(body, info)
 	if err != nil {
 		return nil, err
 	}

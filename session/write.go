@@ -5,14 +5,13 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"io"
 
 	"github.com/larder-store/larder"
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/codec"
-	"github.com/larder-store/larder/internal/temp"
-	"github.com/larder-store/larder/internal/verify"
+	"github.com/larder-store/larder/internal/spool"
+	"github.com/larder-store/larder/internal/sums"
 )
 
 // value is an encoded value, ready to be stored.
@@ -32,14 +31,14 @@ func encode(v any) (*value, error) {
 	switch v := v.(type) {
 	case io.ReadSeeker:
 		e.body = v
-		e.digest, e.sum, e.size, err = verify.SumsOf(v)
+		e.digest, e.sum, e.size, err = sums.OfBody(v)
 	case io.Reader:
 		err = e.spool(v)
 	default:
 		var enc codec.Encoded
 		if enc, err = codec.Encode(v); err == nil {
 			e.codec, e.body = enc.Codec, enc.Body
-			e.digest, e.sum, e.size, err = verify.SumsOf(enc.Body)
+			e.digest, e.sum, e.size, err = sums.OfBody(enc.Body)
 		}
 	}
 	if err != nil {
@@ -49,18 +48,14 @@ func encode(v any) (*value, error) {
 	return e, nil
 }
 
-// spool keeps a stream in a temporary file, whatever its length: those that have no length are rarely short.
+// spool reads a stream to its end.
 func (e *value) spool(r io.Reader) error {
-	f, err := temp.Create("", "larder-session-*")
+	sp, err := spool.Read(r, "")
 	if err != nil {
-		return fmt.Errorf("a stream needs a temporary file (TMPDIR says where): %w", err)
-	}
-	e.body, e.close = f, func() { f.Close() }
-	w := verify.NewSummer(f)
-	if _, err := io.CopyBuffer(w, struct{ io.Reader }{r}, make([]byte, 256<<10)); err != nil {
 		return err
 	}
-	e.digest, e.sum, e.size = w.Sums()
+	e.body, e.size, e.digest, e.sum = sp.Body, sp.Size, sp.Digest, sp.Sum
+	e.close = func() { sp.Close() }
 	return nil
 }
 
@@ -95,7 +90,7 @@ func (e *value) fencedItem(key backend.Key) (backend.Item, error) {
 	rand.Read(nonce)
 	b = append(b, nonce...)
 	f := &value{codec: name, body: bytes.NewReader(b), size: int64(len(b))}
-	f.digest, f.sum = verify.Sums(b)
+	f.digest, f.sum = sums.Of(b)
 	item := f.item(key)
 	item.Meta[metaFence] = fenceFormat
 	return item, nil

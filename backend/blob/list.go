@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/internal/driver"
 )
 
 // List implements [backend.Backend]. Objects that are not Larder's are passed over.
@@ -23,7 +24,7 @@ func (b *Backend) List(ctx context.Context, shelf string, opts backend.ListOptio
 			return
 		}
 		base := b.prefix + shelf + "/"
-		query := ListOptions{Prefix: base + opts.Prefix, Limit: opts.Limit}
+		query := driver.ListOptions{Prefix: base + opts.Prefix, Limit: opts.Limit}
 		if opts.After != "" {
 			query.After = base + opts.After + mark
 		}
@@ -58,7 +59,7 @@ func beginsName(prefix string) bool {
 }
 
 // listed makes the Info of an object in a list, as far as the bucket told.
-func listed(key backend.Key, o Object) backend.Info {
+func listed(key backend.Key, o driver.Object) backend.Info {
 	if o.Meta != nil {
 		if info, _, err := describe(key, o); err == nil {
 			return info
@@ -69,19 +70,19 @@ func listed(key backend.Key, o Object) backend.Info {
 
 // objects is the bucket's list, which must go forward: an object that was seen is lost
 // to who resumes after the one before it.
-func (b *Backend) objects(ctx context.Context, query ListOptions) iter.Seq2[Object, error] {
-	return func(yield func(Object, error) bool) {
+func (b *Backend) objects(ctx context.Context, query driver.ListOptions) iter.Seq2[driver.Object, error] {
+	return func(yield func(driver.Object, error) bool) {
 		// The call ends before each yield and a new one begins after it, so that the loop body may
 		// close the backend without waiting for itself.
 		c, err := b.begin(ctx)
 		if err != nil {
-			yield(Object{}, err)
+			yield(driver.Object{}, err)
 			return
 		}
 		live := true
 		defer func() {
 			if live {
-				c.b.calls.Done()
+				c.b.calls.End()
 			}
 			c.stop()
 		}()
@@ -94,31 +95,20 @@ func (b *Backend) objects(ctx context.Context, query ListOptions) iter.Seq2[Obje
 				err = fmt.Errorf("the service listed %q after %q: what lies between may be lost", o.Name, last)
 			}
 			if err != nil {
-				yield(Object{}, c.wrap("list", backend.Key{}, err))
+				yield(driver.Object{}, c.wrap("list", backend.Key{}, err))
 				return
 			}
 			last = o.Name
-			c.b.calls.Done()
+			c.b.calls.End()
 			live = false
 			if !yield(o, nil) {
 				return
 			}
-			if !c.b.rejoin() {
-				yield(Object{}, backend.ErrClosed)
+			if err := c.b.calls.Begin(context.Background()); err != nil {
+				yield(driver.Object{}, err)
 				return
 			}
 			live = true
 		}
 	}
-}
-
-// rejoin counts a call again that was suspended, unless the backend was closed.
-func (b *Backend) rejoin() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.closed {
-		return false
-	}
-	b.calls.Add(1)
-	return true
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/internal/driver"
 )
 
 // Shelves implements [backend.Backend]. It takes the bucket's word for what is a folder:
@@ -43,7 +44,7 @@ func (b *Backend) Shelves(ctx context.Context, opts backend.ListOptions) iter.Se
 // shelf is held until no shelf can follow that goes before it.
 func (b *Backend) shelves(ctx context.Context, opts backend.ListOptions) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
-		query := ListOptions{Prefix: b.prefix + opts.Prefix, Folders: true}
+		query := driver.ListOptions{Prefix: b.prefix + opts.Prefix, Folders: true}
 		if opts.After != "" {
 			query.After = b.prefix + opts.After // without a slash, or "a" would pass over "a-b"
 		}

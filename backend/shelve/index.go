@@ -15,15 +15,17 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/internal/calls"
 	"github.com/larder-store/larder/internal/indexed"
+	"github.com/larder-store/larder/internal/turnstile"
 )
 
 // index is the bbolt files of a place as [indexed.Index].
 type index struct {
 	place    *place
 	data     *dir
-	calls    *calls // a page is a call, but what is done between two pages is none
-	patience patience
+	calls    *calls.Counter // a page is a call, but what is done between two pages is none
+	wait     turnstile.WaitPolicy
 	readOnly bool
 }
 
@@ -33,7 +35,7 @@ var errReadOnly = fmt.Errorf("%w: the store was opened read-only", errors.ErrUns
 // Lookup implements [indexed.Index].
 func (x *index) Lookup(ctx context.Context, key backend.Key, bodies bool) (e indexed.Entry, err error) {
 	f := x.place.file(key.Shelf)
-	s, err := f.enter(ctx, x.patience, false)
+	s, err := f.enter(ctx, x.wait, false)
 	if err != nil {
 		return e, absentIsNotFound(err)
 	}
@@ -98,12 +100,12 @@ const (
 
 // Page implements [indexed.Index].
 func (x *index) Page(ctx context.Context, shelf string, opts backend.ListOptions, bodies bool) (p indexed.Page, err error) {
-	if err := x.calls.begin(ctx); err != nil {
+	if err := x.calls.Begin(ctx); err != nil {
 		return p, err
 	}
-	defer x.calls.end()
+	defer x.calls.End()
 	f := x.place.file(shelf)
-	s, err := f.enter(ctx, x.patience, false)
+	s, err := f.enter(ctx, x.wait, false)
 	if errors.Is(err, fs.ErrNotExist) {
 		return p, nil
 	}
@@ -157,7 +159,7 @@ func (x *index) Claim(ctx context.Context, n int) ([]string, error) {
 	if x.readOnly {
 		return nil, errReadOnly
 	}
-	return x.place.claimNames(ctx, x.patience, n)
+	return x.place.claimNames(ctx, x.wait, n)
 }
 
 // Abandon implements [indexed.Index].
@@ -178,7 +180,7 @@ func (x *index) Commit(ctx context.Context, changes []indexed.Change) []indexed.
 			continue
 		}
 		settled := func() { x.place.settle(part.names) }
-		for n, o := range part.file.commit(ctx, x.patience, part.changes, settled) {
+		for n, o := range part.file.commit(ctx, x.wait, part.changes, settled) {
 			outcomes[part.at[n]] = o
 		}
 	}
@@ -255,11 +257,11 @@ func (x *index) unnamed(ctx context.Context) (map[string]found, error) {
 	if len(unnamed) == 0 {
 		return nil, nil
 	}
-	barrier, err := x.place.data.enter(ctx, x.patience, false)
+	barrier, err := x.place.data.Enter(ctx, x.wait, false)
 	if err != nil {
 		return nil, err
 	}
-	barrier.leave()
+	barrier.Leave()
 	for e, err := range x.entries(ctx) {
 		if err != nil {
 			return nil, fmt.Errorf("nothing was removed: %w", err)
@@ -295,12 +297,12 @@ func (x *index) entries(ctx context.Context) iter.Seq2[indexed.Entry, error] {
 // opened.
 func (x *index) shelves(ctx context.Context, opts backend.ListOptions) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
-		if err := x.calls.begin(ctx); err != nil {
+		if err := x.calls.Begin(ctx); err != nil {
 			yield("", err)
 			return
 		}
 		names, err := x.place.shelves()
-		x.calls.end()
+		x.calls.End()
 		if err != nil {
 			yield("", err)
 			return

@@ -16,7 +16,6 @@ import (
 
 	"github.com/larder-store/larder"
 	"github.com/larder-store/larder/backend"
-	"github.com/larder-store/larder/component"
 	"github.com/larder-store/larder/internal/reserve"
 	"github.com/larder-store/larder/internal/stage"
 	"github.com/larder-store/larder/keying"
@@ -30,7 +29,7 @@ for, they are given back byte for byte, and the command does not run.
 
 Stages are the same if all of this is the same:
 
-  -name and -version   the name (default: the command's) and the version (default:
+  --name and --version   the name (default: the command's) and the version (default:
                        the SHA-256 of the executable)
   -p key=value         parameters, in any order
   -i [label=]file      inputs: the contents of a file, or of all files in a
@@ -62,7 +61,7 @@ with 127 if the command was not found, and with 126 if it could not be started.
 Where it fails itself, with 1 (2 if misused), and says so.`
 
 const runExample = `  larder run -i recording.atf -o spikes.csv -- ./detect --threshold 5 recording.atf spikes.csv
-  larder run -name fit -version v3 -p tau=0.02 -i fit.py -i data/ -o model.npy -- python3 fit.py
+  larder run --name fit --version v3 -p tau=0.02 -i fit.py -i data/ -o model.npy -- python3 fit.py
   seq 3 | xargs -P 2 -I{} larder run -p trial={} -o out{}.txt -- ./simulate {}`
 
 // runFlags are the flags of run.
@@ -87,11 +86,10 @@ const (
 func newRun(a *app) *cobra.Command {
 	var f runFlags
 	cmd := &cobra.Command{
-		Use:         "run [flags] [--] command [argument...]",
-		Short:       "Run a command, or give back what it made the last time",
-		Long:        runHelp,
-		Example:     runExample,
-		Annotations: map[string]string{endsFlags: "at the command"},
+		Use:     "run [flags] [--] command [argument...]",
+		Short:   "Run a command, or give back what it made the last time",
+		Long:    runHelp,
+		Example: runExample,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return misused("run: no command was given; write: larder run [flags] -- command argument...")
@@ -124,9 +122,6 @@ func newRun(a *app) *cobra.Command {
 
 func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 	ctx := cmd.Context()
-	if dir, err := os.UserCacheDir(); err == nil {
-		component.RememberDigests(filepath.Join(dir, "larder", "digests"))
-	}
 	s, err := f.stage(args)
 	if err != nil {
 		return err
@@ -221,6 +216,9 @@ func (f *runFlags) stage(args []string) (*stage.Stage, error) {
 		Env:     f.env,
 		Outputs: f.outputs,
 		Dir:     f.dir,
+	}
+	if dir, err := os.UserCacheDir(); err == nil {
+		s.Digests = filepath.Join(dir, "larder", "digests")
 	}
 	for _, in := range f.inputs {
 		label, path, ok := strings.Cut(in, "=")

@@ -1,46 +1,11 @@
 package cli
 
 import (
-	"slices"
-	"strings"
 	"testing"
 	"time"
-)
 
-func TestDoubleDashes(t *testing.T) {
-	root := newRoot(&app{}, "")
-	for in, want := range map[string]string{
-		"run -name x -- cmd -version 1":      "run --name x -- cmd -version 1",
-		"run -name=x cmd -name y":            "run --name=x cmd -name y",
-		"run -p -name -version v cmd":        "run -p -name --version v cmd",
-		"run -o -json -i=x cmd":              "run -o -json -i=x cmd",
-		"run -nq -oout -name x cmd":          "run -nq -oout --name x cmd",
-		"run --name -store cmd -store":       "run --name -store cmd -store",
-		"-store s run -name x cmd":           "--store s run --name x cmd",
-		"-s run ls -json":                    "-s run ls --json",
-		"ls abc -json -type t":               "ls abc --json --type t",
-		"ls -nosuch -json":                   "ls -nosuch --json",
-		"rm -older-than 30d -n":              "rm --older-than 30d -n",
-		"check -read-data -repair":           "check --read-data --repair",
-		"get - -o -":                         "get - -o -",
-		"-help":                              "--help",
-		"run -help":                          "run --help",
-		"":                                   "",
-		"get -component -":                   "get --component -",
-		"put -q id/x -json file":             "put -q id/x --json file",
-		"conformance -full -json s3://x/y":   "conformance --full --json s3://x/y",
-		"run -e HOME -version 1 cmd -v -- x": "run -e HOME --version 1 cmd -v -- x",
-	} {
-		args := strings.Fields(in)
-		before := slices.Clone(args)
-		if got := strings.Join(doubleDashes(root, args), " "); got != want {
-			t.Errorf("doubleDashes(%q) = %q, want %q", in, got, want)
-		}
-		if !slices.Equal(args, before) {
-			t.Errorf("doubleDashes(%q) changed its argument", in)
-		}
-	}
-}
+	"github.com/larder-store/larder/backend"
+)
 
 func TestDuration(t *testing.T) {
 	for d, want := range map[time.Duration]string{
@@ -131,21 +96,9 @@ func TestLocalDir(t *testing.T) {
 		"shelve:///a%20b?sync=full": "/a b", "shelve:a/b%25": "a/b%", "file:///x": "/x", "file:x": "x",
 		"s3://bucket/x": "", "mem:": "", "mem://x": "", "file://host/x": "", "shelve://%zz": "",
 	} {
-		got, ok := localDir(rawURL)
+		got, ok := backend.LocalDir(rawURL)
 		if got != want || ok != (want != "") {
-			t.Errorf("localDir(%q) = %q, %v; want %q", rawURL, got, ok, want)
-		}
-	}
-}
-
-func TestReadOnly(t *testing.T) {
-	for rawURL, want := range map[string]string{
-		"dir": "shelve:dir?readonly=true", "/a b": "shelve:/a%20b?readonly=true", "./a:b": "shelve:./a:b?readonly=true",
-		"shelve:///a?sync=full": "shelve:///a?sync=full&readonly=true", "shelve:a?readonly=false": "shelve:a?readonly=false",
-		"file:///x": "file:///x", "s3://b/p?region=x": "s3://b/p?region=x", "mem:": "mem:",
-	} {
-		if got := readOnly(rawURL); got != want {
-			t.Errorf("readOnly(%q) = %q, want %q", rawURL, got, want)
+			t.Errorf("backend.LocalDir(%q) = %q, %v; want %q", rawURL, got, ok, want)
 		}
 	}
 }
