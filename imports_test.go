@@ -53,6 +53,8 @@ var directions = []struct {
 	{"keying", []string{"component"}, "keys are made of components"},
 	{"codec", []string{"github.com/fxamacker/cbor"}, "values know nothing of stores"},
 	{"catalog", []string{"", "backend", "component", "keying"}, "asks any store"},
+	{"session", []string{"", "backend", "codec", "keying", "internal/spool", "internal/sums", "internal/temp"}, "works on any store"},
+	{"internal/sessiontest", []string{"", "session"}, "the processes of tests, on any store"},
 	{"internal/place", []string{"backend", "keying"}, ""},
 	{"internal/sums", nil, "stands alone"},
 	{"internal/spool", []string{"internal/sums", "internal/temp"}, "stands alone"},
@@ -149,6 +151,7 @@ func TestWhatIsLinked(t *testing.T) {
 		"backend/mem":     nil,
 		"backend/shelve":  {"go.etcd.io/bbolt"},
 		"conformance/law": nil,
+		"session":         nil,
 		"readers":         nil,
 		"cmd/larder":      {"go.etcd.io/bbolt"},
 	} {

@@ -50,7 +50,7 @@ func run(ctx context.Context, rounds int, only, dir string) error {
 	fmt.Println(machine())
 	fmt.Println()
 	for _, g := range []func(*bench) (*group, error){
-		hitOfAKnownKey, memoHit, bigHit, bigFreshHit, groupedPuts, describedPut, manyProcesses, stream, wholeProcess, manyStages,
+		hitOfAKnownKey, memoHit, bigHit, bigFreshHit, groupedPuts, describedPut, manyProcesses, stream, wholeProcess, manyStages, sessionPuts, collating,
 	} {
 		made, err := g(b)
 		if err != nil {

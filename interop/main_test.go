@@ -5,11 +5,13 @@ import (
 	"os"
 	"testing"
 
+	"github.com/larder-store/larder/internal/sessiontest"
 	"github.com/larder-store/larder/interop/servers"
 )
 
 func TestMain(m *testing.M) {
 	servers.Environment()
+	sessiontest.Main()
 	code := m.Run()
 	servers.Stop()
 	os.Exit(code)

@@ -26,9 +26,10 @@ const (
 )
 
 // A bbolt file grows by a quarter of its size, within these bounds: each time costs an fsync,
-// but a file should not be mostly air. (bbolt's own step is 16 MiB.)
+// but a file should not be mostly air, least of all the thousands of a sweep's sessions. (bbolt's own
+// step is 16 MiB.)
 const (
-	minGrowth = 1 << 20
+	minGrowth = 64 << 10
 	maxGrowth = 16 << 20
 )
 
