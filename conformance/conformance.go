@@ -16,13 +16,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -85,35 +85,46 @@ func Run(t *testing.T, c Config) {
 		os.Exit(0)
 	}
 	tier, cfg := c.chosenTier(t), c.law(t, chosenSeed(t))
-	if err := validate(cfg); err != nil {
+	if err := cfg.Validate(); err != nil {
 		t.Fatal(err)
 	}
+	var laws []law.Law
 	for _, l := range law.Laws() {
 		if l.Tier <= tier {
-			t.Run(l.Name, func(t *testing.T) {
-				if !l.Alone {
-					t.Parallel()
-				}
-				report(t, law.Try(t.Context(), in(t, cfg, c), l, tier))
-			})
+			laws = append(laws, l)
 		}
 	}
-	t.Run(shrunk.Name, func(t *testing.T) {
-		t.Parallel()
-		model(t, in(t, cfg, c), tier)
-	})
+	f := &findings{results: make([]law.Result, len(laws))}
+	t.Cleanup(func() { f.firstCause(t) })
+	for i, l := range laws {
+		t.Run(l.Name, func(t *testing.T) {
+			if !l.Alone {
+				t.Parallel()
+			}
+			r := law.Try(t.Context(), in(t, cfg, c), l, tier)
+			f.add(i, r)
+			report(t, r, tier)
+		})
+	}
 }
 
-// validate reports what is wrong with a Config, whose Skip may name what only tests have.
-func validate(cfg law.Config) error {
-	if reason, ok := cfg.Skip[shrunk.Name]; ok {
-		if reason == "" {
-			return fmt.Errorf("conformance: Skip names %q without a reason", shrunk.Name)
-		}
-		cfg.Skip = maps.Clone(cfg.Skip)
-		delete(cfg.Skip, shrunk.Name)
+// findings are the results of a run, in the order of the table of laws.
+type findings struct {
+	mu      sync.Mutex // guards results
+	results []law.Result
+}
+
+func (f *findings) add(i int, r law.Result) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.results[i] = r
+}
+
+// firstCause names the law to begin with where many are broken.
+func (f *findings) firstCause(t *testing.T) {
+	if r := (law.Report{Results: f.results}); r.FirstCause() != "" {
+		t.Log(r.FirstCause())
 	}
-	return cfg.Validate()
 }
 
 // law returns what all subtests of t have in common.
@@ -143,14 +154,23 @@ func in(t testing.TB, cfg law.Config, c Config) law.Config {
 	return cfg
 }
 
-func report(t *testing.T, r law.Result) {
+func report(t *testing.T, r law.Result, tier law.Tier) {
 	t.Helper()
 	switch r.Status {
 	case law.Failed:
-		t.Errorf("%s\nlaw:    %s\nreplay: %s=%d go test -run '^%s$'", r.Why, r.Rule, seedVariable, r.Seed, t.Name())
+		t.Errorf("%s\nlaw:    %s\nreplay: %s", r.Why, r.Rule, replay(t, tier, r.Seed))
 	case law.Skipped:
 		t.Skip(r.Why)
 	}
+}
+
+// replay is the command that runs a test again as it was run.
+func replay(t testing.TB, tier law.Tier, seed uint64) string {
+	race := ""
+	if raceDetector {
+		race = "-race "
+	}
+	return fmt.Sprintf("%s=%s %s=%d go test %s-run '^%s$'", tierVariable, tier, seedVariable, seed, race, t.Name())
 }
 
 func (c Config) chosenTier(t testing.TB) law.Tier {
