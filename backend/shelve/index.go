@@ -226,20 +226,20 @@ func (x *index) byFile(changes []indexed.Change) []*part {
 // Garbage implements [indexed.Index]. What was there before all writers of that time
 // had finished, and is named by no entry now, will never be: names are not used twice.
 // So the writers need to be kept out for an instant only.
-func (x *index) Garbage(ctx context.Context, grace time.Duration) iter.Seq2[indexed.Garbage, error] {
-	return func(yield func(indexed.Garbage, error) bool) {
+func (x *index) Garbage(ctx context.Context, grace time.Duration, _ bool) iter.Seq2[[]indexed.Garbage, error] {
+	return func(yield func([]indexed.Garbage, error) bool) {
 		unnamed, err := x.unnamed(ctx)
 		if err != nil {
-			yield(indexed.Garbage{}, err) // nothing is garbage then
+			yield(nil, err) // nothing is garbage then
 			return
 		}
+		var garbage []indexed.Garbage
 		before := time.Now().Add(-grace)
 		for name, f := range unnamed {
 			kept := grace > 0 && f.mod.After(before)
-			if !yield(indexed.Garbage{Name: name, Size: f.size, Kept: kept}, nil) {
-				return
-			}
+			garbage = append(garbage, indexed.Garbage{Name: name, Size: f.size, Kept: kept})
 		}
+		yield(garbage, nil)
 	}
 }
 
@@ -317,4 +317,4 @@ func (x *index) shelves(ctx context.Context) iter.Seq2[string, error] {
 }
 
 // Forget implements [indexed.Index]: there is nothing to forget.
-func (x *index) Forget(context.Context, string) error { return nil }
+func (x *index) Forget(context.Context, ...string) error { return nil }
