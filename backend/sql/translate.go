@@ -117,10 +117,12 @@ func (w writer) condition(c component.Condition, asserted bool) string {
 	case component.Not:
 		return "NOT (" + w.join(c.Of, " OR ", never, !asserted) + ")"
 	}
+	before := len(w.a.values)
 	sql, exact := w.comparison(c)
 	if asserted || exact {
 		return "(" + sql + ")"
 	}
+	w.a.values = w.a.values[:before] // the server wants to know the type of each
 	return never
 }
 
