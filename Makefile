@@ -2,7 +2,7 @@
 # make check   the static part of it
 # make fuzz    every fuzz target for a while
 # make bench   the table of ratios: us, the raw engine, peers where they are installed
-# make install the commands larder, larder-cloud and larder-plot, into $GOBIN
+# make install the commands larder and larder-cloud into $GOBIN
 
 GO ?= go
 

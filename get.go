@@ -135,7 +135,7 @@ func (s *Store) open(ctx context.Context, key backend.Key, opts []GetOption) (io
 		case errors.Is(err, ErrCorrupt):
 			return nil, Info{}, s.foundCorrupt(key, "", err)
 		case errors.Is(err, ErrUnavailable) && ctx.Err() == nil:
-			s.unheard.add(key.String())
+			s.unreachable.add(key.String())
 		}
 		return nil, Info{}, err
 	}

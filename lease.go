@@ -22,7 +22,7 @@ func (s *Store) lease(ctx context.Context, key backend.Key) (l backend.Lease, wa
 	if s.leases == nil {
 		return nil, false, nil
 	}
-	if s.unheard.remove(key.String()) { // every request to a dead service costs the caller seconds
+	if s.unreachable.remove(key.String()) { // every request to a dead service costs the caller seconds
 		s.log.Warn("larder: no lease, since the store could not be asked; computing without", "key", key.String())
 		return nil, false, nil
 	}

@@ -181,7 +181,7 @@ func (s *Store) descriptions(ctx context.Context, c Component) []backend.Item {
 		return nil
 	}
 	described := []Component{c}
-	if inputs := c.Inputs(); !s.limits.DearRequests && len(inputs) <= maxDescribed {
+	if inputs := c.Inputs(); !s.limits.CostlyRequests && len(inputs) <= maxDescribed {
 		described = append(described, inputs...)
 	}
 	var items []backend.Item

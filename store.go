@@ -90,12 +90,12 @@ type Store struct {
 	leaseTTL time.Duration // as given
 	now      func() time.Time
 
-	leases    *lease.Client // nil: every process computes for itself
-	flights   flights
-	described recent // components whose description is known to be stored
-	corrupt   recent // keys that were found corrupt, to be healed by the next Put
-	unheard   recent // keys that were asked for and not answered; their next lease is done without
-	counters  counters
+	leases      *lease.Client // nil: every process computes for itself
+	flights     flights
+	described   recent // components whose description is known to be stored
+	corrupt     recent // keys that were found corrupt, to be healed by the next Put
+	unreachable recent // keys that were asked for and not answered; their next lease is done without
+	counters    counters
 }
 
 // Open opens the backend that url names, such as "shelve:///var/cache/lab", a plain

@@ -349,7 +349,7 @@ func TestDescriptions(t *testing.T) {
 // description; a hit costs one GET. Nothing is asked for twice.
 func TestRequestBudget(t *testing.T) {
 	b := newTap()
-	b.limits.DearRequests = true
+	b.limits.CostlyRequests = true
 	s := open(t, b)
 	raw := component.New("test/raw", "v1", nil)
 	c := component.New("test/fit", "v1", nil, raw)

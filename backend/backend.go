@@ -85,8 +85,10 @@ type Backend interface {
 	List(ctx context.Context, shelf string, opts ListOptions) iter.Seq2[Info, error]
 
 	// Shelves yields the names of the shelves that hold at least one entry, in
-	// byte order, under the rules of List.
-	Shelves(ctx context.Context) iter.Seq2[string, error]
+	// byte order, under the rules of List. The options choose among the names of
+	// shelves as those of List do among the names of entries, at the cost of what they
+	// choose: a prefix finds its few shelves among a million others.
+	Shelves(ctx context.Context, opts ListOptions) iter.Seq2[string, error]
 
 	// Close releases the handle. It waits for calls in progress or makes them
 	// fail, never tears a write, and may be called again. The values stay.
@@ -109,7 +111,7 @@ type PutOptions struct {
 	Meta Meta
 }
 
-// ListOptions choose among the entries of a shelf.
+// ListOptions choose among the entries of a shelf, or among shelves.
 type ListOptions struct {
 	Prefix string // only names that begin with it; it need not end at a segment
 	After  string // only names greater than it in byte order; it need not exist

@@ -72,15 +72,22 @@ func (o ListOptions) Validate(shelf string) error {
 	if err := ValidateShelf(shelf); err != nil {
 		return err
 	}
+	return o.validate(MaxName, true)
+}
+
+// ValidateShelves reports what is wrong with the options of a list of shelves.
+func (o ListOptions) ValidateShelves() error { return o.validate(MaxShelf, false) }
+
+func (o ListOptions) validate(longest int, slash bool) error {
 	if o.Limit < 0 {
 		return fmt.Errorf("limit %d is negative", o.Limit)
 	}
 	for _, s := range [...]string{o.Prefix, o.After} {
-		if len(s) > MaxName {
-			return fmt.Errorf("%w: a prefix or position of %d bytes, %d are allowed", ErrTooLarge, len(s), MaxName)
+		if len(s) > longest {
+			return fmt.Errorf("%w: a prefix or position of %d bytes, %d are allowed", ErrTooLarge, len(s), longest)
 		}
 		for i := 0; i < len(s); i++ {
-			if s[i] != '/' && !keyByte[s[i]] {
+			if !keyByte[s[i]] && !(slash && s[i] == '/') {
 				return badByte(s, i)
 			}
 		}

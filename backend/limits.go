@@ -25,9 +25,9 @@ type Limits struct {
 	// Shared: other machines that open the same place see the same values.
 	Shared bool
 
-	// DearRequests: every call costs money or a network round trip, so that a
+	// CostlyRequests: every call costs money or a network round trip, so that a
 	// caller spares them and does not describe or look up for mere comfort.
-	DearRequests bool
+	CostlyRequests bool
 
 	// MaxValue is the largest value in bytes, at least 1 MiB; 0 is no limit worth naming.
 	MaxValue int64

@@ -100,7 +100,7 @@ func manyStages(b *bench) (*group, error) {
 		return func(n int) (measured, error) {
 			round++
 			cmd := exec.Command("sh", "-c", fmt.Sprintf(
-				"seq %d | xargs -P 8 -I{} %s run -q -version 1 -p stage={} -p round=%d -- true", n, larder, round))
+				"seq %d | xargs -P 8 -I{} %s run -q --version 1 -p stage={} -p round=%d -- true", n, larder, round))
 			cmd.Dir, cmd.Env = b.dir, append(os.Environ(), "LARDER_STORE="+dir)
 			start := time.Now()
 			if out, err := cmd.CombinedOutput(); err != nil {

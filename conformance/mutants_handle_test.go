@@ -60,7 +60,7 @@ var handleMutants = []mutant{
 			r.place.handles = slices.DeleteFunc(r.place.handles, func(h *ref) bool { return h == r })
 			last := len(r.place.handles) == 0
 			r.place.mu.Unlock()
-			for shelf := range r.twin().Shelves(ctx) {
+			for shelf := range r.twin().Shelves(ctx, opts{}) {
 				for i := range r.twin().List(ctx, shelf, opts{}) {
 					if last {
 						r.twin().Delete(ctx, i.Key)
@@ -83,7 +83,7 @@ var handleMutants = []mutant{
 	{law: "handle/limits", did: "learns what it promises from its first Put", breaks: func(r *ref) {
 		r.doLimits = func() backend.Limits {
 			l := r.Backend.Limits()
-			for range r.twin().Shelves(context.Background()) {
+			for range r.twin().Shelves(context.Background(), opts{}) {
 				l.MaxValue = 1 << 30
 			}
 			return l

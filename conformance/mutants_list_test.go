@@ -244,9 +244,9 @@ var listMutants = []mutant{
 
 var shelvesMutants = []mutant{
 	{law: "shelves/order", did: "yields shelves as they come", breaks: func(r *ref) {
-		r.doShelves = func(ctx context.Context) iter.Seq2[string, error] {
+		r.doShelves = func(ctx context.Context, o opts) iter.Seq2[string, error] {
 			return func(yield func(string, error) bool) {
-				names, _ := all(r.Backend.Shelves(ctx))
+				names, _ := all(r.Backend.Shelves(ctx, o))
 				slices.Reverse(names)
 				for _, name := range names {
 					if !yield(name, nil) {
@@ -263,7 +263,7 @@ var shelvesMutants = []mutant{
 			r.place.marked[key{Shelf: k.Shelf}] = true
 			return r.Backend.Put(ctx, k, b, o)
 		}
-		r.doShelves = func(ctx context.Context) iter.Seq2[string, error] {
+		r.doShelves = func(ctx context.Context, o opts) iter.Seq2[string, error] {
 			return func(yield func(string, error) bool) {
 				var names []string
 				r.place.mu.Lock()
@@ -281,20 +281,20 @@ var shelvesMutants = []mutant{
 		}
 	}},
 	{law: "shelves/only", did: "takes a directory of its own for a shelf", breaks: func(r *ref) {
-		r.doShelves = func(ctx context.Context) iter.Seq2[string, error] {
+		r.doShelves = func(ctx context.Context, o opts) iter.Seq2[string, error] {
 			return func(yield func(string, error) bool) {
 				if yield("_tmp", nil) {
-					r.Backend.Shelves(ctx)(yield)
+					r.Backend.Shelves(ctx, o)(yield)
 				}
 			}
 		}
 	}},
 	{law: "shelves/callback", did: "holds its lock while the loop body runs", hangs: true, breaks: func(r *ref) {
-		r.doShelves = func(ctx context.Context) iter.Seq2[string, error] {
+		r.doShelves = func(ctx context.Context, o opts) iter.Seq2[string, error] {
 			return func(yield func(string, error) bool) {
 				r.place.lock.RLock()
 				defer r.place.lock.RUnlock()
-				r.Backend.Shelves(ctx)(yield)
+				r.Backend.Shelves(ctx, o)(yield)
 			}
 		}
 		r.doDelete = func(ctx context.Context, k key) error {
@@ -303,4 +303,75 @@ var shelvesMutants = []mutant{
 			return r.Backend.Delete(ctx, k)
 		}
 	}},
+	{law: "shelves/prefix", did: "yields all shelves of a page that holds one with the prefix", breaks: func(r *ref) {
+		r.doShelves = r.reshelved(func(shelves []string, o opts) []string {
+			return slices.DeleteFunc(shelves, func(s string) bool { return s < o.Prefix })
+		})
+	}},
+	{law: "shelves/prefix", did: "takes the prefix for a whole word", breaks: func(r *ref) {
+		r.doShelves = r.reshelved(func(shelves []string, o opts) []string {
+			return slices.DeleteFunc(shelves, func(s string) bool {
+				rest, ok := strings.CutPrefix(s, o.Prefix)
+				return !ok || rest != "" && o.Prefix != "" && strings.Trim(o.Prefix[len(o.Prefix)-1:], "-._=") != "" && !strings.HasPrefix(rest, "-")
+			})
+		})
+	}},
+	{law: "shelves/after", did: "yields the position itself again", breaks: func(r *ref) {
+		r.doShelves = r.reshelved(func(shelves []string, o opts) []string {
+			return slices.DeleteFunc(shelves, func(s string) bool { return s < o.After || !strings.HasPrefix(s, o.Prefix) })
+		})
+	}},
+	{law: "shelves/after", did: "looks for the position among folders, where a-b/ is before a/", breaks: func(r *ref) {
+		r.doShelves = r.reshelved(func(shelves []string, o opts) []string {
+			return slices.DeleteFunc(shelves, func(s string) bool {
+				return o.After != "" && s+"/" <= o.After+"/" || !strings.HasPrefix(s, o.Prefix)
+			})
+		})
+	}},
+	{law: "shelves/limit", did: "ignores the limit", breaks: func(r *ref) {
+		r.doShelves = func(ctx context.Context, o opts) iter.Seq2[string, error] {
+			o.Limit = 0
+			return r.Backend.Shelves(ctx, o)
+		}
+	}},
+	{law: "shelves/pages", did: "resumes among folders, and loses those that are in another order there", breaks: func(r *ref) {
+		r.doShelves = r.reshelved(func(shelves []string, o opts) []string {
+			shelves = slices.DeleteFunc(shelves, func(s string) bool {
+				return o.After != "" && o.Limit > 0 && s+"/" <= o.After+"/" || s <= o.After || !strings.HasPrefix(s, o.Prefix)
+			})
+			if o.Limit > 0 && len(shelves) > o.Limit {
+				shelves = shelves[:o.Limit]
+			}
+			return shelves
+		})
+	}},
+	{law: "shelves/refused", did: "finds nothing where the options are not valid", breaks: func(r *ref) {
+		r.doShelves = func(ctx context.Context, o opts) iter.Seq2[string, error] {
+			if o.ValidateShelves() != nil {
+				return func(func(string, error) bool) {}
+			}
+			return r.Backend.Shelves(ctx, o)
+		}
+	}},
+}
+
+// reshelved is a list of what choose takes of all shelves.
+func (r *ref) reshelved(choose func(shelves []string, o opts) []string) func(ctx context.Context, o opts) iter.Seq2[string, error] {
+	return func(ctx context.Context, o opts) iter.Seq2[string, error] {
+		return func(yield func(string, error) bool) {
+			if err := o.ValidateShelves(); err != nil {
+				yield("", backend.Wrap("shelves", "ref", key{}, err))
+				return
+			}
+			names, err := all(r.Backend.Shelves(ctx, opts{}))
+			for _, name := range choose(names, o) {
+				if !yield(name, nil) {
+					return
+				}
+			}
+			if err != nil {
+				yield("", err)
+			}
+		}
+	}
 }

@@ -150,7 +150,7 @@ var stormMutants = []mutant{
 	}},
 	{law: "storm/handles", did: "writes back its whole map when it is closed", breaks: func(r *ref) {
 		known := map[key]bool{}
-		for shelf := range r.Backend.Shelves(context.Background()) {
+		for shelf := range r.Backend.Shelves(context.Background(), opts{}) {
 			for i := range r.Backend.List(context.Background(), shelf, opts{}) {
 				known[i.Key] = true
 			}
@@ -165,7 +165,7 @@ var stormMutants = []mutant{
 		r.doClose = func() error {
 			mu.Lock()
 			defer mu.Unlock()
-			for shelf := range r.Backend.Shelves(context.Background()) {
+			for shelf := range r.Backend.Shelves(context.Background(), opts{}) {
 				for i := range r.Backend.List(context.Background(), shelf, opts{}) {
 					if !known[i.Key] {
 						r.Backend.Delete(context.Background(), i.Key)

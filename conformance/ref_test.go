@@ -42,7 +42,7 @@ type ref struct {
 	doPut       func(ctx context.Context, k key, b body, o put) (info, error)
 	doDelete    func(ctx context.Context, k key) error
 	doList      func(ctx context.Context, shelf string, o opts) list
-	doShelves   func(ctx context.Context) iter.Seq2[string, error]
+	doShelves   func(ctx context.Context, o opts) iter.Seq2[string, error]
 	doClose     func() error
 	doRange     func(ctx context.Context, k key, version string, off, n int64) (io.ReadCloser, info, error)
 	doScan      func(ctx context.Context, shelf string, o opts) iter.Seq2[backend.Entry, error]
@@ -171,11 +171,11 @@ func (r *ref) List(ctx context.Context, shelf string, o opts) list {
 	}
 }
 
-func (r *ref) Shelves(ctx context.Context) iter.Seq2[string, error] {
+func (r *ref) Shelves(ctx context.Context, o opts) iter.Seq2[string, error] {
 	if r.doShelves != nil {
-		return r.doShelves(ctx)
+		return r.doShelves(ctx, o)
 	}
-	return r.Backend.Shelves(ctx)
+	return r.Backend.Shelves(ctx, o)
 }
 
 func (r *ref) Close() error {
@@ -231,7 +231,7 @@ func (r *ref) Acquire(ctx context.Context, name string, ttl time.Duration) (back
 
 // Sweep counts as removed what failed Puts left.
 func (r *ref) Sweep(ctx context.Context, o sweep) (found, error) {
-	for _, err := range r.Backend.Shelves(ctx) {
+	for _, err := range r.Backend.Shelves(ctx, opts{}) {
 		if err != nil {
 			return found{}, err
 		}

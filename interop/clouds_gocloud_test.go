@@ -80,7 +80,7 @@ func TestCloudNamesAreTheirOwn(t *testing.T) {
 				t.Errorf("List beside strangers = %q, want %q", got, want)
 			}
 			var shelves []string
-			for shelf, err := range b.Shelves(t.Context()) {
+			for shelf, err := range b.Shelves(t.Context(), backend.ListOptions{}) {
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -50,7 +50,7 @@ func try(t *testing.T, url string) map[string]error {
 			break
 		}
 	}
-	for _, err := range b.Shelves(ctx) {
+	for _, err := range b.Shelves(ctx, backend.ListOptions{}) {
 		if errs["shelves"] = err; err != nil {
 			break
 		}

@@ -1,18 +1,19 @@
 // Package blob keeps values as objects of a bucket: one object a value, and beside it
 // nothing. What a value needs to be understood and checked is in the object's own metadata.
 //
-// The package holds what all buckets have in common. Those who use Larder import one of
-// the packages below it, each of which registers its scheme: s3, gcs, azure, file. Those
-// who bring another kind of bucket implement [Bucket].
+// The package holds what all buckets have in common. To use one, import one of the packages below it, each of
+// which registers its scheme: s3, gcs, azure, file. Another kind of bucket implements
+// the interface of internal/driver, within this module; outside, it implements [backend.Backend].
 package blob
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 
 	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/internal/calls"
+	"github.com/larder-store/larder/internal/driver"
 )
 
 var (
@@ -39,34 +40,27 @@ type Options struct {
 
 // Backend keeps values in a bucket.
 type Backend struct {
-	bucket      Bucket
+	bucket      driver.Bucket
 	scheme      string
 	prefix      string // empty, or with a slash at its end
 	concurrency int
 	oneStream   bool
 	limits      backend.Limits
 
-	// closing is done when Close begins: what is in progress then fails.
-	closing context.Context
-	close   context.CancelCauseFunc
-
-	mu     sync.Mutex // guards closed, and orders calls.Add before calls.Wait
-	closed bool
-	calls  sync.WaitGroup
+	calls *calls.Counter
 }
 
-// New returns a Backend over a bucket, which it closes when it is closed.
-func New(bucket Bucket, opts Options) (*Backend, error) {
+// Open returns a Backend over a bucket, which it closes when it is closed. The packages below call it.
+func Open(bucket driver.Bucket, opts Options) (*Backend, error) {
 	prefix, err := checkPrefix(opts.Prefix)
 	if err != nil {
 		return nil, err
 	}
-	b := &Backend{bucket: bucket, scheme: opts.Scheme, prefix: prefix, concurrency: opts.Concurrency, oneStream: opts.OneStream, limits: bucket.Limits()}
+	b := &Backend{bucket: bucket, scheme: opts.Scheme, prefix: prefix, concurrency: opts.Concurrency, oneStream: opts.OneStream, limits: bucket.Limits(), calls: calls.New()}
 	if b.concurrency <= 0 {
 		b.concurrency = 4
 	}
 	b.oneStream = b.oneStream || b.concurrency == 1
-	b.closing, b.close = context.WithCancelCause(context.Background())
 	return b, nil
 }
 
@@ -75,15 +69,9 @@ func (b *Backend) Limits() backend.Limits { return b.limits }
 
 // Close implements [backend.Backend]: calls in progress, and bodies that are still read, fail.
 func (b *Backend) Close() error {
-	b.mu.Lock()
-	first := !b.closed
-	b.closed = true
-	b.mu.Unlock()
-	if !first {
+	if !b.calls.Close() {
 		return nil
 	}
-	b.close(backend.ErrClosed)
-	b.calls.Wait()
 	return backend.Wrap("close", b.scheme, backend.Key{}, b.bucket.Close())
 }
 
@@ -91,30 +79,23 @@ func (b *Backend) Close() error {
 type call struct {
 	b    *Backend
 	ctx  context.Context
-	stop func()
+	stop func() // releases ctx
 }
 
 // begin starts a call. Its context ends with the caller's, and when b is closed.
 func (b *Backend) begin(ctx context.Context) (*call, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.closed {
-		return nil, backend.ErrClosed
-	}
-	if err := ctx.Err(); err != nil {
+	calling, stop, err := b.calls.BeginContext(ctx)
+	if err != nil {
 		return nil, err
 	}
-	b.calls.Add(1)
-	ctx, cancel := context.WithCancelCause(ctx)
-	unlink := context.AfterFunc(b.closing, func() { cancel(backend.ErrClosed) })
-	return &call{b: b, ctx: ctx, stop: func() { unlink(); cancel(nil) }}, nil
+	return &call{b: b, ctx: calling, stop: stop}, nil
 }
 
 // end ends a call and makes its error one for the caller.
 func (c *call) end(op string, key backend.Key, err error) error {
 	err = c.wrap(op, key, err)
 	c.stop()
-	c.b.calls.Done()
+	c.b.calls.End()
 	return err
 }
 
@@ -184,7 +165,7 @@ func (b *Backend) Sweep(ctx context.Context, opts backend.SweepOptions) (backend
 		return backend.SweepReport{}, backend.Wrap("sweep", b.scheme, backend.Key{}, err)
 	}
 	var report backend.SweepReport
-	if s, ok := b.bucket.(Sweeper); ok {
+	if s, ok := b.bucket.(driver.Sweeper); ok {
 		report, err = s.Sweep(c.ctx, b.prefix, opts)
 	}
 	return report, c.end("sweep", backend.Key{}, err)

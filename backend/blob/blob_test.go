@@ -13,6 +13,7 @@ import (
 
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/backend/blob"
+	"github.com/larder-store/larder/internal/driver"
 )
 
 var key = backend.Key{Shelf: "s", Name: "a/b"}
@@ -66,7 +67,7 @@ func TestBodyIsExactlyItsSize(t *testing.T) {
 	}
 	for name, reader := range readers {
 		for size, want := range map[int64]error{0: backend.ErrTooLong, 9: backend.ErrTooLong, 10: nil, 11: io.ErrUnexpectedEOF} {
-			b, err := blob.NewBody(reader(text), size)
+			b, err := driver.NewBody(reader(text), size)
 			if err == nil {
 				var got []byte
 				got, err = io.ReadAll(iotest.OneByteReader(b))
@@ -80,7 +81,7 @@ func TestBodyIsExactlyItsSize(t *testing.T) {
 			if size == 0 {
 				continue
 			}
-			b, err = blob.NewBody(reader(text), size)
+			b, err = driver.NewBody(reader(text), size)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -105,10 +106,12 @@ type inOrder struct{ io.ReadSeeker }
 
 // told is a bucket that says what it is told to.
 type told struct {
-	blob.Bucket
+	driver.Bucket
 	names []string
-	put   func(opts blob.PutOptions) (blob.Object, error)
-	head  func() (blob.Object, error)
+	put   func(opts driver.PutOptions) (driver.Object, error)
+	head  func() (driver.Object, error)
+
+	yielded int // names, so far
 }
 
 func (b *told) Limits() backend.Limits {
@@ -116,25 +119,26 @@ func (b *told) Limits() backend.Limits {
 }
 func (b *told) Close() error { return nil }
 
-func (b *told) List(context.Context, blob.ListOptions) iter.Seq2[blob.Object, error] {
-	return func(yield func(blob.Object, error) bool) {
+func (b *told) List(context.Context, driver.ListOptions) iter.Seq2[driver.Object, error] {
+	return func(yield func(driver.Object, error) bool) {
 		for _, name := range b.names {
-			if !yield(blob.Object{Name: name}, nil) {
+			b.yielded++
+			if !yield(driver.Object{Name: name}, nil) {
 				return
 			}
 		}
 	}
 }
 
-func (b *told) Put(_ context.Context, _ string, _ *blob.Body, opts blob.PutOptions) (blob.Object, error) {
+func (b *told) Put(_ context.Context, _ string, _ *driver.Body, opts driver.PutOptions) (driver.Object, error) {
 	return b.put(opts)
 }
 
-func (b *told) Head(context.Context, string) (blob.Object, error) { return b.head() }
+func (b *told) Head(context.Context, string) (driver.Object, error) { return b.head() }
 
-func open(t *testing.T, b blob.Bucket, prefix string) backend.Backend {
+func open(t *testing.T, b driver.Bucket, prefix string) backend.Backend {
 	t.Helper()
-	back, err := blob.New(b, blob.Options{Scheme: "told", Prefix: prefix})
+	back, err := blob.Open(b, blob.Options{Scheme: "told", Prefix: prefix})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,7 +174,7 @@ func TestStrangersAreNotListed(t *testing.T) {
 // Shelves come in byte order, which is not that of folders: "a-b/" is before "a/".
 func TestShelvesAreSorted(t *testing.T) {
 	var got []string
-	for shelf, err := range open(t, &told{names: []string{"a-b/", "a/", "plain!"}}, "").Shelves(context.Background()) {
+	for shelf, err := range open(t, &told{names: []string{"a-b/", "a/", "plain!"}}, "").Shelves(context.Background(), backend.ListOptions{}) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -178,6 +182,25 @@ func TestShelvesAreSorted(t *testing.T) {
 	}
 	if text := strings.Join(got, " "); text != "a a-b" {
 		t.Errorf("Shelves yields %q, want a and a-b", text)
+	}
+}
+
+// A shelf is yielded as soon as none can follow that goes before it, not at the end of the list.
+func TestShelvesAreNotHeldForLong(t *testing.T) {
+	bucket := &told{names: []string{"a-b-c/", "a-b/", "a/", "b/", "c-d/", "c/"}}
+	for shelf, asked := range map[string]int{"a": 3, "a-b": 3, "a-b-c": 3, "b": 4, "c": 6, "c-d": 6} {
+		bucket.yielded = 0
+		for got, err := range open(t, bucket, "").Shelves(context.Background(), backend.ListOptions{}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got == shelf {
+				break
+			}
+		}
+		if bucket.yielded != asked {
+			t.Errorf("shelf %q is yielded after %d folders, want %d", shelf, bucket.yielded, asked)
+		}
 	}
 }
 
@@ -205,18 +228,18 @@ func TestLostAnswers(t *testing.T) {
 	} {
 		var meta map[string]string
 		b := &told{
-			put: func(opts blob.PutOptions) (blob.Object, error) {
+			put: func(opts driver.PutOptions) (driver.Object, error) {
 				meta = opts.Meta
-				return blob.Object{}, &blob.Unclear{Err: c.err, Sent: c.sent}
+				return driver.Object{}, &driver.Unclear{Err: c.err, Sent: c.sent}
 			},
-			head: func() (blob.Object, error) {
+			head: func() (driver.Object, error) {
 				switch c.found {
 				case "none":
-					return blob.Object{}, backend.ErrNotFound
+					return driver.Object{}, backend.ErrNotFound
 				case "another's":
-					return blob.Object{Version: "v2", Meta: map[string]string{"larder": "1;nonce=ANOTHER"}}, nil
+					return driver.Object{Version: "v2", Meta: map[string]string{"larder": "1;nonce=ANOTHER"}}, nil
 				}
-				return blob.Object{Version: "v2", Meta: meta}, nil
+				return driver.Object{Version: "v2", Meta: meta}, nil
 			},
 		}
 		info, err := open(t, b, "").Put(context.Background(), key, strings.NewReader(""), c.opts)
@@ -231,7 +254,7 @@ func TestPrefixes(t *testing.T) {
 		"": true, "/": true, "a": true, "/a/b/": true, "Team/Data_2": true, strings.Repeat("a/", 150): true,
 		"a//b": false, "a/../b": false, ".": false, "a b": false, "a__b": false, "ä": false, "a!": false, strings.Repeat("a/", 151): false,
 	} {
-		if _, err := blob.New(&told{}, blob.Options{Prefix: prefix}); (err == nil) != ok {
+		if _, err := blob.Open(&told{}, blob.Options{Prefix: prefix}); (err == nil) != ok {
 			t.Errorf("a store with prefix %.20q = %v, want it to be taken: %v", prefix, err, ok)
 		}
 	}

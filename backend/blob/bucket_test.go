@@ -10,40 +10,40 @@ import (
 	"testing"
 
 	"github.com/larder-store/larder/backend"
-	"github.com/larder-store/larder/backend/blob"
+	"github.com/larder-store/larder/internal/driver"
 )
 
 // scripted is a bucket whose every call a test answers.
 type scripted struct {
-	blob.Bucket
+	driver.Bucket
 	limits backend.Limits
-	put    func(body *blob.Body, opts blob.PutOptions) (blob.Object, error)
-	get    func(version string, off, n int64) (io.ReadCloser, blob.Object, error)
+	put    func(body *driver.Body, opts driver.PutOptions) (driver.Object, error)
+	get    func(version string, off, n int64) (io.ReadCloser, driver.Object, error)
 	lists  int // calls of List, which find nothing
 }
 
 func (b *scripted) Limits() backend.Limits { return b.limits }
 
-func (b *scripted) Put(_ context.Context, _ string, body *blob.Body, opts blob.PutOptions) (blob.Object, error) {
+func (b *scripted) Put(_ context.Context, _ string, body *driver.Body, opts driver.PutOptions) (driver.Object, error) {
 	return b.put(body, opts)
 }
 
-func (b *scripted) Get(_ context.Context, _, version string, off, n int64) (io.ReadCloser, blob.Object, error) {
+func (b *scripted) Get(_ context.Context, _, version string, off, n int64) (io.ReadCloser, driver.Object, error) {
 	return b.get(version, off, n)
 }
 
-func (b *scripted) List(context.Context, blob.ListOptions) iter.Seq2[blob.Object, error] {
+func (b *scripted) List(context.Context, driver.ListOptions) iter.Seq2[driver.Object, error] {
 	b.lists++
-	return func(func(blob.Object, error) bool) {}
+	return func(func(driver.Object, error) bool) {}
 }
 
 // stored returns what the metadata of a value is that was put, and its bucket.
 func stored(t *testing.T, text string) (*scripted, map[string]string) {
 	t.Helper()
 	var meta map[string]string
-	b := &scripted{put: func(_ *blob.Body, opts blob.PutOptions) (blob.Object, error) {
+	b := &scripted{put: func(_ *driver.Body, opts driver.PutOptions) (driver.Object, error) {
 		meta = opts.Meta
-		return blob.Object{}, nil
+		return driver.Object{}, nil
 	}}
 	_, err := open(t, b, "").Put(context.Background(), key, strings.NewReader(text), backend.PutOptions{Size: int64(len(text))})
 	if err != nil {
@@ -76,9 +76,9 @@ func TestConditionsThatAreNotPromisedAreRefused(t *testing.T) {
 		{backend.Limits{MaxValue: 3}, backend.PutOptions{}, backend.ErrTooLarge},
 	} {
 		asked := false
-		b := &scripted{limits: c.limits, put: func(*blob.Body, blob.PutOptions) (blob.Object, error) {
+		b := &scripted{limits: c.limits, put: func(*driver.Body, driver.PutOptions) (driver.Object, error) {
 			asked = true
-			return blob.Object{}, nil
+			return driver.Object{}, nil
 		}}
 		c.opts.Size = 4
 		_, err := open(t, b, "").Put(context.Background(), key, strings.NewReader("text"), c.opts)
@@ -90,15 +90,15 @@ func TestConditionsThatAreNotPromisedAreRefused(t *testing.T) {
 
 // What an HTTP transport still reads after the Put returned is not the caller's body any more.
 func TestBodyIsLeftAloneAfterThePut(t *testing.T) {
-	var body *blob.Body
+	var body *driver.Body
 	var part io.Reader
-	b := &scripted{put: func(sent *blob.Body, _ blob.PutOptions) (blob.Object, error) {
+	b := &scripted{put: func(sent *driver.Body, _ driver.PutOptions) (driver.Object, error) {
 		body = sent
 		var err error
 		if part, err = sent.Part(0, 4); err != nil {
 			t.Fatal(err)
 		}
-		return blob.Object{}, errors.New("no such luck")
+		return driver.Object{}, errors.New("no such luck")
 	}}
 	open(t, b, "").Put(context.Background(), key, strings.NewReader("text"), backend.PutOptions{Size: 4})
 	for what, r := range map[string]io.Reader{"the body": body, "a part": part} {
@@ -137,8 +137,8 @@ func TestBrokenBodiesAreResumed(t *testing.T) {
 	} {
 		b, meta := stored(t, text)
 		calls := 0
-		b.get = func(version string, off, _ int64) (io.ReadCloser, blob.Object, error) {
-			o := blob.Object{Name: "s/a!", Size: int64(len(text)), Version: "v1", Meta: meta}
+		b.get = func(version string, off, _ int64) (io.ReadCloser, driver.Object, error) {
+			o := driver.Object{Name: "s/a!", Size: int64(len(text)), Version: "v1", Meta: meta}
 			if calls++; calls == 1 {
 				return brokenAfter(text[:1234]), o, nil
 			}

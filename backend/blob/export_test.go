@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/internal/driver"
 )
 
 // RoundTrip encodes a Meta as it is kept with an object and decodes it again.
@@ -16,9 +17,6 @@ func RoundTrip(key backend.Key, meta backend.Meta) (backend.Info, int, error) {
 	for k, v := range m {
 		total += len(k) + len(v)
 	}
-	info, _, err := describe(key, Object{Meta: m, Size: math.MaxInt64})
+	info, _, err := describe(key, driver.Object{Meta: m, Size: math.MaxInt64})
 	return info, total, err
 }
-
-// NewBody makes a body as Put does.
-var NewBody = newBody

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/internal/driver"
 )
 
 const (
@@ -64,7 +65,7 @@ func (b *Backend) open(ctx context.Context, op string, key backend.Key, version 
 	if err != nil {
 		return nil, backend.Info{}, c.end(op, key, err)
 	}
-	b.calls.Done() // Close does not wait for readers
+	b.calls.End() // Close does not wait for readers
 	if whole, ok := body.(*backend.Body); ok {
 		c.stop()
 		return whole, info, nil
@@ -108,7 +109,7 @@ func (b *Backend) read(ctx context.Context, key backend.Key, version string, off
 	// Everything is asked for at once, since how large the value is only the answer tells, and an empty
 	// one has no first byte to ask for. A large one may be cut off and fetched in parts after all.
 	stream, o, err := b.bucket.Get(ctx, b.object(key), version, off, n)
-	if errors.Is(err, ErrRange) {
+	if errors.Is(err, driver.ErrRange) {
 		return b.nothing(ctx, key, version)
 	}
 	if err != nil {
@@ -160,8 +161,8 @@ const resumeTries = 3
 // off when a connection breaks.
 type resumed struct {
 	ctx    context.Context
-	bucket Bucket
-	object Object
+	bucket driver.Bucket
+	object driver.Object
 	body   io.ReadCloser
 	off    int64 // next byte
 	end    int64
@@ -196,7 +197,7 @@ func (r *resumed) resume(cause error) error {
 		return fmt.Errorf("%w: reading broke off at byte %d of %d: %v", backend.ErrUnavailable, r.off, r.object.Size, cause)
 	}
 	if r.failed > 1 {
-		if err := Pause(r.ctx, time.Duration(r.failed)*50*time.Millisecond); err != nil {
+		if err := driver.Pause(r.ctx, time.Duration(r.failed)*50*time.Millisecond); err != nil {
 			return err
 		}
 	}
@@ -213,13 +214,13 @@ func (r *resumed) resume(cause error) error {
 func (r *resumed) Close() error { return r.body.Close() }
 
 // fetch opens a range of the version of an object that is being read already.
-func fetch(ctx context.Context, bucket Bucket, o Object, off, n int64) (io.ReadCloser, error) {
+func fetch(ctx context.Context, bucket driver.Bucket, o driver.Object, off, n int64) (io.ReadCloser, error) {
 	body, found, err := bucket.Get(ctx, o.Name, o.Version, off, n)
 	if err == nil && found.Version != o.Version {
 		body.Close()
 		err = backend.ErrChanged
 	}
-	if errors.Is(err, backend.ErrChanged) || errors.Is(err, backend.ErrNotFound) || errors.Is(err, ErrRange) {
+	if errors.Is(err, backend.ErrChanged) || errors.Is(err, backend.ErrNotFound) || errors.Is(err, driver.ErrRange) {
 		return nil, fmt.Errorf("%w: the value was overwritten or deleted while it was read", backend.ErrUnavailable)
 	}
 	return body, err

@@ -4,10 +4,10 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"slices"
 	"strings"
 
 	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/internal/driver"
 )
 
 // List implements [backend.Backend]. Objects that are not Larder's are passed over.
@@ -24,7 +24,7 @@ func (b *Backend) List(ctx context.Context, shelf string, opts backend.ListOptio
 			return
 		}
 		base := b.prefix + shelf + "/"
-		query := ListOptions{Prefix: base + opts.Prefix, Limit: opts.Limit}
+		query := driver.ListOptions{Prefix: base + opts.Prefix, Limit: opts.Limit}
 		if opts.After != "" {
 			query.After = base + opts.After + mark
 		}
@@ -59,7 +59,7 @@ func beginsName(prefix string) bool {
 }
 
 // listed makes the Info of an object in a list, as far as the bucket told.
-func listed(key backend.Key, o Object) backend.Info {
+func listed(key backend.Key, o driver.Object) backend.Info {
 	if o.Meta != nil {
 		if info, _, err := describe(key, o); err == nil {
 			return info
@@ -68,52 +68,21 @@ func listed(key backend.Key, o Object) backend.Info {
 	return backend.Info{Key: key, Size: o.Size, Version: o.Version, ModTime: o.ModTime}
 }
 
-// Shelves implements [backend.Backend]. It takes the bucket's word for what is a folder:
-// one that holds nothing but strangers' objects, and could be a shelf, is yielded too.
-func (b *Backend) Shelves(ctx context.Context) iter.Seq2[string, error] {
-	return func(yield func(string, error) bool) {
-		fail := func(err error) { yield("", backend.Wrap("shelves", b.scheme, backend.Key{}, err)) }
-		// Folders come in the order of their names with a slash, "a-b/" before "a/": all of
-		// them have to be known before the first can be told.
-		var shelves []string
-		for o, err := range b.objects(ctx, ListOptions{Prefix: b.prefix, Folders: true}) {
-			if err != nil {
-				fail(err)
-				return
-			}
-			shelf, folder := strings.CutSuffix(strings.TrimPrefix(o.Name, b.prefix), "/")
-			if folder && backend.ValidateShelf(shelf) == nil {
-				shelves = append(shelves, shelf)
-			}
-		}
-		slices.Sort(shelves)
-		for _, shelf := range shelves {
-			if err := ctx.Err(); err != nil {
-				fail(err)
-				return
-			}
-			if !yield(shelf, nil) {
-				return
-			}
-		}
-	}
-}
-
 // objects is the bucket's list, which must go forward: an object that was seen is lost
 // to who resumes after the one before it.
-func (b *Backend) objects(ctx context.Context, query ListOptions) iter.Seq2[Object, error] {
-	return func(yield func(Object, error) bool) {
+func (b *Backend) objects(ctx context.Context, query driver.ListOptions) iter.Seq2[driver.Object, error] {
+	return func(yield func(driver.Object, error) bool) {
 		// The call ends before each yield and a new one begins after it, so that the loop body may
 		// close the backend without waiting for itself.
 		c, err := b.begin(ctx)
 		if err != nil {
-			yield(Object{}, err)
+			yield(driver.Object{}, err)
 			return
 		}
 		live := true
 		defer func() {
 			if live {
-				c.b.calls.Done()
+				c.b.calls.End()
 			}
 			c.stop()
 		}()
@@ -126,31 +95,20 @@ func (b *Backend) objects(ctx context.Context, query ListOptions) iter.Seq2[Obje
 				err = fmt.Errorf("the service listed %q after %q: what lies between may be lost", o.Name, last)
 			}
 			if err != nil {
-				yield(Object{}, c.wrap("list", backend.Key{}, err))
+				yield(driver.Object{}, c.wrap("list", backend.Key{}, err))
 				return
 			}
 			last = o.Name
-			c.b.calls.Done()
+			c.b.calls.End()
 			live = false
 			if !yield(o, nil) {
 				return
 			}
-			if !c.b.rejoin() {
-				yield(Object{}, backend.ErrClosed)
+			if err := c.b.calls.Begin(context.Background()); err != nil {
+				yield(driver.Object{}, err)
 				return
 			}
 			live = true
 		}
 	}
-}
-
-// rejoin counts a call again that was suspended, unless the backend was closed.
-func (b *Backend) rejoin() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.closed {
-		return false
-	}
-	b.calls.Add(1)
-	return true
 }

@@ -17,6 +17,7 @@ import (
 	"strings"
 
 	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/internal/driver"
 )
 
 // An object carries two metadata entries:
@@ -119,7 +120,7 @@ var errStranger = errors.New("the object does not carry Larder's metadata: anoth
 
 // describe makes the Info of the object that holds key. An object that cannot be
 // understood is backend.ErrCorrupt, so that a cache replaces it.
-func describe(key backend.Key, o Object) (backend.Info, stamp, error) {
+func describe(key backend.Key, o driver.Object) (backend.Info, stamp, error) {
 	s, err := parseStamp(o.Meta[metaStamp])
 	if errors.Is(err, backend.ErrNewer) {
 		return backend.Info{}, s, fmt.Errorf("object %q: %w", o.Name, err)
@@ -143,7 +144,7 @@ func describe(key backend.Key, o Object) (backend.Info, stamp, error) {
 }
 
 // holds compares what was recorded with what the service tells of the object, as far as it does.
-func (s stamp) holds(o Object) error {
+func (s stamp) holds(o driver.Object) error {
 	switch {
 	case s.size >= 0 && s.size != o.Size:
 		return fmt.Errorf("it has %d bytes, stored were %d", o.Size, s.size)

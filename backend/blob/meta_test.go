@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"github.com/larder-store/larder/backend"
-	"github.com/larder-store/larder/backend/blob"
+	"github.com/larder-store/larder/internal/driver"
 )
 
 // What the service tells of an object is held against what was recorded with it.
@@ -21,25 +21,25 @@ func TestWhatTheServiceTells(t *testing.T) {
 	other := sha256.Sum256([]byte("another"))
 	for _, c := range []struct {
 		name string
-		tell blob.Object
+		tell driver.Object
 		old  bool // written before sizes were recorded
 		says string
 	}{
-		{"nothing but the size", blob.Object{Size: 12}, false, ""},
-		{"the same sums", blob.Object{Size: 12, SHA256: digest[:], CRC32C: sum}, false, ""},
-		{"another size", blob.Object{Size: 11}, false, "it has 11 bytes, stored were 12"},
-		{"another size, none recorded", blob.Object{Size: 11}, true, ""},
-		{"another SHA-256", blob.Object{Size: 12, SHA256: other[:]}, false, "the service says that its SHA-256 is "},
-		{"another CRC-32C", blob.Object{Size: 12, CRC32C: []byte{1, 2, 3, 4}}, false, "the service says that its CRC-32C is 01020304, stored was "},
-		{"a sum of unknown form", blob.Object{Size: 12, SHA256: []byte("what"), CRC32C: []byte("is this")}, false, ""},
+		{"nothing but the size", driver.Object{Size: 12}, false, ""},
+		{"the same sums", driver.Object{Size: 12, SHA256: digest[:], CRC32C: sum}, false, ""},
+		{"another size", driver.Object{Size: 11}, false, "it has 11 bytes, stored were 12"},
+		{"another size, none recorded", driver.Object{Size: 11}, true, ""},
+		{"another SHA-256", driver.Object{Size: 12, SHA256: other[:]}, false, "the service says that its SHA-256 is "},
+		{"another CRC-32C", driver.Object{Size: 12, CRC32C: []byte{1, 2, 3, 4}}, false, "the service says that its CRC-32C is 01020304, stored was "},
+		{"a sum of unknown form", driver.Object{Size: 12, SHA256: []byte("what"), CRC32C: []byte("is this")}, false, ""},
 	} {
 		var meta map[string]string
 		b := &told{
-			put: func(opts blob.PutOptions) (blob.Object, error) {
+			put: func(opts driver.PutOptions) (driver.Object, error) {
 				meta = opts.Meta
-				return blob.Object{}, nil
+				return driver.Object{}, nil
 			},
-			head: func() (blob.Object, error) {
+			head: func() (driver.Object, error) {
 				c.tell.Meta = meta
 				return c.tell, nil
 			},

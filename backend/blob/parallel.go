@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/larder-store/larder/internal/driver"
 )
 
 // parallel reads a large value. It begins with the stream that told its size. If the first part
@@ -13,7 +15,7 @@ import (
 // are buffers, and the stream is cut off after its part; else it goes on to the end.
 type parallel struct {
 	ctx    context.Context
-	bucket Bucket
+	bucket driver.Bucket
 	first  *resumed // ends with the first part until oneStream is chosen
 	end    int64
 	cancel context.CancelFunc
@@ -70,7 +72,7 @@ func newParallel(ctx context.Context, b *Backend, first *resumed) *parallel {
 }
 
 // dispatch starts a request for each part, as soon as there is a buffer for it.
-func (r *parallel) dispatch(o Object, start int64) {
+func (r *parallel) dispatch(o driver.Object, start int64) {
 	defer close(r.queue)
 	for off := start; off < r.end; off += readPart {
 		var buf []byte
@@ -93,7 +95,7 @@ func (r *parallel) dispatch(o Object, start int64) {
 	}
 }
 
-func (p *part) fill(ctx context.Context, bucket Bucket, o Object, off int64) error {
+func (p *part) fill(ctx context.Context, bucket driver.Bucket, o driver.Object, off int64) error {
 	body, err := fetch(ctx, bucket, o, off, int64(len(p.buf)))
 	if err != nil {
 		return err

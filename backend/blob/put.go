@@ -8,9 +8,9 @@ import (
 	"io"
 	"maps"
 	"sync"
-	"time"
 
 	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/internal/driver"
 )
 
 // Put implements [backend.Backend]: one request, or several for the parts of a large
@@ -39,16 +39,16 @@ func (b *Backend) put(ctx context.Context, key backend.Key, src io.ReadSeeker, o
 	if err != nil {
 		return backend.Info{}, err
 	}
-	body, err := newBody(src, opts.Size)
+	body, err := driver.NewBody(src, opts.Size)
 	if err != nil {
 		return backend.Info{}, err
 	}
-	defer body.finish()
+	defer body.Finish()
 
-	o, err := b.bucket.Put(ctx, b.object(key), body, PutOptions{
+	o, err := b.bucket.Put(ctx, b.object(key), body, driver.PutOptions{
 		SHA256: opts.Digest, CRC32C: opts.Sum, Meta: meta, IfAbsent: opts.IfAbsent, IfMatch: opts.IfMatch,
 	})
-	var unclear *Unclear
+	var unclear *driver.Unclear
 	switch {
 	case err == nil:
 	case body.Err() != nil:
@@ -68,14 +68,14 @@ func (b *Backend) put(ctx context.Context, key backend.Key, src io.ReadSeeker, o
 
 // lookAgain finds out what became of a Put whose answer was lost: the nonce tells whether
 // the object that is there now is ours.
-func (b *Backend) lookAgain(ctx context.Context, key backend.Key, mine stamp, opts backend.PutOptions, u *Unclear) (Object, error) {
+func (b *Backend) lookAgain(ctx context.Context, key backend.Key, mine stamp, opts backend.PutOptions, u *driver.Unclear) (driver.Object, error) {
 	o, err := b.bucket.Head(ctx, b.object(key))
 	absent := errors.Is(err, backend.ErrNotFound)
 	if err != nil && !absent && err.Error() == u.Err.Error() {
-		return Object{}, u.Err
+		return driver.Object{}, u.Err
 	}
 	if err != nil && !absent {
-		return Object{}, fmt.Errorf("%w (and then: %v)", u.Err, err)
+		return driver.Object{}, fmt.Errorf("%w (and then: %v)", u.Err, err)
 	}
 	if found, err := parseStamp(o.Meta[metaStamp]); err == nil && !absent && found.nonce == mine.nonce {
 		return o, nil
@@ -83,13 +83,13 @@ func (b *Backend) lookAgain(ctx context.Context, key backend.Key, mine stamp, op
 	switch {
 	case u.Sent:
 		// It may have been stored, and overwritten or deleted since.
-		return Object{}, fmt.Errorf("%w: a response was lost, and whether the value was stored meanwhile is unknown: %v", backend.ErrUnavailable, u.Err)
+		return driver.Object{}, fmt.Errorf("%w: a response was lost, and whether the value was stored meanwhile is unknown: %v", backend.ErrUnavailable, u.Err)
 	case opts.IfAbsent && !absent:
-		return Object{}, backend.ErrExists
+		return driver.Object{}, backend.ErrExists
 	case opts.IfMatch != "" && o.Version != opts.IfMatch:
-		return Object{}, backend.ErrChanged
+		return driver.Object{}, backend.ErrChanged
 	}
-	return Object{}, u.Err
+	return driver.Object{}, u.Err
 }
 
 // PutBatch implements [backend.BatchPutter]: there are no fewer requests, but several at a
@@ -116,16 +116,4 @@ func (b *Backend) PutBatch(ctx context.Context, items []backend.Item) ([]backend
 	}
 	wg.Wait()
 	return infos, errs.OrNil()
-}
-
-// Pause waits for about d, or until ctx is done, which is then the error.
-func Pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
 }

@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"context"
 	"iter"
-	"maps"
 	"slices"
+	"strings"
 
 	"github.com/larder-store/larder/backend"
 )
@@ -45,11 +45,13 @@ func (b *Backend) Scan(ctx context.Context, shelf string, opts backend.ListOptio
 }
 
 // Shelves implements [backend.Backend].
-func (b *Backend) Shelves(ctx context.Context) iter.Seq2[string, error] {
+func (b *Backend) Shelves(ctx context.Context, opts backend.ListOptions) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
-		b.place.mu.RLock()
-		names := slices.Sorted(maps.Keys(b.place.shelves))
-		b.place.mu.RUnlock()
+		if err := opts.ValidateShelves(); err != nil {
+			yield("", backend.Wrap("shelves", scheme, backend.Key{}, err))
+			return
+		}
+		names := b.shelves(opts)
 		for i := 0; ; i++ {
 			b.place.mu.RLock()
 			err := b.ready(ctx)
@@ -63,6 +65,23 @@ func (b *Backend) Shelves(ctx context.Context) iter.Seq2[string, error] {
 			}
 		}
 	}
+}
+
+// shelves returns the names of the shelves that there are, and that opts choose.
+func (b *Backend) shelves(opts backend.ListOptions) []string {
+	b.place.mu.RLock()
+	defer b.place.mu.RUnlock()
+	var names []string
+	for name := range b.place.shelves {
+		if strings.HasPrefix(name, opts.Prefix) && name > opts.After {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	if opts.Limit > 0 && len(names) > opts.Limit {
+		names = names[:opts.Limit]
+	}
+	return names
 }
 
 // entries yields page after page, each taken under the lock and yielded without it.

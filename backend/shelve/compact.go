@@ -26,7 +26,7 @@ func (b *Backend) compact(ctx context.Context, dryRun bool) (total int64, err er
 	files, err := b.place.bboltFiles()
 	for _, f := range files {
 		var freed int64
-		err := f.do(ctx, b.index.patience, func(context.Context) (err error) {
+		err := f.do(ctx, b.index.wait, func(context.Context) (err error) {
 			freed, err = f.compact(dryRun)
 			return err
 		})
@@ -39,7 +39,7 @@ func (b *Backend) compact(ctx context.Context, dryRun bool) (total int64, err er
 }
 
 // compact rewrites the file if it is mostly free, or removes it if it holds nothing. Its
-// door is held alone, and no session is open.
+// turnstile is held alone, and no session is open.
 func (f *file) compact(dryRun bool) (freed int64, err error) {
 	before, err := os.Stat(f.path)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/internal/turnstile"
 )
 
 // dir holds large values, one file each, by the names that the index made up for them, in
@@ -178,6 +179,46 @@ func (d *dir) files() iter.Seq2[found, error] {
 					return
 				}
 			}
+		}
+	}
+}
+
+// claim keeps sweeps off the data of one batch of writers, by a share in the turnstile of
+// the data directory.
+type claim struct {
+	hold *turnstile.Hold
+	left int // names that are not settled; guarded by place.mu
+}
+
+// claimNames returns n fresh names, protected until each was settled.
+func (p *place) claimNames(ctx context.Context, w turnstile.WaitPolicy, n int) ([]string, error) {
+	h, err := p.data.Enter(ctx, w, true)
+	if err != nil {
+		return nil, err
+	}
+	c := &claim{hold: h, left: n}
+	names := make([]string, n)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i := range names {
+		names[i] = newID().String()
+		p.claims[names[i]] = c
+	}
+	return names, nil
+}
+
+// settle ends the protection of names.
+func (p *place) settle(names []string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, name := range names {
+		c := p.claims[name]
+		if c == nil {
+			continue
+		}
+		delete(p.claims, name)
+		if c.left--; c.left == 0 {
+			c.hold.Leave()
 		}
 	}
 }

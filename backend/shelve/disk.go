@@ -69,7 +69,7 @@ func (d disk) remove(path string) error {
 
 // syncDir makes the names in a directory durable.
 func (d disk) syncDir(dir string) error {
-	return d.step("sync directory", dir, func() error { return syncDir(dir) })
+	return d.step("sync directory", dir, func() error { return durable.SyncDir(dir) })
 }
 
 // mkdir makes a directory whose name is durable. That it exists already is fine.

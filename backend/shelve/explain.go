@@ -58,11 +58,6 @@ func explain(err error) error {
 	return &advised{err, advice}
 }
 
-// unwritable tells the errors of a directory or disk that may only be read.
-func unwritable(err error) bool {
-	return errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)
-}
-
 // explainBolt makes a sentence of what bbolt says about the file at path. What is neither
 // the system's own error nor a lock is a file that is not as bbolt left it.
 func explainBolt(path string, err error) error {

@@ -1,7 +1,6 @@
 package shelve
 
 import (
-	"context"
 	"time"
 
 	"github.com/larder-store/larder/backend"
@@ -35,17 +34,3 @@ func ParseRecord(key backend.Key, b []byte) (indexed.Entry, error) { return pars
 
 // DataName returns a name as those of value files.
 func DataName() string { return newID().String() }
-
-// Door is the door of the file at path.
-type Door struct{ d door }
-
-func NewDoor(path string) Door { return Door{door{path}} }
-
-// Enter waits for the door, and returns how to ask whether anyone waits, and to leave.
-func (d Door) Enter(ctx context.Context, shared bool) (knocked func() bool, leave func(), err error) {
-	h, err := d.d.enter(ctx, patience{}, shared)
-	if err != nil {
-		return nil, nil, err
-	}
-	return h.knocked, h.leave, nil
-}

@@ -9,28 +9,29 @@ import (
 	"time"
 
 	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/internal/turnstile"
 )
 
 // file is a bbolt file that this process shares with others. It is open only while it
 // is used, in turn with them.
 type file struct {
-	place *place
-	path  string
-	door  door
+	place     *place
+	path      string
+	turnstile turnstile.Turnstile
 
 	// A transaction holds mu shared; the session changes hands under it.
 	mu  sync.RWMutex
 	cur *session // nil: closed
 
 	sem        sync.Mutex // guards what follows; never held while anything is waited for
-	turn       *turn      // on the way through the door, or nil
+	turn       *turn      // on the way through the turnstile, or nil
 	queue      []*request // to be committed, in order
 	committing bool       // a goroutine is at it
 
-	flaws [2]flaw // for sessions with others, and alone; used by the one turn alone
+	openErrors [2]openError // of shared sessions, and of exclusive ones; used by the one turn alone
 }
 
-// turn is a way through the door, which many may wait for.
+// turn is one passage through the turnstile, which many may wait for.
 type turn struct {
 	alone bool
 	job   func() error  // to be done inside instead of opening a session; may be nil
@@ -38,20 +39,20 @@ type turn struct {
 	err   error
 }
 
-// flaw remembers a file that could not be opened, for as long as it stays as it is:
+// openError remembers why a file could not be opened, for as long as it stays as it is:
 // each attempt may cost the memory that bbolt had mapped when it panicked.
-type flaw struct {
+type openError struct {
 	err error
 	fi  os.FileInfo
 }
 
 func newFile(p *place, path string) *file {
-	return &file{place: p, path: path, door: door{path}}
+	return &file{place: p, path: path, turnstile: turnstile.Turnstile(path)}
 }
 
 // enter returns an open session, with f.mu held shared. Where alone is false, a file that
 // does not exist is fs.ErrNotExist; else it is made.
-func (f *file) enter(ctx context.Context, p patience, alone bool) (*session, error) {
+func (f *file) enter(ctx context.Context, p turnstile.WaitPolicy, alone bool) (*session, error) {
 	for {
 		f.mu.RLock()
 		if s := f.cur; s != nil && s.serves(alone) {
@@ -67,7 +68,7 @@ func (f *file) enter(ctx context.Context, p patience, alone bool) (*session, err
 
 // wait waits for a turn that is under way, or takes t. In the end a session may be
 // open, not always one as t wants it, and it may have ended again: the caller looks.
-func (f *file) wait(ctx context.Context, p patience, t *turn) error {
+func (f *file) wait(ctx context.Context, p turnstile.WaitPolicy, t *turn) error {
 	if !t.alone {
 		if _, err := os.Stat(f.path); err != nil {
 			return err
@@ -82,7 +83,7 @@ func (f *file) wait(ctx context.Context, p patience, t *turn) error {
 		go f.take(t)
 	}
 	f.sem.Unlock()
-	if err := f.door.await(ctx, p, under.done); err != nil {
+	if err := f.turnstile.Await(ctx, p, under.done); err != nil {
 		return err
 	}
 	if under != t && (under.job != nil || t.alone && !under.alone) {
@@ -93,7 +94,7 @@ func (f *file) wait(ctx context.Context, p patience, t *turn) error {
 
 // do runs a job while no process has the file open. The job must not be under way when do
 // returns early, with ctx: it is told by a ctx of its own.
-func (f *file) do(ctx context.Context, p patience, job func(context.Context) error) error {
+func (f *file) do(ctx context.Context, p turnstile.WaitPolicy, job func(context.Context) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	for ran := false; !ran; {
@@ -111,7 +112,7 @@ func (f *file) do(ctx context.Context, p patience, job func(context.Context) err
 	return nil
 }
 
-// take goes through the door and opens a session, or does the job.
+// take passes the turnstile and opens a session, or does the job.
 func (f *file) take(t *turn) {
 	if s := f.current(); t.job != nil || s == nil || !s.serves(t.alone) {
 		f.end(s)
@@ -125,47 +126,47 @@ func (f *file) take(t *turn) {
 
 func (f *file) pass(t *turn) error {
 	leave := f.place.seat()
-	h, err := f.enterDoor(!t.alone)
+	h, err := f.passTurnstile(!t.alone)
 	if err != nil {
 		leave()
 		return err
 	}
 	if err := f.inside(h, t, leave); err != nil {
-		h.leave()
+		h.Leave()
 		leave()
 		return err
 	}
 	return nil
 }
 
-// enterDoor waits for the door without end. Only while it waits can the place be
+// passTurnstile waits for the turnstile without end. Only while it waits can the place be
 // closed: then it gives up as soon as it is let in.
-func (f *file) enterDoor(shared bool) (*hold, error) {
+func (f *file) passTurnstile(shared bool) (*turnstile.Hold, error) {
 	for {
-		if err := f.place.work.begin(context.Background()); err != nil {
+		if err := f.place.work.Begin(context.Background()); err != nil {
 			return nil, err
 		}
-		h, err := f.door.approach()
-		f.place.work.end()
+		h, err := f.turnstile.Approach()
+		f.place.work.End()
 		if err != nil {
 			return nil, err
 		}
-		if entered, err := h.enter(shared); entered || err != nil {
+		if entered, err := h.Enter(shared); entered || err != nil {
 			return h, err
 		}
 	}
 }
 
-// inside does what a turn is for, behind the door. If it fails, the door is still held.
-func (f *file) inside(h *hold, t *turn, leave func()) error {
-	if err := f.place.work.begin(context.Background()); err != nil {
+// inside does what a turn is for, while h is held. If it fails, h is still held.
+func (f *file) inside(h *turnstile.Hold, t *turn, leave func()) error {
+	if err := f.place.work.Begin(context.Background()); err != nil {
 		return err
 	}
-	defer f.place.work.end()
+	defer f.place.work.End()
 	if t.job != nil {
 		err := t.job()
 		if err == nil {
-			h.leave()
+			h.Leave()
 			leave()
 		}
 		return err
@@ -185,8 +186,8 @@ func (f *file) inside(h *hold, t *turn, leave func()) error {
 	return nil
 }
 
-// open opens a session behind the door.
-func (f *file) open(h *hold, alone bool) (*session, error) {
+// open opens a session while h is held.
+func (f *file) open(h *turnstile.Hold, alone bool) (*session, error) {
 	fi, err := os.Stat(f.path)
 	if errors.Is(err, fs.ErrNotExist) && alone {
 		if err := f.place.create(f.path); err != nil {
@@ -197,16 +198,16 @@ func (f *file) open(h *hold, alone bool) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	known := &f.flaws[0]
+	known := &f.openErrors[0]
 	if alone {
-		known = &f.flaws[1]
+		known = &f.openErrors[1]
 	}
 	if known.err != nil && os.SameFile(known.fi, fi) && known.fi.Size() == fi.Size() && known.fi.ModTime().Equal(fi.ModTime()) {
 		return nil, known.err
 	}
 	s, err := openSession(f.path, h, alone)
 	if errors.Is(err, backend.ErrCorrupt) {
-		*known = flaw{err, fi}
+		*known = openError{err, fi}
 	}
 	return s, err
 }
@@ -274,4 +275,4 @@ func (f *file) watch(s *session) {
 const ticksInSlice = 5
 
 // wanted reports whether another process waits for the file, or another file for its seat.
-func (f *file) wanted(s *session) bool { return s.hold.knocked() || f.place.crowded() }
+func (f *file) wanted(s *session) bool { return s.hold.Contended() || f.place.crowded() }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/internal/indexed"
+	"github.com/larder-store/larder/internal/turnstile"
 )
 
 // A group is what one transaction commits: the requests of all who came while the last
@@ -41,7 +42,7 @@ type request struct {
 
 // commit makes changes, all on shelves of this file. If ctx ends first they may be
 // made all the same.
-func (f *file) commit(ctx context.Context, p patience, changes []indexed.Change, settled func()) []indexed.Outcome {
+func (f *file) commit(ctx context.Context, p turnstile.WaitPolicy, changes []indexed.Change, settled func()) []indexed.Outcome {
 	for i := range changes { // which outlive the call if ctx ends it
 		changes[i].Options.Meta = maps.Clone(changes[i].Options.Meta)
 	}
@@ -59,7 +60,7 @@ func (f *file) commit(ctx context.Context, p patience, changes []indexed.Change,
 	}
 	f.sem.Unlock()
 
-	err := f.door.await(ctx, p, r.done)
+	err := f.turnstile.Await(ctx, p, r.done)
 	if err == nil {
 		return r.outcomes
 	}
@@ -103,7 +104,7 @@ func (r *request) end() {
 func (f *file) commitQueue() {
 	for {
 		// What comes while we wait for the file goes into the same group.
-		s, err := f.enter(context.Background(), patience{}, true)
+		s, err := f.enter(context.Background(), turnstile.WaitPolicy{}, true)
 		group, last := f.nextGroup()
 		if err == nil {
 			if len(group) > 0 {

@@ -9,20 +9,23 @@ import (
 	"iter"
 	"os"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"go.etcd.io/bbolt"
 
 	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/internal/calls"
 	"github.com/larder-store/larder/internal/indexed"
+	"github.com/larder-store/larder/internal/turnstile"
 )
 
 // index is the bbolt files of a place as [indexed.Index].
 type index struct {
 	place    *place
 	data     *dir
-	calls    *calls // a page is a call, but what is done between two pages is none
-	patience patience
+	calls    *calls.Counter // a page is a call, but what is done between two pages is none
+	wait     turnstile.WaitPolicy
 	readOnly bool
 }
 
@@ -32,7 +35,7 @@ var errReadOnly = fmt.Errorf("%w: the store was opened read-only", errors.ErrUns
 // Lookup implements [indexed.Index].
 func (x *index) Lookup(ctx context.Context, key backend.Key, bodies bool) (e indexed.Entry, err error) {
 	f := x.place.file(key.Shelf)
-	s, err := f.enter(ctx, x.patience, false)
+	s, err := f.enter(ctx, x.wait, false)
 	if err != nil {
 		return e, absentIsNotFound(err)
 	}
@@ -97,12 +100,12 @@ const (
 
 // Page implements [indexed.Index].
 func (x *index) Page(ctx context.Context, shelf string, opts backend.ListOptions, bodies bool) (p indexed.Page, err error) {
-	if err := x.calls.begin(ctx); err != nil {
+	if err := x.calls.Begin(ctx); err != nil {
 		return p, err
 	}
-	defer x.calls.end()
+	defer x.calls.End()
 	f := x.place.file(shelf)
-	s, err := f.enter(ctx, x.patience, false)
+	s, err := f.enter(ctx, x.wait, false)
 	if errors.Is(err, fs.ErrNotExist) {
 		return p, nil
 	}
@@ -156,7 +159,7 @@ func (x *index) Claim(ctx context.Context, n int) ([]string, error) {
 	if x.readOnly {
 		return nil, errReadOnly
 	}
-	return x.place.claimNames(ctx, x.patience, n)
+	return x.place.claimNames(ctx, x.wait, n)
 }
 
 // Abandon implements [indexed.Index].
@@ -177,7 +180,7 @@ func (x *index) Commit(ctx context.Context, changes []indexed.Change) []indexed.
 			continue
 		}
 		settled := func() { x.place.settle(part.names) }
-		for n, o := range part.file.commit(ctx, x.patience, part.changes, settled) {
+		for n, o := range part.file.commit(ctx, x.wait, part.changes, settled) {
 			outcomes[part.at[n]] = o
 		}
 	}
@@ -254,11 +257,11 @@ func (x *index) unnamed(ctx context.Context) (map[string]found, error) {
 	if len(unnamed) == 0 {
 		return nil, nil
 	}
-	barrier, err := x.place.data.enter(ctx, x.patience, false)
+	barrier, err := x.place.data.Enter(ctx, x.wait, false)
 	if err != nil {
 		return nil, err
 	}
-	barrier.leave()
+	barrier.Leave()
 	for e, err := range x.entries(ctx) {
 		if err != nil {
 			return nil, fmt.Errorf("nothing was removed: %w", err)
@@ -276,7 +279,7 @@ func (x *index) unnamed(ctx context.Context) (map[string]found, error) {
 func (x *index) entries(ctx context.Context) iter.Seq2[indexed.Entry, error] {
 	return func(yield func(indexed.Entry, error) bool) {
 		list := indexed.Store{Index: x}
-		for shelf, err := range x.shelves(ctx) {
+		for shelf, err := range x.shelves(ctx, backend.ListOptions{}) {
 			if err != nil {
 				yield(indexed.Entry{}, err)
 				return
@@ -290,26 +293,34 @@ func (x *index) entries(ctx context.Context) iter.Seq2[indexed.Entry, error] {
 	}
 }
 
-// shelves yields the shelves that hold an entry, in byte order.
-func (x *index) shelves(ctx context.Context) iter.Seq2[string, error] {
+// shelves yields the shelves that hold an entry, in byte order. Files that opts do not choose are not
+// opened.
+func (x *index) shelves(ctx context.Context, opts backend.ListOptions) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
-		if err := x.calls.begin(ctx); err != nil {
+		if err := x.calls.Begin(ctx); err != nil {
 			yield("", err)
 			return
 		}
 		names, err := x.place.shelves()
-		x.calls.end()
+		x.calls.End()
 		if err != nil {
 			yield("", err)
 			return
 		}
+		yielded := 0
 		for _, name := range names {
+			if name <= opts.After || !strings.HasPrefix(name, opts.Prefix) {
+				continue
+			}
 			p, err := x.Page(ctx, name, backend.ListOptions{Limit: 1}, false)
 			if err != nil {
 				yield("", err)
 				return
 			}
-			if len(p.Entries)+len(p.Corrupt) > 0 && !yield(name, nil) {
+			if len(p.Entries)+len(p.Corrupt) == 0 {
+				continue
+			}
+			if yielded++; !yield(name, nil) || yielded == opts.Limit {
 				return
 			}
 		}

@@ -166,7 +166,7 @@ func killAt(t *testing.T, which, at int) (acknowledged bool) {
 		t.Errorf("it holds %.10q…, neither old nor new", got)
 	}
 	files := 0
-	for shelf, err := range b.Shelves(context.Background()) {
+	for shelf, err := range b.Shelves(context.Background(), backend.ListOptions{}) {
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/internal/durable"
 )
 
 // A lease is a kernel lock on a file of its name, so that it ends with its holder at the
@@ -63,10 +64,10 @@ func (b *Backend) acquire(ctx context.Context, name string, ttl time.Duration) (
 	if b.opts.ReadOnly {
 		return nil, errReadOnly
 	}
-	if err := b.calls.begin(ctx); err != nil {
+	if err := b.calls.Begin(ctx); err != nil {
 		return nil, err
 	}
-	defer b.calls.end()
+	defer b.calls.End()
 	if err := b.place.present(); err != nil {
 		return nil, err
 	}
@@ -79,7 +80,7 @@ func (b *Backend) acquire(ctx context.Context, name string, ttl time.Duration) (
 		removeLocked(f)
 		return nil, err
 	}
-	sign(f, 0)
+	durable.Sign(f, 0)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.file = f
@@ -94,15 +95,15 @@ func lockLease(path string) (*os.File, error) {
 		if err != nil {
 			return nil, err
 		}
-		free, err := tryLock(f, false)
+		free, err := durable.TryLock(f, false)
 		switch {
 		case err != nil:
 			f.Close()
 			return nil, err
 		case !free:
 			f.Close()
-			return nil, fmt.Errorf("%w: held by %s", backend.ErrLocked, signer(signature(path)))
-		case isAt(f, path):
+			return nil, fmt.Errorf("%w: held by %s", backend.ErrLocked, durable.Signer(durable.Signature(path)))
+		case durable.IsAt(f, path):
 			return f, nil
 		}
 		f.Close() // it was removed between the two steps
@@ -128,7 +129,7 @@ func (p *place) nextEpoch() (uint64, error) {
 		return 0, err
 	}
 	defer f.Close()
-	if err := lock(f, false); err != nil { // for the few µs that others need
+	if err := durable.Lock(f, false); err != nil { // for the few µs that others need
 		return 0, err
 	}
 	var b [8]byte
@@ -149,7 +150,7 @@ func (l *lease) Renew(ctx context.Context) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	err := ctx.Err()
-	if err == nil && (l.file == nil || !isAt(l.file, l.path)) {
+	if err == nil && (l.file == nil || !durable.IsAt(l.file, l.path)) {
 		err = backend.ErrChanged
 	}
 	if err != nil {
@@ -194,8 +195,8 @@ func (p *place) sweepLeases() error {
 		if err != nil {
 			return err
 		}
-		free, err := tryLock(f, false)
-		if err != nil || !free || !isAt(f, path) {
+		free, err := durable.TryLock(f, false)
+		if err != nil || !free || !durable.IsAt(f, path) {
 			f.Close()
 			continue
 		}

@@ -11,7 +11,10 @@ import (
 	"time"
 
 	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/internal/calls"
+	"github.com/larder-store/larder/internal/durable"
 	"github.com/larder-store/larder/internal/indexed"
+	"github.com/larder-store/larder/internal/turnstile"
 )
 
 // Options change how a handle works; nil and the zero value mean the defaults.
@@ -78,8 +81,8 @@ func open(dir string, o Options) (*Backend, error) {
 	if o.Timeout == 0 {
 		o.Timeout = DefaultTimeout
 	}
-	if o.Timeout < minTimeout {
-		return nil, backend.InvalidURL("timeout %v is below the limit of %v", o.Timeout, minTimeout)
+	if o.Timeout < turnstile.MinTimeout {
+		return nil, backend.InvalidURL("timeout %v is below the limit of %v", o.Timeout, turnstile.MinTimeout)
 	}
 	if dir == "" {
 		return nil, backend.InvalidURL("the path of the store is empty")
@@ -116,20 +119,20 @@ func prepare(dir string, o Options) error {
 	}
 	// A process may have died while it made the store. One that may only be read is
 	// good for reading.
-	if err := complete(dir, o.disk); !unwritable(err) {
+	if err := complete(dir, o.disk); !durable.Unwritable(err) {
 		return err
 	}
 	return nil
 }
 
 func newBackend(p *place, o Options) *Backend {
-	b := &Backend{place: p, opts: o, calls: newCalls()}
+	b := &Backend{place: p, opts: o, calls: calls.New()}
 	data := &dir{disk: o.disk, path: filepath.Join(p.path, dataDir), sync: !o.NoSync}
 	b.index = &index{
 		place:    p,
 		data:     data,
 		calls:    b.calls,
-		patience: patience{o.Timeout, b.calls.closing},
+		wait:     turnstile.WaitPolicy{Timeout: o.Timeout, Closing: b.calls.Closing()},
 		readOnly: o.ReadOnly,
 	}
 	b.store = indexed.Store{Index: b.index, Data: data, Inline: max(o.Inline, 0)}
@@ -140,7 +143,7 @@ func openURL(_ context.Context, u *url.URL, p *backend.Params) (backend.Backend,
 	o := Options{
 		NoSync:   p.Choice("sync", "full", "full", "index") == "index",
 		Inline:   p.Size("inline", DefaultInline),
-		Timeout:  p.Duration("timeout", DefaultTimeout, minTimeout),
+		Timeout:  p.Duration("timeout", DefaultTimeout, turnstile.MinTimeout),
 		ReadOnly: p.Bool("readonly", false),
 		Network:  p.Bool("network", false),
 	}

@@ -281,7 +281,7 @@ func TestManyShelves(t *testing.T) {
 	}
 	wg.Wait()
 	count := 0
-	for _, err := range b.Shelves(context.Background()) {
+	for _, err := range b.Shelves(context.Background(), backend.ListOptions{}) {
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -13,9 +13,12 @@ import (
 	"sync/atomic"
 
 	"go.etcd.io/bbolt"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/internal/calls"
 	"github.com/larder-store/larder/internal/durable"
+	"github.com/larder-store/larder/internal/turnstile"
 )
 
 // place is a store's directory as this process uses it: all handles on it, however they
@@ -27,15 +30,15 @@ type place struct {
 	disk  disk
 	users int // guarded by placesMu
 	main  *file
-	data  door
+	data  turnstile.Turnstile
 
 	mu     sync.RWMutex // guards the next two
 	files  map[string]*file
 	claims map[string]*claim // by name
 
-	work    *calls        // all that touches the directory behind the callers' backs
-	seats   chan struct{} // one element for each open bbolt file
-	waiting atomic.Int32  // for a seat
+	work    *calls.Counter      // all that touches the directory behind the callers' backs
+	seats   *semaphore.Weighted // one for each open bbolt file
+	waiting atomic.Int32        // for a seat
 }
 
 var (
@@ -88,11 +91,11 @@ func openPlace(path string, d disk) (*place, error) {
 		root:   root,
 		disk:   d,
 		users:  1,
-		data:   door{filepath.Join(abs, dataDir)},
+		data:   turnstile.Turnstile(filepath.Join(abs, dataDir)),
 		files:  map[string]*file{},
 		claims: map[string]*claim{},
-		work:   newCalls(),
-		seats:  make(chan struct{}, maxOpen),
+		work:   calls.New(),
+		seats:  semaphore.NewWeighted(maxOpen),
 	}
 	p.main = newFile(p, filepath.Join(abs, mainFile))
 	places = append(places, p)
@@ -114,7 +117,7 @@ func (p *place) release() {
 			places = append(places[:i:i], places[i+1:]...)
 		}
 	}
-	p.work.close()
+	p.work.Close()
 	p.mu.RLock()
 	files := slices.Collect(maps.Values(p.files))
 	p.mu.RUnlock() // a transaction that is waited for may need it
@@ -175,26 +178,24 @@ func (p *place) bboltFiles() ([]*file, error) {
 
 // seat waits until one more bbolt file may be open, and returns how to give that up.
 func (p *place) seat() (leave func()) {
-	select {
-	case p.seats <- struct{}{}:
-	default:
+	if !p.seats.TryAcquire(1) {
 		p.waiting.Add(1)
-		p.seats <- struct{}{}
+		_ = p.seats.Acquire(context.Background(), 1) // fails by its context alone
 		p.waiting.Add(-1)
 	}
-	return func() { <-p.seats }
+	return func() { p.seats.Release(1) }
 }
 
 // crowded reports whether a file waits for a seat.
 func (p *place) crowded() bool { return p.waiting.Load() > 0 }
 
-// create makes an empty bbolt file at path, whose door is held. It is made under another
+// create makes an empty bbolt file at path, whose turnstile is held. It is made under another
 // name, so that path is never half a file.
 func (p *place) create(path string) error {
 	return p.replace(path, func(db *bbolt.DB) error { return nil })
 }
 
-// replace puts a new bbolt file at path, filled by fill. Its door must be held alone.
+// replace puts a new bbolt file at path, filled by fill. Its turnstile must be held alone.
 func (p *place) replace(path string, fill func(*bbolt.DB) error) error {
 	temp := path + rewritten
 	if err := removeIfThere(temp); err != nil {
@@ -230,44 +231,4 @@ func removeIfThere(path string) error {
 		return err
 	}
 	return nil
-}
-
-// claim keeps sweeps off the data of one batch of writers, by a share in the door of
-// the data directory.
-type claim struct {
-	hold *hold
-	left int // names that are not settled; guarded by place.mu
-}
-
-// claimNames returns n fresh names, protected until each was settled.
-func (p *place) claimNames(ctx context.Context, w patience, n int) ([]string, error) {
-	h, err := p.data.enter(ctx, w, true)
-	if err != nil {
-		return nil, err
-	}
-	c := &claim{hold: h, left: n}
-	names := make([]string, n)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for i := range names {
-		names[i] = newID().String()
-		p.claims[names[i]] = c
-	}
-	return names, nil
-}
-
-// settle ends the protection of names.
-func (p *place) settle(names []string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, name := range names {
-		c := p.claims[name]
-		if c == nil {
-			continue
-		}
-		delete(p.claims, name)
-		if c.left--; c.left == 0 {
-			c.hold.leave()
-		}
-	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/internal/indexed"
+	"github.com/larder-store/larder/internal/verify"
 )
 
 // A record is what a bucket holds under the name of an entry. All numbers are little
@@ -45,8 +46,6 @@ const (
 	headerMin  = 76
 	headerSums = 8 // where the bytes begin that the checksum covers
 )
-
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // id is the random name of one stored value.
 type id [16]byte
@@ -108,8 +107,8 @@ func appendText(b []byte, s string) []byte {
 func headerSum(name string, header []byte) uint32 {
 	// The conversion is spared for all but the longest names: it stays on the stack.
 	var buf [128]byte
-	sum := crc32.Update(0, castagnoli, append(buf[:0], name...))
-	return crc32.Update(sum, castagnoli, header[headerSums:])
+	sum := crc32.Update(0, verify.Castagnoli, append(buf[:0], name...))
+	return crc32.Update(sum, verify.Castagnoli, header[headerSums:])
 }
 
 // parseRecord decodes the record under key. The Inline of the entry is still part of b.

@@ -33,13 +33,13 @@ func (b *Backend) salvage(ctx context.Context) (all []backend.Salvaged, err erro
 	if b.opts.ReadOnly {
 		return nil, errReadOnly
 	}
-	if err := b.calls.begin(ctx); err != nil {
+	if err := b.calls.Begin(ctx); err != nil {
 		return nil, err
 	}
-	defer b.calls.end()
+	defer b.calls.End()
 	files, err := b.place.bboltFiles()
 	for _, f := range files {
-		err := f.do(ctx, b.index.patience, func(context.Context) error {
+		err := f.do(ctx, b.index.wait, func(context.Context) error {
 			s, err := f.salvage()
 			if s != nil {
 				all = append(all, *s)
@@ -77,7 +77,7 @@ type saved struct {
 	key, value []byte
 }
 
-// salvage rebuilds the file if it is damaged. Its door is held alone, and no session is open.
+// salvage rebuilds the file if it is damaged. Its turnstile is held alone, and no session is open.
 func (f *file) salvage() (*backend.Salvaged, error) {
 	r, err := os.Open(f.path)
 	if errors.Is(err, fs.ErrNotExist) {

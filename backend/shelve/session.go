@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/larder-store/larder/internal/durable"
+	"github.com/larder-store/larder/internal/turnstile"
 	"go.etcd.io/bbolt"
 )
 
@@ -18,7 +20,7 @@ type session struct {
 	path  string
 	db    *bbolt.DB
 	file  *os.File // the one that db has open
-	hold  *hold
+	hold  *turnstile.Hold
 	alone bool
 	slice time.Duration // after which it looks whether others wait
 
@@ -29,8 +31,8 @@ type session struct {
 }
 
 const (
-	// boltTimeout is for those who open the file without passing its door. Everyone
-	// else has left it when the door opens.
+	// boltTimeout is for those who open the file without passing its turnstile. Everyone
+	// else has closed it when the turnstile is passed.
 	boltTimeout = 2 * time.Second
 
 	// slices: a holder that is busy looks after so long whether others wait. Handing over
@@ -48,8 +50,8 @@ const (
 	roomToGrow = 64 << 20
 )
 
-// openSession opens the bbolt file at path, whose door is held by h.
-func openSession(path string, h *hold, alone bool) (*session, error) {
+// openSession opens the bbolt file at path, whose turnstile is held by h.
+func openSession(path string, h *turnstile.Hold, alone bool) (*session, error) {
 	s := &session{
 		path:  path,
 		hold:  h,
@@ -151,9 +153,9 @@ func (s *session) touch() {
 	}
 }
 
-// close closes the file and gives up the door. No transaction may be running.
+// close closes the file and gives up the turnstile. No transaction may be running.
 func (s *session) close() error {
-	defer s.hold.leave()
+	defer s.hold.Leave()
 	defer close(s.ended)
 	return s.closeFile()
 }
@@ -176,6 +178,6 @@ func (s *session) closeFile() error {
 	if s.file == nil {
 		return nil
 	}
-	_ = unlock(s.file) // in vain where bbolt closed it
+	_ = durable.Unlock(s.file) // in vain where bbolt closed it
 	return s.file.Close()
 }

@@ -12,9 +12,9 @@ import (
 	"context"
 	"io"
 	"iter"
-	"sync"
 
 	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/internal/calls"
 	"github.com/larder-store/larder/internal/indexed"
 )
 
@@ -42,53 +42,13 @@ type Backend struct {
 	index *index
 	store indexed.Store
 
-	calls *calls
-}
-
-// calls counts what goes on on a handle, so that Close can wait for it.
-type calls struct {
-	mu      sync.RWMutex // held shared while a call begins, so that close misses none
-	closed  bool         // guarded by mu
-	closing chan struct{}
-	going   sync.WaitGroup
-}
-
-func newCalls() *calls { return &calls{closing: make(chan struct{})} }
-
-// begin begins a call, which end ends, and refuses it after close.
-func (c *calls) begin(ctx context.Context) error {
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	if c.closed {
-		return backend.ErrClosed
-	}
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	c.going.Add(1)
-	return nil
-}
-
-func (c *calls) end() { c.going.Done() }
-
-// close waits for all calls, of which those fail soon that wait for another process. It
-// reports whether it is the first to close.
-func (c *calls) close() bool {
-	c.mu.Lock()
-	first := !c.closed
-	if first {
-		c.closed = true
-		close(c.closing)
-	}
-	c.mu.Unlock()
-	c.going.Wait()
-	return first
+	calls *calls.Counter
 }
 
 // Close implements [backend.Backend]. Calls that wait for another process fail, the others
 // are waited for. Bodies that were returned by Get can be read on.
 func (b *Backend) Close() error {
-	if b.calls.close() {
+	if b.calls.Close() {
 		b.place.release()
 	}
 	return nil
@@ -111,7 +71,7 @@ func (b *Backend) Get(ctx context.Context, key backend.Key) (io.ReadCloser, back
 	if err != nil {
 		return nil, backend.Info{}, wrap("get", key, err)
 	}
-	defer b.calls.end()
+	defer b.calls.End()
 	body, info, err := b.store.Get(ctx, key)
 	if err != nil {
 		return nil, info, wrap("get", key, err)
@@ -123,7 +83,7 @@ func (b *Backend) beginKey(ctx context.Context, key backend.Key) error {
 	if err := key.Validate(); err != nil {
 		return err
 	}
-	return b.calls.begin(ctx)
+	return b.calls.Begin(ctx)
 }
 
 // GetRange implements [backend.RangeGetter].
@@ -132,7 +92,7 @@ func (b *Backend) GetRange(ctx context.Context, key backend.Key, version string,
 	if err != nil {
 		return nil, backend.Info{}, wrap("get range", key, err)
 	}
-	defer b.calls.end()
+	defer b.calls.End()
 	body, info, err := b.store.GetRange(ctx, key, version, off, n)
 	if err != nil {
 		return nil, info, wrap("get range", key, err)
@@ -145,7 +105,7 @@ func (b *Backend) Stat(ctx context.Context, key backend.Key) (backend.Info, erro
 	if err := b.beginKey(ctx, key); err != nil {
 		return backend.Info{}, wrap("stat", key, err)
 	}
-	defer b.calls.end()
+	defer b.calls.End()
 	info, err := b.store.Stat(ctx, key)
 	return info, wrap("stat", key, err)
 }
@@ -172,9 +132,9 @@ func (b *Backend) putBatch(ctx context.Context, items []backend.Item) ([]backend
 			good, at = append(good, it), append(at, i)
 		}
 	}
-	err := b.calls.begin(ctx)
+	err := b.calls.Begin(ctx)
 	if err == nil {
-		defer b.calls.end()
+		defer b.calls.End()
 		err = b.place.present()
 	}
 	if err == nil {
@@ -211,9 +171,9 @@ func (b *Backend) deleteBatch(ctx context.Context, keys []backend.Key) backend.B
 			good, at = append(good, key), append(at, i)
 		}
 	}
-	err := b.calls.begin(ctx)
+	err := b.calls.Begin(ctx)
 	if err == nil {
-		defer b.calls.end()
+		defer b.calls.End()
 		for n, failed := range b.store.Delete(ctx, good) {
 			errs[at[n]] = failed
 		}
@@ -259,9 +219,13 @@ func (b *Backend) Scan(ctx context.Context, shelf string, opts backend.ListOptio
 }
 
 // Shelves implements [backend.Backend].
-func (b *Backend) Shelves(ctx context.Context) iter.Seq2[string, error] {
+func (b *Backend) Shelves(ctx context.Context, opts backend.ListOptions) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
-		for shelf, err := range b.index.shelves(ctx) {
+		if err := opts.ValidateShelves(); err != nil {
+			yield("", wrap("shelves", backend.Key{}, err))
+			return
+		}
+		for shelf, err := range b.index.shelves(ctx, opts) {
 			if !yield(shelf, wrap("shelves", backend.Key{}, err)) {
 				return
 			}

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -35,7 +36,7 @@ func stand(dir string, args []string) error {
 		}
 		fmt.Println("standing")
 		if args[0] == "stop" {
-			return syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+			return stop()
 		}
 		d, err := time.ParseDuration(args[1])
 		time.Sleep(d)
@@ -48,6 +49,19 @@ func stand(dir string, args []string) error {
 		return err
 	}
 	return b.Close()
+}
+
+// stop stops this process until it is sent SIGCONT. The signal may take a while to reach this thread, which
+// must not go on meanwhile.
+func stop() error {
+	continued := make(chan os.Signal, 1)
+	signal.Notify(continued, syscall.SIGCONT)
+	defer signal.Stop(continued)
+	err := syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+	if err == nil {
+		<-continued
+	}
+	return err
 }
 
 // standing starts a process that stands, and waits until it does.
@@ -66,12 +80,18 @@ func standing(t *testing.T, dir string, args ...any) *exec.Cmd {
 		t.Fatal(err)
 	}
 	if args[0] == "stop" {
-		var status syscall.WaitStatus
-		if _, err := syscall.Wait4(cmd.Process.Pid, &status, syscall.WUNTRACED, nil); err != nil || !status.Stopped() {
-			t.Fatalf("the process is %v, %v, want stopped", status, err)
-		}
+		awaitStopped(t, cmd)
 	}
 	return cmd
+}
+
+// awaitStopped waits until a process that was sent SIGSTOP stands.
+func awaitStopped(t *testing.T, cmd *exec.Cmd) {
+	t.Helper()
+	var status syscall.WaitStatus
+	if _, err := syscall.Wait4(cmd.Process.Pid, &status, syscall.WUNTRACED, nil); err != nil || !status.Stopped() {
+		t.Fatalf("the process is %v, %v, want stopped", status, err)
+	}
 }
 
 // TestStoppedHolder: who needs what a stopped process holds is told so after the timeout,
@@ -178,6 +198,7 @@ func TestStoppedBeforeDoor(t *testing.T) {
 	if err := waiter.Process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
+	awaitStopped(t, waiter)
 	if err := holder.Process.Signal(syscall.SIGCONT); err != nil {
 		t.Fatal(err)
 	}

@@ -19,10 +19,10 @@ func (b *Backend) sweep(ctx context.Context, opts backend.SweepOptions) (backend
 	if b.opts.ReadOnly && !opts.DryRun {
 		return backend.SweepReport{}, errReadOnly
 	}
-	if err := b.calls.begin(ctx); err != nil {
+	if err := b.calls.Begin(ctx); err != nil {
 		return backend.SweepReport{}, err
 	}
-	defer b.calls.end()
+	defer b.calls.End()
 	report, err := b.store.Sweep(ctx, opts)
 	if err == nil {
 		report.Dangling, err = b.dangling(ctx)
@@ -49,7 +49,7 @@ func (b *Backend) sweepRewrites(ctx context.Context) error {
 		if _, err := os.Stat(f.path + rewritten); err != nil {
 			continue
 		}
-		err := f.do(ctx, b.index.patience, func(context.Context) error { return removeIfThere(f.path + rewritten) })
+		err := f.do(ctx, b.index.wait, func(context.Context) error { return removeIfThere(f.path + rewritten) })
 		if err != nil {
 			return err
 		}

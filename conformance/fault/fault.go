@@ -241,14 +241,14 @@ func (b *Backend) List(ctx context.Context, shelf string, opts backend.ListOptio
 }
 
 // Shelves implements [backend.Backend].
-func (b *Backend) Shelves(ctx context.Context) iter.Seq2[string, error] {
+func (b *Backend) Shelves(ctx context.Context, opts backend.ListOptions) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		kind, err := b.begin(ctx, "shelves", backend.Key{}, Short)
 		if err != nil {
 			yield("", err)
 			return
 		}
-		cut(b.under.Shelves(ctx), kind, b.err("shelves", backend.Key{}))(yield)
+		cut(b.under.Shelves(ctx, opts), kind, b.err("shelves", backend.Key{}))(yield)
 	}
 }
 

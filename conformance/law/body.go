@@ -11,16 +11,15 @@ import (
 	"sync/atomic"
 
 	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/internal/verify"
 )
-
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // filled returns opts with what is true of text.
 func filled(text string, opts backend.PutOptions) backend.PutOptions {
 	b := []byte(text)
 	opts.Size = int64(len(b))
 	opts.Digest = sha256.Sum256(b)
-	opts.Sum = crc32.Checksum(b, castagnoli)
+	opts.Sum = crc32.Checksum(b, verify.Castagnoli)
 	return opts
 }
 

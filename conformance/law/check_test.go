@@ -42,7 +42,7 @@ var theirs = backend.Key{Shelf: "cache", Name: "theirs"}
 func onlyTheirs(t *testing.T, b backend.Backend) {
 	t.Helper()
 	var shelves []string
-	for shelf, err := range b.Shelves(context.Background()) {
+	for shelf, err := range b.Shelves(context.Background(), backend.ListOptions{}) {
 		if err != nil {
 			t.Fatal(err)
 		}

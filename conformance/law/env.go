@@ -100,7 +100,7 @@ func (e *Env) keys(shelf string, n int) []backend.Key {
 func (e *Env) pick(quick, full, soak int) int {
 	n := e.byTier(quick, full, soak)
 	switch {
-	case !e.Limits.DearRequests:
+	case !e.Limits.CostlyRequests:
 		return n
 	case e.Tier == Quick:
 		return max(1, n/2)

@@ -106,7 +106,7 @@ func calls(b backend.Backend, key, other backend.Key) []call {
 		}},
 		{"Delete", key, func(ctx context.Context) error { return b.Delete(ctx, key) }},
 		{"List", backend.Key{Shelf: key.Shelf}, func(ctx context.Context) error { _, err := collect(b.List(ctx, key.Shelf, list)); return err }},
-		{"Shelves", backend.Key{}, func(ctx context.Context) error { _, err := collect(b.Shelves(ctx)); return err }},
+		{"Shelves", backend.Key{}, func(ctx context.Context) error { _, err := collect(b.Shelves(ctx, backend.ListOptions{})); return err }},
 	}
 	if r, ok := backend.As[backend.RangeGetter](b); ok {
 		all = append(all, call{"GetRange", key, func(ctx context.Context) error {

@@ -99,7 +99,7 @@ func callsLeak(ctx context.Context, e *Env) error {
 			}
 			break
 		}
-		for range p.b.Shelves(ctx) {
+		for range p.b.Shelves(ctx, backend.ListOptions{}) {
 			break
 		}
 		for range backend.Scan(ctx, p.b, big.Shelf, backend.ListOptions{}) {

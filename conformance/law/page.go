@@ -89,7 +89,7 @@ func breakEarly(ctx context.Context, e *Env) error {
 				break
 			}
 		}
-		for _, err := range p.b.Shelves(ctx) {
+		for _, err := range p.b.Shelves(ctx, backend.ListOptions{}) {
 			if err != nil {
 				p.failf("Shelves: %w", err)
 			}

@@ -259,8 +259,7 @@ func (p *player) list(ctx context.Context, b backend.Backend, method, shelf stri
 }
 
 func (p *player) shelves(ctx context.Context, b backend.Backend) string {
-	all, err := collect(b.Shelves(ctx))
-	all = slices.DeleteFunc(all, func(shelf string) bool { return !strings.HasPrefix(shelf, p.Mark) })
+	all, err := collect(b.Shelves(ctx, backend.ListOptions{Prefix: p.Mark}))
 	for i := range all {
 		all[i] = strings.TrimPrefix(all[i], p.Mark)
 	}

@@ -28,6 +28,26 @@ var shelvesLaws = []Law{
 		Name: "shelves/callback", Tier: Quick, Fn: shelvesCallback,
 		Rule: "The loop body over Shelves may call any method of the same backend, and may leave early.",
 	},
+	{
+		Name: "shelves/prefix", Tier: Quick, Fn: shelvesPrefix,
+		Rule: "Prefix takes the shelves whose names begin with it, and no others.",
+	},
+	{
+		Name: "shelves/after", Tier: Quick, Fn: shelvesAfter,
+		Rule: "After takes the shelves with names greater than it, whether it exists or not, and whatever follows its name in others.",
+	},
+	{
+		Name: "shelves/limit", Tier: Quick, Fn: shelvesLimit,
+		Rule: "Limit takes so many shelves that hold an entry and no more, 0 all, also together with Prefix and After.",
+	},
+	{
+		Name: "shelves/pages", Tier: Quick, Fn: shelvesPages,
+		Rule: "Shelves taken page by page, each after the last name of the one before, are all shelves, each once.",
+	},
+	{
+		Name: "shelves/refused", Tier: Quick, Fn: shelvesRefused,
+		Rule: "Options that no name of a shelf can meet are one error, and no shelf.",
+	},
 }
 
 // ours returns those of Shelves that belong to the experiment.
@@ -35,7 +55,7 @@ func (p *probe) ours(e *Env) []string {
 	if p.err != nil {
 		return nil
 	}
-	all, err := collect(p.b.Shelves(p.ctx))
+	all, err := collect(p.b.Shelves(p.ctx, backend.ListOptions{}))
 	if err != nil {
 		p.failf("Shelves: %w", err)
 	}
@@ -56,7 +76,7 @@ func (p *probe) shelf(shelf string, want bool) {
 	if p.err != nil {
 		return
 	}
-	all, err := collect(p.b.Shelves(p.ctx))
+	all, err := collect(p.b.Shelves(p.ctx, backend.ListOptions{Prefix: shelf}))
 	if err != nil {
 		p.failf("Shelves: %w", err)
 	}
@@ -130,7 +150,7 @@ func shelvesCallback(ctx context.Context, e *Env) error {
 		p.put(e.key(shelf, "a"), "a")
 	}
 	var got []string
-	for shelf, err := range p.b.Shelves(ctx) {
+	for shelf, err := range p.b.Shelves(ctx, backend.ListOptions{}) {
 		if err != nil {
 			p.failf("Shelves: %w", err)
 		}
@@ -145,7 +165,7 @@ func shelvesCallback(ctx context.Context, e *Env) error {
 	if p.err == nil && !slices.Equal(got, want) {
 		p.failf("Shelves yields %q while its body changes others, want %q", got, want)
 	}
-	for range p.b.Shelves(ctx) {
+	for range p.b.Shelves(ctx, backend.ListOptions{}) {
 		break
 	}
 	return p.err

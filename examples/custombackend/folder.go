@@ -271,10 +271,10 @@ func (b *Backend) names(ctx context.Context, shelf string, opts backend.ListOpti
 }
 
 // Shelves implements [backend.Backend].
-func (b *Backend) Shelves(ctx context.Context) iter.Seq2[string, error] {
+func (b *Backend) Shelves(ctx context.Context, opts backend.ListOptions) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		fail := func(err error) { yield("", backend.Wrap("shelves", scheme, backend.Key{}, err)) }
-		if err := b.ready(ctx, nil); err != nil {
+		if err := b.ready(ctx, opts.ValidateShelves()); err != nil {
 			fail(err)
 			return
 		}
@@ -283,16 +283,21 @@ func (b *Backend) Shelves(ctx context.Context) iter.Seq2[string, error] {
 			fail(err)
 			return
 		}
+		yielded := 0
 		for _, d := range dirs {
-			if backend.ValidateShelf(d.Name()) != nil {
+			shelf := d.Name()
+			if backend.ValidateShelf(shelf) != nil || !strings.HasPrefix(shelf, opts.Prefix) || shelf <= opts.After {
 				continue
 			}
-			names, err := b.names(ctx, d.Name(), backend.ListOptions{})
+			names, err := b.names(ctx, shelf, backend.ListOptions{})
 			if err != nil {
 				fail(err)
 				return
 			}
-			if len(names) > 0 && !yield(d.Name(), nil) {
+			if len(names) == 0 {
+				continue
+			}
+			if yielded++; !yield(shelf, nil) || yielded == opts.Limit {
 				return
 			}
 		}

@@ -18,7 +18,7 @@ command -v larder >/dev/null || {
 }
 cp "$here/testdata/18702001-step.atf" recording.atf
 
-larder run -name read -i recording.atf -o current.npy -- ./spikes read recording.atf current.npy
-larder run -name detrend -i current.npy -o flat.npy -- ./spikes detrend current.npy flat.npy
-larder run -name detect -i flat.npy -o spikes.txt -- ./spikes detect flat.npy spikes.txt
+larder run --name read -i recording.atf -o current.npy -- ./spikes read recording.atf current.npy
+larder run --name detrend -i current.npy -o flat.npy -- ./spikes detrend current.npy flat.npy
+larder run --name detect -i flat.npy -o spikes.txt -- ./spikes detect flat.npy spikes.txt
 cat spikes.txt

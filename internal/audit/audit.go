@@ -64,7 +64,7 @@ const workers = 8
 // Run audits a store. It may be in use. An error says that the audit did not get to its
 // end; what is wrong with entries are findings.
 func Run(ctx context.Context, b backend.Backend, o Options) (Report, error) {
-	a := &auditor{Options: o, b: b, looks: o.Quick || !backend.LimitsOf(b).DearRequests}
+	a := &auditor{Options: o, b: b, looks: o.Quick || !backend.LimitsOf(b).CostlyRequests}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	if err := a.salvage(ctx); err != nil {
@@ -116,7 +116,7 @@ func (a *auditor) salvage(ctx context.Context) error {
 
 // list sends all entries of all shelves. A shelf that is damaged is a finding, and the others follow.
 func (a *auditor) list(ctx context.Context, entries chan<- backend.Info) error {
-	for shelf, err := range a.b.Shelves(ctx) {
+	for shelf, err := range a.b.Shelves(ctx, backend.ListOptions{}) {
 		if err != nil && !errors.Is(err, backend.ErrCorrupt) {
 			return err
 		}

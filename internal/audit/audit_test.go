@@ -186,7 +186,7 @@ func (b *telling) Get(_ context.Context, key backend.Key) (io.ReadCloser, backen
 	return nil, backend.Info{}, errors.ErrUnsupported
 }
 
-func (b *telling) Limits() backend.Limits { return backend.Limits{DearRequests: true} }
+func (b *telling) Limits() backend.Limits { return backend.Limits{CostlyRequests: true} }
 
 // A quick audit reads nothing, asks once for each entry, and finds what the engine tells.
 func TestQuick(t *testing.T) {

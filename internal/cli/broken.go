@@ -37,7 +37,7 @@ func (b broken) List(_ context.Context, shelf string, _ backend.ListOptions) ite
 	}
 }
 
-func (b broken) Shelves(context.Context) iter.Seq2[string, error] {
+func (b broken) Shelves(context.Context, backend.ListOptions) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) { yield("", b.fail("shelves", backend.Key{})) }
 }
 

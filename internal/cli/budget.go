@@ -21,7 +21,7 @@ type budget struct {
 
 // budgetOf returns the budget of a backend, which was opened by a scheme; nil where requests are not dear.
 func budgetOf(b backend.Backend, scheme string) *budget {
-	if !backend.LimitsOf(b).DearRequests {
+	if !backend.LimitsOf(b).CostlyRequests {
 		return nil
 	}
 	r := &budget{Hit: 1, Miss: 1, Store: 1, Describe: 1, Lease: 2, Beat: 20, Page: 1000}

@@ -13,8 +13,8 @@ import (
 )
 
 // larder links the stores of this machine only: each SDK that it linked would make every hit on a
-// shelf slower. The others are opened by the companion, which is the same command with all of them
-// linked, and which larder becomes when it sees the URL of one.
+// shelf slower. The others are opened, and pictures drawn, by the companion, which is the same command
+// with all of it linked, and which larder becomes when it is asked for one.
 const cloudCommand = "larder-cloud"
 
 // cloudSchemes are those that the companion opens.
@@ -23,10 +23,9 @@ var cloudSchemes = []string{"azblob", "gs", "s3"}
 // companionVariable tells the companion the version of the larder that became it.
 const companionVariable = "LARDER_COMPANION_OF"
 
-// becomeCompanion hands the whole command over to the companion if it takes that to open the
-// store. On Unix it returns only if it need not or cannot; elsewhere the companion is a child, and its
-// exit code is the error. It must come before anything is read or written.
-func (a *app) becomeCompanion() error {
+// companionFor hands the whole command over to the companion if it takes that to open the
+// store. It must come before anything is read or written.
+func (a *app) companionFor() error {
 	rawURL, err := a.url()
 	if err != nil {
 		return err
@@ -38,12 +37,18 @@ func (a *app) becomeCompanion() error {
 	if known := slices.Sorted(slices.Values(append(own, cloudSchemes...))); !slices.Contains(known, scheme) {
 		return misused("there is no kind of store %q; known: %s", scheme, strings.Join(slices.Compact(known), ", "))
 	}
+	return a.becomeCompanion(scheme + ":// is opened")
+}
+
+// becomeCompanion makes this process the companion. On Unix it returns only if it cannot; elsewhere the
+// companion is a child, and its exit code is the error. The text says what needs it.
+func (a *app) becomeCompanion(what string) error {
 	if a.companionOf != "" { // or it would go on for ever
-		return fmt.Errorf("%s: this %s does not open it; install it anew: %s", scheme, cloudCommand, installLine(cloudCommand))
+		return fmt.Errorf("%s by %s, but not by this one; install it anew: %s", what, cloudCommand, installLine(cloudCommand))
 	}
 	path, err := companion(cloudCommand)
 	if err != nil {
-		return fmt.Errorf("%s:// is opened by larder's companion: %w", scheme, err)
+		return fmt.Errorf("%s by larder's companion: %w", what, err)
 	}
 	env := append(os.Environ(), companionVariable+"="+moduleVersion())
 	if err := replaceProcess(path, append([]string{path}, a.args...), env); err != nil {

@@ -61,7 +61,7 @@ func (a *app) complete(ctx context.Context, begun string, words func(e catalog.E
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	defer store.Close()
-	if backend.LimitsOf(store.Backend()).DearRequests {
+	if backend.LimitsOf(store.Backend()).CostlyRequests {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	for e, err := range catalog.Find(ctx, store, component.Query{}) {

@@ -35,7 +35,7 @@ is the whole value or none.
 
 ` + addressHelp,
 		Example: `  larder get 3f2a9c/model > model.npy
-  larder get --json -name lab/fit -version v3 -p tau=0.02 model`,
+  larder get --json --name lab/fit --version v3 -p tau=0.02 model`,
 		Args: oneAddress,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.get(cmd.Context(), &f, first(args))

@@ -59,7 +59,7 @@ func (a *app) info(ctx context.Context, asJSON bool) error {
 	opened := time.Now()
 	b := store.Backend()
 	i := infoText{Store: backend.Redact(url), Promises: promises(backend.LimitsOf(b)), Abilities: abilities(b), Shelves: []string{}}
-	for shelf, err := range b.Shelves(ctx) {
+	for shelf, err := range b.Shelves(ctx, backend.ListOptions{}) {
 		if err != nil {
 			return err
 		}
@@ -85,7 +85,7 @@ var promise = []struct {
 	{"durable", "what was stored survives a power cut", func(l backend.Limits) any { return l.Durable }},
 	{"lasting", "it is there after the process ended", func(l backend.Limits) any { return l.Lasting }},
 	{"shared", "other machines see it", func(l backend.Limits) any { return l.Shared }},
-	{"dear_requests", "each request costs time or money", func(l backend.Limits) any { return l.DearRequests }},
+	{"dear_requests", "each request costs time or money", func(l backend.Limits) any { return l.CostlyRequests }},
 	{"max_value", "bytes in a value, or 0 for no limit", func(l backend.Limits) any { return l.MaxValue }},
 }
 

@@ -53,7 +53,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return exitFailed
 	}
 	root := newRoot(a, plainly(args))
-	root.SetArgs(doubleDashes(root, args))
+	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return exitDone
@@ -173,11 +173,10 @@ any language.
 
 The store is named by --store URL, else by LARDER_STORE; else it is a shelf in the
 user's cache directory. A plain path is a shelf of its own.
-For a bucket (s3://, gs://, azblob://) larder becomes larder-cloud, which is installed
-beside it.
+For a bucket (s3://, gs://, azblob://) and for pictures larder becomes larder-cloud, which
+is installed beside it.
 
-Data goes to standard output, words to standard error. Long flags may be written
-with one dash or two.
+Data goes to standard output, words to standard error.
 
 ` + exitHelp,
 		SuggestionsMinimumDistance: 1,
@@ -200,6 +199,7 @@ with one dash or two.
 	root.SetErr(a.stderr)
 	root.PersistentFlags().StringVarP(&a.storeURL, "store", "s", "", "URL or path of the store (default $LARDER_STORE, else the user's cache)")
 	root.PersistentFlags().BoolVarP(&a.quiet, "quiet", "q", false, "say only what went wrong")
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return explainFlagError(cmd, a.args, err) })
 	root.SetHelpCommand(newHelp(a, root))
 	for _, c := range commands {
 		if only != "" && c.name != only {
@@ -209,6 +209,9 @@ with one dash or two.
 		work := cmd.RunE
 		cmd.RunE = func(cmd *cobra.Command, args []string) error {
 			a.started = true
+			if err := checkDashes(cmd, a.args); err != nil {
+				return err
+			}
 			if err := a.prepare(c.opens, args); err != nil {
 				return err
 			}
@@ -227,5 +230,5 @@ func (a *app) prepare(what opens, args []string) error {
 	if what == storeNamed && len(args) == 1 {
 		a.storeURL = args[0]
 	}
-	return a.becomeCompanion()
+	return a.companionFor()
 }

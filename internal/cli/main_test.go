@@ -22,17 +22,25 @@ import (
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/backend/shelve"
 	"github.com/larder-store/larder/codec"
+	"github.com/larder-store/larder/readers"
 )
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"larder": Main, "larder-cloud": fakeCloud})
 }
 
-// fakeCloud is larder-cloud with a bucket that is the directory $BUCKET.
+// fakeCloud is larder-cloud with a bucket that is the directory $BUCKET, and pictures that say what was asked for.
 func fakeCloud() {
 	backend.Register("s3", func(context.Context, *url.URL, *backend.Params) (backend.Backend, error) {
 		return shelve.Open(os.Getenv("BUCKET"), nil)
 	})
+	Draw = func(w io.Writer, t *readers.Table, p Picture) error {
+		if os.Getenv("BROKEN") != "" {
+			return errors.New("out of ink")
+		}
+		_, err := fmt.Fprintf(w, "%d rows\n%+v\n", t.Rows(), p)
+		return err
+	}
 	Main()
 }
 

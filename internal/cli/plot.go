@@ -4,12 +4,13 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/larder-store/larder/readers"
+	"github.com/larder-store/larder/readers/export"
 	"github.com/spf13/pflag"
 )
 
@@ -70,60 +71,42 @@ func (f *plotFlags) check() error {
 	return nil
 }
 
-// draw lets larder-plot write the picture.
+// A Picture says what of a recording is drawn, and how: the flags of "larder read --plot".
+type Picture struct {
+	Title    string
+	Select   export.Selection
+	Sweeps   string  // how several are drawn: overlay, mean or stack
+	From, To float64 // of the time, in the units of the file; infinite where nothing was asked for
+	SVG      bool    // else PNG
+
+	Width, Height int // in pixels; 0 is the default
+}
+
+// Draw draws a picture of a recording. It is nil in larder, which then becomes its companion: loading the
+// fonts takes longer than all the rest of larder, which is to start quickly. Package picture sets it.
+var Draw func(w io.Writer, t *readers.Table, p Picture) error
+
+// draw reads the recording whole, and draws it.
 func (a *app) draw(f *readFlags, in *recording, w io.Writer) error {
-	plotter, err := companion("larder-plot")
+	if _, err := in.file.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	t, err := readers.Read(in.file, &f.options)
+	if err != nil && !(f.partial && t.Rows() > 0) {
+		return err
+	}
+	err = Draw(w, t, Picture{
+		Title:  filepath.Base(in.name),
+		Select: export.Selection{Sweep: f.sweep - 1, Signal: f.signal},
+		Sweeps: f.plot.sweeps,
+		From:   f.plot.from,
+		To:     f.plot.to,
+		SVG:    strings.EqualFold(filepath.Ext(f.plot.path), ".svg"),
+		Width:  f.plot.width,
+		Height: f.plot.height,
+	})
 	if err != nil {
-		return fmt.Errorf("pictures are drawn by larder's companion: %w", err)
-	}
-	cmd := exec.Command(plotter, f.plotArgs(in)...)
-	if in.path == "" {
-		if _, err := in.file.Seek(0, io.SeekStart); err != nil {
-			return err
-		}
-		cmd.Stdin = in.file
-	}
-	cmd.Stdout, cmd.Stderr = w, a.stderr
-	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("the picture was not drawn: %w", err)
 	}
 	return nil
-}
-
-// plotArgs are the arguments of larder-plot: those that differ from its defaults.
-func (f *readFlags) plotArgs(in *recording) []string {
-	args := []string{"-sweep", strconv.Itoa(f.sweep), "-signal", f.signal, "-sweeps", f.plot.sweeps,
-		fmt.Sprintf("-svg=%t", strings.EqualFold(filepath.Ext(f.plot.path), ".svg")),
-		fmt.Sprintf("-decimal-comma=%t", f.options.DecimalComma), fmt.Sprintf("-headerless=%t", f.options.Headerless),
-		fmt.Sprintf("-partial=%t", f.partial)}
-	list := func(columns []int) string {
-		return strings.Trim(strings.ReplaceAll(fmt.Sprint(columns), " ", ","), "[]")
-	}
-	if len(f.options.Columns) > 0 {
-		args = append(args, "-columns", list(f.options.Columns))
-	}
-	if len(f.options.Text) > 0 {
-		args = append(args, "-text", list(f.options.Text))
-	}
-	if f.options.Delimiter != 0 {
-		args = append(args, "-delimiter", string(rune(f.options.Delimiter)))
-	}
-	for _, n := range []struct {
-		name  string
-		value int
-	}{{"-max-line", f.options.MaxLine}, {"-max-columns", f.options.MaxColumns}, {"-width", f.plot.width}, {"-height", f.plot.height}} {
-		if n.value > 0 {
-			args = append(args, n.name, strconv.Itoa(n.value))
-		}
-	}
-	if !math.IsInf(f.plot.from, -1) {
-		args = append(args, "-from", strconv.FormatFloat(f.plot.from, 'g', -1, 64))
-	}
-	if !math.IsInf(f.plot.to, 1) {
-		args = append(args, "-to", strconv.FormatFloat(f.plot.to, 'g', -1, 64))
-	}
-	if in.path == "" {
-		return append(args, "-title", in.name, "--", "-")
-	}
-	return append(args, "--", in.path)
 }

@@ -29,7 +29,7 @@ or --if-absent says otherwise. The key of its component goes to standard output.
 Without --json or --npy the bytes are stored as they are.
 
 ` + addressHelp,
-		Example: `  larder put -name lab/fit -version v3 -p tau=0.02 --npy model model.npy
+		Example: `  larder put --name lab/fit --version v3 -p tau=0.02 --npy model model.npy
   echo '{"rate": 12.5}' | larder put 3f2a9c/summary --json`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 || len(args) > 2 {

@@ -93,6 +93,11 @@ func (a *app) read(ctx context.Context, f *readFlags, path string) error {
 	if err := f.check(); err != nil {
 		return err
 	}
+	if f.plot.wanted() && Draw == nil {
+		if err := a.becomeCompanion("pictures are drawn"); err != nil {
+			return err
+		}
+	}
 	in, err := a.recording(ctx, path)
 	if err != nil {
 		return err

@@ -30,7 +30,7 @@ for, they are given back byte for byte, and the command does not run.
 
 Stages are the same if all of this is the same:
 
-  -name and -version   the name (default: the command's) and the version (default:
+  --name and --version   the name (default: the command's) and the version (default:
                        the SHA-256 of the executable)
   -p key=value         parameters, in any order
   -i [label=]file      inputs: the contents of a file, or of all files in a
@@ -62,7 +62,7 @@ with 127 if the command was not found, and with 126 if it could not be started.
 Where it fails itself, with 1 (2 if misused), and says so.`
 
 const runExample = `  larder run -i recording.atf -o spikes.csv -- ./detect --threshold 5 recording.atf spikes.csv
-  larder run -name fit -version v3 -p tau=0.02 -i fit.py -i data/ -o model.npy -- python3 fit.py
+  larder run --name fit --version v3 -p tau=0.02 -i fit.py -i data/ -o model.npy -- python3 fit.py
   seq 3 | xargs -P 2 -I{} larder run -p trial={} -o out{}.txt -- ./simulate {}`
 
 // runFlags are the flags of run.
@@ -87,11 +87,10 @@ const (
 func newRun(a *app) *cobra.Command {
 	var f runFlags
 	cmd := &cobra.Command{
-		Use:         "run [flags] [--] command [argument...]",
-		Short:       "Run a command, or give back what it made the last time",
-		Long:        runHelp,
-		Example:     runExample,
-		Annotations: map[string]string{endsFlags: "at the command"},
+		Use:     "run [flags] [--] command [argument...]",
+		Short:   "Run a command, or give back what it made the last time",
+		Long:    runHelp,
+		Example: runExample,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return misused("run: no command was given; write: larder run [flags] -- command argument...")

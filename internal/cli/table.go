@@ -42,7 +42,7 @@ func entriesOf(found []catalog.Entry) []entry {
 // addCommands adds the command lines of stages.
 func addCommands(ctx context.Context, store *larder.Store, all []entry) error {
 	left := maxCommands
-	if backend.LimitsOf(store.Backend()).DearRequests {
+	if backend.LimitsOf(store.Backend()).CostlyRequests {
 		left = 0
 	}
 	for i := len(all) - 1; i >= 0 && left > 0; i-- {

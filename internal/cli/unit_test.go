@@ -1,46 +1,9 @@
 package cli
 
 import (
-	"slices"
-	"strings"
 	"testing"
 	"time"
 )
-
-func TestDoubleDashes(t *testing.T) {
-	root := newRoot(&app{}, "")
-	for in, want := range map[string]string{
-		"run -name x -- cmd -version 1":      "run --name x -- cmd -version 1",
-		"run -name=x cmd -name y":            "run --name=x cmd -name y",
-		"run -p -name -version v cmd":        "run -p -name --version v cmd",
-		"run -o -json -i=x cmd":              "run -o -json -i=x cmd",
-		"run -nq -oout -name x cmd":          "run -nq -oout --name x cmd",
-		"run --name -store cmd -store":       "run --name -store cmd -store",
-		"-store s run -name x cmd":           "--store s run --name x cmd",
-		"-s run ls -json":                    "-s run ls --json",
-		"ls abc -json -type t":               "ls abc --json --type t",
-		"ls -nosuch -json":                   "ls -nosuch --json",
-		"rm -older-than 30d -n":              "rm --older-than 30d -n",
-		"check -read-data -repair":           "check --read-data --repair",
-		"get - -o -":                         "get - -o -",
-		"-help":                              "--help",
-		"run -help":                          "run --help",
-		"":                                   "",
-		"get -component -":                   "get --component -",
-		"put -q id/x -json file":             "put -q id/x --json file",
-		"conformance -full -json s3://x/y":   "conformance --full --json s3://x/y",
-		"run -e HOME -version 1 cmd -v -- x": "run -e HOME --version 1 cmd -v -- x",
-	} {
-		args := strings.Fields(in)
-		before := slices.Clone(args)
-		if got := strings.Join(doubleDashes(root, args), " "); got != want {
-			t.Errorf("doubleDashes(%q) = %q, want %q", in, got, want)
-		}
-		if !slices.Equal(args, before) {
-			t.Errorf("doubleDashes(%q) changed its argument", in)
-		}
-	}
-}
 
 func TestDuration(t *testing.T) {
 	for d, want := range map[time.Duration]string{

@@ -19,7 +19,7 @@ import (
 	cloud "gocloud.dev/blob"
 
 	"github.com/larder-store/larder/backend"
-	"github.com/larder-store/larder/backend/blob"
+	"github.com/larder-store/larder/internal/driver"
 	"github.com/larder-store/larder/internal/guard"
 )
 
@@ -36,15 +36,15 @@ func Hatch[T any](as func(any) bool) (T, error) {
 // Pages is a way to list a bucket.
 type Pages struct {
 	Bucket *cloud.Bucket
-	Size   int                                          // entries of one request
-	Before func(as func(any) bool) error                // sets what gocloud has no option for
-	Object func(*cloud.ListObject) (blob.Object, error) // by its own name: gocloud unescapes it
-	Error  func(ctx context.Context, err error) error   // makes an error one for the caller
+	Size   int                                            // entries of one request
+	Before func(as func(any) bool) error                  // sets what gocloud has no option for
+	Object func(*cloud.ListObject) (driver.Object, error) // by its own name: gocloud unescapes it
+	Error  func(ctx context.Context, err error) error     // makes an error one for the caller
 }
 
-// List implements the List of a [blob.Bucket].
-func (p *Pages) List(ctx context.Context, opts blob.ListOptions) iter.Seq2[blob.Object, error] {
-	return func(yield func(blob.Object, error) bool) {
+// List implements the List of a [driver.Bucket].
+func (p *Pages) List(ctx context.Context, opts driver.ListOptions) iter.Seq2[driver.Object, error] {
+	return func(yield func(driver.Object, error) bool) {
 		size := p.Size
 		if opts.Limit > 0 && opts.Limit < size {
 			size = opts.Limit + 1 // After itself may come too
@@ -57,7 +57,7 @@ func (p *Pages) List(ctx context.Context, opts blob.ListOptions) iter.Seq2[blob.
 		for token := cloud.FirstPageToken; len(token) > 0; {
 			page, next, err := p.page(ctx, token, size, query)
 			if err != nil {
-				yield(blob.Object{}, p.Error(ctx, err))
+				yield(driver.Object{}, p.Error(ctx, err))
 				return
 			}
 			token = next
@@ -70,7 +70,7 @@ func (p *Pages) List(ctx context.Context, opts blob.ListOptions) iter.Seq2[blob.
 				}
 			}
 			if err := pages.Next(len(page), string(next)); err != nil {
-				yield(blob.Object{}, err)
+				yield(driver.Object{}, err)
 				return
 			}
 		}
@@ -79,18 +79,18 @@ func (p *Pages) List(ctx context.Context, opts blob.ListOptions) iter.Seq2[blob.
 
 // page is one page in the order of the objects' own names. gocloud sorts some pages, by
 // names in which it has replaced what a stranger wrote, such as __0x21__, by "!".
-func (p *Pages) page(ctx context.Context, token []byte, size int, query *cloud.ListOptions) ([]blob.Object, []byte, error) {
+func (p *Pages) page(ctx context.Context, token []byte, size int, query *cloud.ListOptions) ([]driver.Object, []byte, error) {
 	listed, next, err := p.Bucket.ListPage(guard.OnePage(ctx), token, size, query)
 	if err != nil {
 		return nil, nil, err
 	}
-	page := make([]blob.Object, len(listed))
+	page := make([]driver.Object, len(listed))
 	for i, o := range listed {
 		if page[i], err = p.Object(o); err != nil {
 			return nil, nil, err
 		}
 	}
-	slices.SortFunc(page, func(a, b blob.Object) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(page, func(a, b driver.Object) int { return strings.Compare(a.Name, b.Name) })
 	return page, next, nil
 }
 
@@ -118,14 +118,14 @@ type lostError struct{ err error }
 func (e *lostError) Error() string { return e.err.Error() }
 func (e *lostError) Unwrap() error { return e.err }
 
-// Judge tells [blob.Attempt] what an error says about a write.
-func Judge(err error) blob.Verdict {
+// Judge tells [driver.Attempt] what an error says about a write.
+func Judge(err error) driver.Verdict {
 	var lost *lostError
 	switch {
 	case errors.As(err, &lost):
-		return blob.Lost
+		return driver.Lost
 	case errors.Is(err, backend.ErrUnavailable):
-		return blob.Busy
+		return driver.Busy
 	}
-	return blob.Refused
+	return driver.Refused
 }

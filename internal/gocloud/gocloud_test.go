@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/larder-store/larder/backend"
-	"github.com/larder-store/larder/backend/blob"
+	"github.com/larder-store/larder/internal/driver"
 	"github.com/larder-store/larder/internal/gocloud"
 )
 
@@ -24,12 +24,12 @@ func TestLostShowsNoURL(t *testing.T) {
 func TestJudge(t *testing.T) {
 	for _, c := range []struct {
 		err  error
-		want blob.Verdict
+		want driver.Verdict
 	}{
-		{fmt.Errorf("%w: %w", backend.ErrUnavailable, gocloud.Lost(errors.New("EOF"))), blob.Lost},
-		{fmt.Errorf("%w: HTTP 503", backend.ErrUnavailable), blob.Busy},
-		{backend.ErrExists, blob.Refused},
-		{errors.New("HTTP 400"), blob.Refused},
+		{fmt.Errorf("%w: %w", backend.ErrUnavailable, gocloud.Lost(errors.New("EOF"))), driver.Lost},
+		{fmt.Errorf("%w: HTTP 503", backend.ErrUnavailable), driver.Busy},
+		{backend.ErrExists, driver.Refused},
+		{errors.New("HTTP 400"), driver.Refused},
 	} {
 		if got := gocloud.Judge(c.err); got != c.want {
 			t.Errorf("Judge(%v) = %v, want %v", c.err, got, c.want)

@@ -74,7 +74,7 @@ func open(ctx context.Context, name string, opts *Options) (*blob.Backend, error
 	if bucket.cloud, err = azureblob.OpenBucket(ctx, client, nil); err != nil {
 		return nil, err
 	}
-	return blob.New(bucket, blob.Options{Scheme: scheme, Prefix: o.Prefix, Concurrency: o.Concurrency})
+	return blob.Open(bucket, blob.Options{Scheme: scheme, Prefix: o.Prefix, Concurrency: o.Concurrency})
 }
 
 // readsObject reports whether a request reads a blob.

@@ -18,11 +18,11 @@ import (
 	cloud "gocloud.dev/blob"
 
 	"github.com/larder-store/larder/backend"
-	"github.com/larder-store/larder/backend/blob"
+	"github.com/larder-store/larder/internal/driver"
 	"github.com/larder-store/larder/internal/gocloud"
 )
 
-// bucket is a [blob.Bucket] of Azure: a container. An object's Version is its ETag.
+// bucket is a [driver.Bucket] of Azure: a container. An object's Version is its ETag.
 type bucket struct {
 	cloud *cloud.Bucket
 	http  *http.Client // which cloud's client uses
@@ -30,15 +30,15 @@ type bucket struct {
 	opts  Options
 }
 
-// Limits implements [blob.Bucket].
+// Limits implements [driver.Bucket].
 func (b *bucket) Limits() backend.Limits {
 	return backend.Limits{
-		AtomicIfAbsent: true, AtomicIfMatch: true, Durable: true, Lasting: true, Shared: true, DearRequests: true,
+		AtomicIfAbsent: true, AtomicIfMatch: true, Durable: true, Lasting: true, Shared: true, CostlyRequests: true,
 		MaxValue: maxBlocks * maxBlock,
 	}
 }
 
-// Close implements [blob.Bucket].
+// Close implements [driver.Bucket].
 func (b *bucket) Close() error {
 	err := b.cloud.Close()
 	b.http.CloseIdleConnections()
@@ -58,14 +58,14 @@ func ifMatch(version string) (*azblob.AccessConditions, bool) {
 	}, etag.MatchString(version)
 }
 
-// Head implements [blob.Bucket].
-func (b *bucket) Head(ctx context.Context, name string) (blob.Object, error) {
+// Head implements [driver.Bucket].
+func (b *bucket) Head(ctx context.Context, name string) (driver.Object, error) {
 	a, err := b.cloud.Attributes(ctx, name)
 	if err != nil {
-		return blob.Object{}, b.translate(ctx, err)
+		return driver.Object{}, b.translate(ctx, err)
 	}
 	p, err := gocloud.Hatch[azblob.GetPropertiesResponse](a.As)
-	return blob.Object{
+	return driver.Object{
 		Name: name, Size: a.Size, Version: string(*orZero(p.ETag)), ModTime: a.ModTime, Meta: metadata(p.Metadata),
 	}, err
 }
@@ -86,11 +86,11 @@ func metadata(m map[string]*string) map[string]string {
 	return meta
 }
 
-// Get implements [blob.Bucket].
-func (b *bucket) Get(ctx context.Context, name, version string, off, n int64) (io.ReadCloser, blob.Object, error) {
+// Get implements [driver.Bucket].
+func (b *bucket) Get(ctx context.Context, name, version string, off, n int64) (io.ReadCloser, driver.Object, error) {
 	condition, ok := ifMatch(version)
 	if !ok {
-		return nil, blob.Object{}, backend.ErrChanged
+		return nil, driver.Object{}, backend.ErrChanged
 	}
 	r, err := b.cloud.NewRangeReader(ctx, name, off, n, &cloud.ReaderOptions{BeforeRead: func(as func(any) bool) error {
 		o, err := gocloud.Hatch[*azblob.DownloadStreamOptions](as)
@@ -104,36 +104,36 @@ func (b *bucket) Get(ctx context.Context, name, version string, off, n int64) (i
 		if errors.Is(err, errPrecondition) {
 			err = backend.ErrChanged
 		}
-		return nil, blob.Object{}, err
+		return nil, driver.Object{}, err
 	}
 	o, err := b.opened(name, r)
 	if err != nil {
 		r.Close()
-		return nil, blob.Object{}, err
+		return nil, driver.Object{}, err
 	}
 	return r, o, nil
 }
 
 // opened describes the object that r reads.
-func (b *bucket) opened(name string, r *cloud.Reader) (blob.Object, error) {
+func (b *bucket) opened(name string, r *cloud.Reader) (driver.Object, error) {
 	d, err := gocloud.Hatch[azblob.DownloadStreamResponse](r.As)
 	if err != nil {
-		return blob.Object{}, err
+		return driver.Object{}, err
 	}
-	o := blob.Object{Name: name, Size: *orZero(d.ContentLength), Version: string(*orZero(d.ETag)), ModTime: r.ModTime(), Meta: metadata(d.Metadata)}
+	o := driver.Object{Name: name, Size: *orZero(d.ContentLength), Version: string(*orZero(d.ETag)), ModTime: r.ModTime(), Meta: metadata(d.Metadata)}
 	if d.ContentRange == nil {
 		return o, nil
 	}
 	// "bytes 0-9/100". gocloud takes the length of the range for the object's if it cannot read that.
 	_, total, _ := strings.Cut(*d.ContentRange, "/")
 	if o.Size, err = strconv.ParseInt(total, 10, 64); err != nil {
-		return blob.Object{}, fmt.Errorf("%w: container %q: Content-Range %q", backend.ErrUnavailable, b.name, *d.ContentRange)
+		return driver.Object{}, fmt.Errorf("%w: container %q: Content-Range %q", backend.ErrUnavailable, b.name, *d.ContentRange)
 	}
 	return o, nil
 }
 
-// List implements [blob.Bucket].
-func (b *bucket) List(ctx context.Context, opts blob.ListOptions) iter.Seq2[blob.Object, error] {
+// List implements [driver.Bucket].
+func (b *bucket) List(ctx context.Context, opts driver.ListOptions) iter.Seq2[driver.Object, error] {
 	pages := &gocloud.Pages{
 		Bucket: b.cloud,
 		Size:   5000, // the service's limit
@@ -154,13 +154,13 @@ func (b *bucket) List(ctx context.Context, opts blob.ListOptions) iter.Seq2[blob
 	return pages.List(ctx, opts)
 }
 
-func listed(o *cloud.ListObject) (blob.Object, error) {
+func listed(o *cloud.ListObject) (driver.Object, error) {
 	if o.IsDir {
 		folder, err := gocloud.Hatch[container.BlobPrefix](o.As)
-		return blob.Object{Name: *orZero(folder.Name)}, err
+		return driver.Object{Name: *orZero(folder.Name)}, err
 	}
 	item, err := gocloud.Hatch[container.BlobItem](o.As)
-	return blob.Object{
+	return driver.Object{
 		Name: *orZero(item.Name), Size: o.Size, Version: quoted(string(*orZero(orZero(item.Properties).ETag))), ModTime: o.ModTime, Meta: metadata(item.Metadata),
 	}, err
 }
@@ -173,9 +173,9 @@ func quoted(tag string) string {
 	return `"` + tag + `"`
 }
 
-// Delete implements [blob.Bucket].
+// Delete implements [driver.Bucket].
 func (b *bucket) Delete(ctx context.Context, names []string) error {
-	return blob.Each(len(names), 4*b.opts.Concurrency, func(i int) error {
+	return driver.Each(len(names), 4*b.opts.Concurrency, func(i int) error {
 		err := b.translate(ctx, b.cloud.Delete(ctx, names[i]))
 		if errors.Is(err, backend.ErrNotFound) {
 			err = nil

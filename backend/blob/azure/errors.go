@@ -11,7 +11,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
 
 	"github.com/larder-store/larder/backend"
-	"github.com/larder-store/larder/backend/blob"
+	"github.com/larder-store/larder/internal/driver"
 	"github.com/larder-store/larder/internal/gocloud"
 	"github.com/larder-store/larder/internal/guard"
 )
@@ -45,7 +45,7 @@ func (b *bucket) translate(ctx context.Context, err error) error {
 	case bloberror.ConditionNotMet, bloberror.BlobAlreadyExists, bloberror.TargetConditionNotMet:
 		return errPrecondition
 	case bloberror.InvalidRange:
-		return blob.ErrRange
+		return driver.ErrRange
 	}
 	switch status := answer.StatusCode; {
 	case status == http.StatusNotFound:
@@ -53,7 +53,7 @@ func (b *bucket) translate(ctx context.Context, err error) error {
 	case status == http.StatusPreconditionFailed:
 		return errPrecondition
 	case status == http.StatusRequestedRangeNotSatisfiable:
-		return blob.ErrRange
+		return driver.ErrRange
 	case status == http.StatusForbidden || status == http.StatusUnauthorized:
 		return fmt.Errorf("container %q: %w: the credentials were refused, or lack a role like Storage Blob Data Contributor (%s)", b.name, fs.ErrPermission, guard.Quote(answer.ErrorCode))
 	case status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests:

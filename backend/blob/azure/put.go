@@ -12,7 +12,7 @@ import (
 	cloud "gocloud.dev/blob"
 
 	"github.com/larder-store/larder/backend"
-	"github.com/larder-store/larder/backend/blob"
+	"github.com/larder-store/larder/internal/driver"
 	"github.com/larder-store/larder/internal/gocloud"
 )
 
@@ -25,12 +25,12 @@ const (
 	blockSize = 16 << 20
 )
 
-// Put implements [blob.Bucket]: one Put Blob, or blocks and their list for a large value.
+// Put implements [driver.Bucket]: one Put Blob, or blocks and their list for a large value.
 // Blocks of an upload that was never finished Azure removes after a week.
-func (b *bucket) Put(ctx context.Context, name string, body *blob.Body, opts blob.PutOptions) (blob.Object, error) {
+func (b *bucket) Put(ctx context.Context, name string, body *driver.Body, opts driver.PutOptions) (driver.Object, error) {
 	condition, ok := ifMatch(opts.IfMatch)
 	if !ok {
-		return blob.Object{}, backend.ErrChanged
+		return driver.Object{}, backend.ErrChanged
 	}
 	if opts.IfAbsent {
 		condition = &azblob.AccessConditions{
@@ -38,7 +38,7 @@ func (b *bucket) Put(ctx context.Context, name string, body *blob.Body, opts blo
 		}
 	}
 	var u *upload
-	return blob.Attempt(ctx, body, func() (blob.Object, error) {
+	return driver.Attempt(ctx, body, func() (driver.Object, error) {
 		u = &upload{}
 		err := b.translate(ctx, b.write(u.watched(ctx), name, u.reader(body), body.Size(), condition, opts.Meta))
 		switch refused := errors.Is(err, errPrecondition); {
@@ -47,11 +47,11 @@ func (b *bucket) Put(ctx context.Context, name string, body *blob.Body, opts blo
 		case refused, opts.IfMatch != "" && errors.Is(err, backend.ErrNotFound):
 			err = backend.ErrChanged
 		}
-		return blob.Object{Name: name, Size: body.Size(), Version: u.tag}, err
-	}, func(err error) blob.Verdict {
+		return driver.Object{Name: name, Size: body.Size(), Version: u.tag}, err
+	}, func(err error) driver.Verdict {
 		verdict := gocloud.Judge(err)
-		if verdict == blob.Lost && !u.sent.Load() { // a block, or the connection
-			return blob.Busy
+		if verdict == driver.Lost && !u.sent.Load() { // a block, or the connection
+			return driver.Busy
 		}
 		return verdict
 	})

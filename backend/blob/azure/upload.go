@@ -11,8 +11,7 @@ import (
 	"sync/atomic"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
-
-	"github.com/larder-store/larder/backend/blob"
+	"github.com/larder-store/larder/internal/driver"
 )
 
 // upload is what the requests of one attempt to write tell, of which gocloud throws the
@@ -30,11 +29,11 @@ func (u *upload) watched(ctx context.Context) context.Context {
 }
 
 // reader is body until a block fails. The client would read on to the end before it tells.
-func (u *upload) reader(body *blob.Body) io.Reader { return &untilFailure{u, body} }
+func (u *upload) reader(body *driver.Body) io.Reader { return &untilFailure{u, body} }
 
 type untilFailure struct {
 	u    *upload
-	body *blob.Body
+	body *driver.Body
 }
 
 func (r *untilFailure) Read(p []byte) (int, error) {

@@ -13,11 +13,11 @@ import (
 	"syscall"
 
 	"github.com/larder-store/larder/backend"
-	"github.com/larder-store/larder/backend/blob"
+	"github.com/larder-store/larder/internal/driver"
 	"github.com/larder-store/larder/internal/durable"
 )
 
-// bucket is a [blob.Bucket] of files.
+// bucket is a [driver.Bucket] of files.
 type bucket struct {
 	root    string
 	made    fs.FileInfo // of root when it was opened
@@ -34,36 +34,36 @@ type disk struct {
 
 func newBucket(root string, o Options) *bucket {
 	made, _ := os.Stat(root) // prepare has seen to it
-	return &bucket{root: root, made: made, locks: newLocks(filepath.Join(root, private, lockDir), o.Timeout), disk: disk{(*os.File).Sync, syncDir}}
+	return &bucket{root: root, made: made, locks: newLocks(filepath.Join(root, private, lockDir), o.Timeout), disk: disk{(*os.File).Sync, durable.SyncDir}}
 }
 
-// Limits implements [blob.Bucket].
+// Limits implements [driver.Bucket].
 func (b *bucket) Limits() backend.Limits {
 	return backend.Limits{AtomicIfAbsent: true, AtomicIfMatch: true, Durable: true, Lasting: true}
 }
 
-// Close implements [blob.Bucket].
+// Close implements [driver.Bucket].
 func (b *bucket) Close() error { return nil }
 
 func (b *bucket) path(name string) string { return filepath.Join(b.root, filepath.FromSlash(name)) }
 
-// Head implements [blob.Bucket].
-func (b *bucket) Head(_ context.Context, name string) (blob.Object, error) {
+// Head implements [driver.Bucket].
+func (b *bucket) Head(_ context.Context, name string) (driver.Object, error) {
 	f, err := open(b.path(name))
 	if err != nil {
-		return blob.Object{}, err
+		return driver.Object{}, err
 	}
 	defer f.Close()
 	o, _, err := readObject(f, name)
 	return o, err
 }
 
-// Get implements [blob.Bucket]. A file that is replaced or deleted stays whole for who has
+// Get implements [driver.Bucket]. A file that is replaced or deleted stays whole for who has
 // it open.
-func (b *bucket) Get(ctx context.Context, name, version string, off, n int64) (io.ReadCloser, blob.Object, error) {
+func (b *bucket) Get(ctx context.Context, name, version string, off, n int64) (io.ReadCloser, driver.Object, error) {
 	f, err := open(b.path(name))
 	if err != nil {
-		return nil, blob.Object{}, err
+		return nil, driver.Object{}, err
 	}
 	o, start, err := readObject(f, name)
 	switch {
@@ -71,11 +71,11 @@ func (b *bucket) Get(ctx context.Context, name, version string, off, n int64) (i
 	case version != "" && version != o.Version:
 		err = backend.ErrChanged
 	case off > o.Size:
-		err = blob.ErrRange
+		err = driver.ErrRange
 	}
 	if err != nil {
 		f.Close()
-		return nil, blob.Object{}, err
+		return nil, driver.Object{}, err
 	}
 	if left := o.Size - off; n < 0 || n > left {
 		n = left
@@ -109,22 +109,22 @@ func open(path string) (*os.File, error) {
 	return f, err
 }
 
-// Put implements [blob.Bucket]: a temporary file is written and synced, then linked
+// Put implements [driver.Bucket]: a temporary file is written and synced, then linked
 // (which fails if the name exists, whoever else tries) or renamed under a lock, then the
 // directories are synced.
-func (b *bucket) Put(ctx context.Context, name string, src *blob.Body, opts blob.PutOptions) (blob.Object, error) {
+func (b *bucket) Put(ctx context.Context, name string, src *driver.Body, opts driver.PutOptions) (driver.Object, error) {
 	if err := durable.Present(b.root, b.made, filepath.Join(private, formatFile)); err != nil {
-		return blob.Object{}, err
+		return driver.Object{}, err
 	}
 	h := header{Version: rand.Text(), Meta: opts.Meta}
 	temp, err := b.writeTemp(ctx, h, src)
 	if err != nil {
-		return blob.Object{}, err
+		return driver.Object{}, err
 	}
 	defer temp.remove()
 	stat, err := temp.f.Stat()
 	if err != nil {
-		return blob.Object{}, err
+		return driver.Object{}, err
 	}
 	path := b.path(name)
 	for try := 0; ; try++ {
@@ -133,17 +133,17 @@ func (b *bucket) Put(ctx context.Context, name string, src *blob.Body, opts blob
 			break
 		}
 		if !errors.Is(err, fs.ErrNotExist) || try > maxTries {
-			return blob.Object{}, err
+			return driver.Object{}, err
 		}
 		// The directory was never there, or a Delete removed it after it had emptied it.
 		if err := makeDir(filepath.Dir(path)); err != nil {
-			return blob.Object{}, err
+			return driver.Object{}, err
 		}
 	}
 	if err := b.syncUp(filepath.Dir(path)); err != nil {
-		return blob.Object{}, fmt.Errorf("%w: the value was stored, but may not survive a power cut: %w", backend.ErrUnavailable, err)
+		return driver.Object{}, fmt.Errorf("%w: the value was stored, but may not survive a power cut: %w", backend.ErrUnavailable, err)
 	}
-	return blob.Object{Name: name, Size: src.Size(), Version: h.Version, ModTime: stat.ModTime(), Meta: opts.Meta}, nil
+	return driver.Object{Name: name, Size: src.Size(), Version: h.Version, ModTime: stat.ModTime(), Meta: opts.Meta}, nil
 }
 
 // maxTries bounds how often a Put finds that Deletes of others undid what it had prepared.
@@ -162,7 +162,7 @@ func makeDir(path string) error {
 }
 
 // place gives the temporary file its name, if the condition holds.
-func (b *bucket) place(ctx context.Context, temp *tempFile, path string, opts blob.PutOptions) error {
+func (b *bucket) place(ctx context.Context, temp *tempFile, path string, opts driver.PutOptions) error {
 	if opts.IfAbsent {
 		err := os.Link(temp.path, path)
 		if errors.Is(err, fs.ErrExist) {
@@ -210,7 +210,7 @@ func versionOf(path string) (string, error) {
 	return o.Version, err
 }
 
-// Delete implements [blob.Bucket].
+// Delete implements [driver.Bucket].
 func (b *bucket) Delete(ctx context.Context, names []string) error {
 	if err := durable.Present(b.root, b.made, filepath.Join(private, formatFile)); err != nil {
 		return err

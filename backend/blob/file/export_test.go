@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/larder-store/larder/backend/blob"
+	"github.com/larder-store/larder/internal/durable"
 )
 
 // OpenOn is Open on a disk that a test looks on or breaks.
@@ -19,14 +20,14 @@ func OpenOn(dir string, syncFile func(*os.File) error, syncDirectory func(string
 	if syncDirectory != nil {
 		b.disk.syncDir = syncDirectory
 	}
-	return blob.New(b, blob.Options{Scheme: scheme, OneStream: true})
+	return blob.Open(b, blob.Options{Scheme: scheme, OneStream: true})
 }
 
 // WatchRoot tells f which directories are synced when a root is made, until it is undone.
 func WatchRoot(f func(dir string)) (undo func()) {
 	syncRoot = func(dir string) error {
 		f(dir)
-		return syncDir(dir)
+		return durable.SyncDir(dir)
 	}
-	return func() { syncRoot = syncDir }
+	return func() { syncRoot = durable.SyncDir }
 }

@@ -22,6 +22,7 @@ import (
 
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/backend/blob"
+	"github.com/larder-store/larder/internal/durable"
 )
 
 const scheme = "file"
@@ -53,7 +54,7 @@ func Open(dir string, opts *Options) (*blob.Backend, error) {
 	if err != nil {
 		return nil, backend.Wrap("open", scheme, backend.Key{}, err)
 	}
-	b, err := blob.New(newBucket(root, o), blob.Options{Scheme: scheme, Concurrency: 16, OneStream: true})
+	b, err := blob.Open(newBucket(root, o), blob.Options{Scheme: scheme, Concurrency: 16, OneStream: true})
 	return b, backend.Wrap("open", scheme, backend.Key{}, err)
 }
 
@@ -124,7 +125,7 @@ func prepare(root string) error {
 }
 
 // syncRoot makes the entries of a directory durable; a test looks on.
-var syncRoot = syncDir
+var syncRoot = durable.SyncDir
 
 // makeRoot makes a directory with all above it, so that their names survive a power cut.
 func makeRoot(path string) error {
@@ -194,5 +195,5 @@ func publish(path, text string) error {
 	if err := os.Rename(f.Name(), path); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(path))
+	return durable.SyncDir(filepath.Dir(path))
 }

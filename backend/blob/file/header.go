@@ -12,7 +12,8 @@ import (
 	"strings"
 
 	"github.com/larder-store/larder/backend"
-	"github.com/larder-store/larder/backend/blob"
+	"github.com/larder-store/larder/internal/driver"
+	"github.com/larder-store/larder/internal/verify"
 )
 
 // A file is
@@ -40,15 +41,13 @@ const (
 	maxHeader = 64 << 10
 )
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
 func (h header) encode() ([]byte, error) {
 	text, err := json.Marshal(h)
 	if err != nil {
 		return nil, err
 	}
 	text = append(text, '\n')
-	return append([]byte(firstLine(uint32(len(text)), crc32.Checksum(text, castagnoli))), text...), nil
+	return append([]byte(firstLine(uint32(len(text)), crc32.Checksum(text, verify.Castagnoli))), text...), nil
 }
 
 func firstLine(length, sum uint32) string {
@@ -56,19 +55,19 @@ func firstLine(length, sum uint32) string {
 }
 
 // readObject returns what a file's header says of its object, and where the value begins.
-func readObject(f *os.File, name string) (blob.Object, int64, error) {
+func readObject(f *os.File, name string) (driver.Object, int64, error) {
 	stat, err := f.Stat()
 	if err != nil {
-		return blob.Object{}, 0, err
+		return driver.Object{}, 0, err
 	}
 	h, start, err := decodeHeader(f)
 	if errors.Is(err, backend.ErrNewer) {
-		return blob.Object{}, 0, fmt.Errorf("file %s: %w", f.Name(), err)
+		return driver.Object{}, 0, fmt.Errorf("file %s: %w", f.Name(), err)
 	}
 	if err != nil {
-		return blob.Object{}, 0, fmt.Errorf("%w: file %s: %w", backend.ErrCorrupt, f.Name(), err)
+		return driver.Object{}, 0, fmt.Errorf("%w: file %s: %w", backend.ErrCorrupt, f.Name(), err)
 	}
-	return blob.Object{
+	return driver.Object{
 		Name: name, Size: stat.Size() - start, Version: h.Version, ModTime: stat.ModTime(), Meta: h.Meta,
 	}, start, nil
 }
@@ -113,7 +112,7 @@ func decodeHeader(r io.ReaderAt) (h header, start int64, err error) {
 	}
 	text = text[:length]
 	switch {
-	case crc32.Checksum(text, castagnoli) != sum:
+	case crc32.Checksum(text, verify.Castagnoli) != sum:
 		return h, 0, cmp.Or(later, errors.New("its header does not match its checksum"))
 	case later != nil:
 		return h, 0, errHeader

@@ -12,18 +12,18 @@ import (
 	"syscall"
 
 	"github.com/larder-store/larder/backend"
-	"github.com/larder-store/larder/backend/blob"
+	"github.com/larder-store/larder/internal/driver"
 )
 
-// List implements [blob.Bucket]: a walk through the tree in the byte order of names. Only
+// List implements [driver.Bucket]: a walk through the tree in the byte order of names. Only
 // the names of the directories on the way are in memory, and none is open across a yield.
-func (b *bucket) List(ctx context.Context, opts blob.ListOptions) iter.Seq2[blob.Object, error] {
-	return func(yield func(blob.Object, error) bool) {
+func (b *bucket) List(ctx context.Context, opts driver.ListOptions) iter.Seq2[driver.Object, error] {
+	return func(yield func(driver.Object, error) bool) {
 		w := walk{b: b, ctx: ctx, opts: opts, yield: yield}
 		// What lies outside the last directory of the prefix cannot match.
 		top := opts.Prefix[:strings.LastIndexByte(opts.Prefix, '/')+1]
 		if err := w.dir(top); err != nil && !errors.Is(err, errStop) {
-			yield(blob.Object{}, err)
+			yield(driver.Object{}, err)
 		}
 	}
 }
@@ -33,8 +33,8 @@ var errStop = errors.New("the caller has seen enough")
 type walk struct {
 	b     *bucket
 	ctx   context.Context
-	opts  blob.ListOptions
-	yield func(blob.Object, error) bool
+	opts  driver.ListOptions
+	yield func(driver.Object, error) bool
 }
 
 // dir walks the directory of a name that is empty or ends in a slash.
@@ -127,12 +127,12 @@ func (w *walk) child(name string) error {
 }
 
 // unreadable describes a file without a header, so that it is seen and can be deleted.
-func (w *walk) unreadable(name string) (blob.Object, error) {
+func (w *walk) unreadable(name string) (driver.Object, error) {
 	stat, err := os.Stat(w.b.path(name))
 	if err != nil {
-		return blob.Object{}, err
+		return driver.Object{}, err
 	}
-	return blob.Object{Name: name, Size: stat.Size(), ModTime: stat.ModTime()}, nil
+	return driver.Object{Name: name, Size: stat.Size(), ModTime: stat.ModTime()}, nil
 }
 
 // folder yields a directory, if there is a file anywhere in it.
@@ -151,10 +151,10 @@ func (w *walk) folder(name string) error {
 	if err != nil || !full {
 		return err
 	}
-	return w.tell(blob.Object{Name: name})
+	return w.tell(driver.Object{Name: name})
 }
 
-func (w *walk) tell(o blob.Object) error {
+func (w *walk) tell(o driver.Object) error {
 	if !w.yield(o, nil) {
 		return errStop
 	}

@@ -8,14 +8,13 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/gofrs/flock"
-
 	"github.com/larder-store/larder/backend"
-	"github.com/larder-store/larder/backend/blob"
+	"github.com/larder-store/larder/internal/driver"
+	"github.com/larder-store/larder/internal/durable"
 )
 
-// lockDir holds empty files for the kernel's locks. They are never removed: who waits
-// for a lock on a file that has no name any longer locks nobody out.
+// lockDir holds empty files for the kernel's locks. They are never removed: a lock on a file
+// that has no name any longer excludes nobody.
 const lockDir = "locks"
 
 // stripes is how many lock files there are. What they guard takes some 20 µs, so that
@@ -62,13 +61,17 @@ func (l *locks) lock(ctx context.Context, path string) (unlock func(), err error
 		release()
 		return nil, err
 	}
-	file := flock.New(lockPath)
+	file, err := os.OpenFile(lockPath, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		release()
+		return nil, err
+	}
 	for wait := 50 * time.Microsecond; ; wait = min(2*wait, 5*time.Millisecond) {
-		locked, err := file.TryLock()
+		locked, err := durable.TryLock(file, false)
 		if locked {
 			return func() { file.Close(); release() }, nil
 		}
-		if err == nil && blob.Pause(waiting, wait) != nil {
+		if err == nil && driver.Pause(waiting, wait) != nil {
 			err = stuck()
 		}
 		if err != nil {

@@ -11,10 +11,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/gofrs/flock"
-
 	"github.com/larder-store/larder/backend"
-	"github.com/larder-store/larder/backend/blob"
+	"github.com/larder-store/larder/internal/driver"
 	"github.com/larder-store/larder/internal/durable"
 )
 
@@ -30,12 +28,11 @@ const (
 type tempFile struct {
 	path   string
 	f      *os.File
-	lock   *flock.Flock
 	placed bool // it was renamed
 }
 
 // writeTemp writes header and body to a new temporary file and syncs it.
-func (b *bucket) writeTemp(ctx context.Context, h header, src *blob.Body) (*tempFile, error) {
+func (b *bucket) writeTemp(ctx context.Context, h header, src *driver.Body) (*tempFile, error) {
 	t, err := newTemp(filepath.Join(b.root, private, tempDir))
 	if err != nil {
 		return nil, err
@@ -63,9 +60,9 @@ func newTemp(dir string) (*tempFile, error) {
 		if err != nil {
 			return nil, err
 		}
-		t := &tempFile{path: f.Name(), f: f, lock: flock.New(f.Name(), flock.SetFlag(os.O_RDWR))}
-		locked, err := t.lock.TryLock()
-		if locked && t.named() {
+		t := &tempFile{path: f.Name(), f: f}
+		locked, err := durable.TryLock(f, false)
+		if locked && durable.IsAt(f, t.path) {
 			return t, nil
 		}
 		t.remove() // a sweep came between the two
@@ -76,14 +73,7 @@ func newTemp(dir string) (*tempFile, error) {
 	return nil, fmt.Errorf("%w: temporary files in %s vanish as soon as they are made", backend.ErrUnavailable, dir)
 }
 
-// named reports whether the file still has its name.
-func (t *tempFile) named() bool {
-	mine, err1 := t.f.Stat()
-	found, err2 := os.Stat(t.path)
-	return err1 == nil && err2 == nil && os.SameFile(mine, found)
-}
-
-func (t *tempFile) write(ctx context.Context, h header, src *blob.Body) error {
+func (t *tempFile) write(ctx context.Context, h header, src *driver.Body) error {
 	head, err := h.encode()
 	if err != nil {
 		return err
@@ -118,14 +108,13 @@ func (t *tempFile) remove() {
 		os.Remove(t.path)
 	}
 	t.f.Close()
-	t.lock.Close()
 }
 
 // grace is the default of [backend.SweepOptions] here: the lock tells what is in use, so that a
 // file need only be old enough for its writer to have taken it.
 const grace = time.Minute
 
-// Sweep implements [blob.Sweeper]: it removes the temporary files of writers that died.
+// Sweep implements [driver.Sweeper]: it removes the temporary files of writers that died.
 func (b *bucket) Sweep(ctx context.Context, _ string, opts backend.SweepOptions) (report backend.SweepReport, err error) {
 	if opts.Grace <= 0 {
 		opts.Grace = grace
@@ -164,13 +153,15 @@ func abandoned(path string, info fs.FileInfo, opts backend.SweepOptions) (bool, 
 	if time.Since(info.ModTime()) < opts.Grace {
 		return false, nil
 	}
-	lock := flock.New(path, flock.SetFlag(os.O_RDWR))
-	locked, err := lock.TryLock()
-	defer lock.Close()
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
-	if err != nil || !locked {
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	if locked, err := durable.TryLock(f, false); err != nil || !locked {
 		return false, err
 	}
 	if opts.DryRun {

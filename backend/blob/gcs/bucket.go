@@ -14,11 +14,11 @@ import (
 	cloud "gocloud.dev/blob"
 
 	"github.com/larder-store/larder/backend"
-	"github.com/larder-store/larder/backend/blob"
+	"github.com/larder-store/larder/internal/driver"
 	"github.com/larder-store/larder/internal/gocloud"
 )
 
-// bucket is a [blob.Bucket] of Google Cloud Storage. An object's Version is its generation.
+// bucket is a [driver.Bucket] of Google Cloud Storage. An object's Version is its generation.
 type bucket struct {
 	cloud       *cloud.Bucket
 	client      *storage.Client // which cloud uses
@@ -27,37 +27,37 @@ type bucket struct {
 	opts        Options
 }
 
-// Limits implements [blob.Bucket].
+// Limits implements [driver.Bucket].
 func (b *bucket) Limits() backend.Limits {
 	return backend.Limits{
-		AtomicIfAbsent: true, AtomicIfMatch: true, Durable: true, Lasting: true, Shared: true, DearRequests: true,
+		AtomicIfAbsent: true, AtomicIfMatch: true, Durable: true, Lasting: true, Shared: true, CostlyRequests: true,
 		MaxValue: 5 << 40, // the service's limit
 	}
 }
 
-// Close implements [blob.Bucket].
+// Close implements [driver.Bucket].
 func (b *bucket) Close() error {
 	err := errors.Join(b.cloud.Close(), b.client.Close())
 	b.connections.CloseIdleConnections()
 	return err
 }
 
-func describe(a *storage.ObjectAttrs) blob.Object {
+func describe(a *storage.ObjectAttrs) driver.Object {
 	if a.Prefix != "" {
-		return blob.Object{Name: a.Prefix}
+		return driver.Object{Name: a.Prefix}
 	}
 	meta := a.Metadata
 	if meta == nil {
 		meta = map[string]string{}
 	}
-	return blob.Object{Name: a.Name, Size: a.Size, Version: strconv.FormatInt(a.Generation, 10), ModTime: a.Updated, Meta: meta}
+	return driver.Object{Name: a.Name, Size: a.Size, Version: strconv.FormatInt(a.Generation, 10), ModTime: a.Updated, Meta: meta}
 }
 
-// Head implements [blob.Bucket].
-func (b *bucket) Head(ctx context.Context, name string) (blob.Object, error) {
+// Head implements [driver.Bucket].
+func (b *bucket) Head(ctx context.Context, name string) (driver.Object, error) {
 	a, err := b.cloud.Attributes(ctx, name)
 	if err != nil {
-		return blob.Object{}, b.translate(ctx, err, "storage.objects.get")
+		return driver.Object{}, b.translate(ctx, err, "storage.objects.get")
 	}
 	attrs, err := gocloud.Hatch[storage.ObjectAttrs](a.As)
 	o := describe(&attrs)
@@ -67,11 +67,11 @@ func (b *bucket) Head(ctx context.Context, name string) (blob.Object, error) {
 	return o, err
 }
 
-// Get implements [blob.Bucket].
-func (b *bucket) Get(ctx context.Context, name, version string, off, n int64) (io.ReadCloser, blob.Object, error) {
+// Get implements [driver.Bucket].
+func (b *bucket) Get(ctx context.Context, name, version string, off, n int64) (io.ReadCloser, driver.Object, error) {
 	condition, ok := matching(version)
 	if !ok {
-		return nil, blob.Object{}, backend.ErrChanged
+		return nil, driver.Object{}, backend.ErrChanged
 	}
 	r, err := b.cloud.NewRangeReader(ctx, name, off, n, &cloud.ReaderOptions{BeforeRead: func(as func(any) bool) error {
 		return b.replace(as, func(o *storage.ObjectHandle) *storage.ObjectHandle { return conditional(b.billedRead(o), condition) })
@@ -81,14 +81,14 @@ func (b *bucket) Get(ctx context.Context, name, version string, off, n int64) (i
 		if errors.Is(err, errPrecondition) {
 			err = backend.ErrChanged
 		}
-		return nil, blob.Object{}, err
+		return nil, driver.Object{}, err
 	}
 	raw, err := gocloud.Hatch[*storage.Reader](r.As)
 	if err != nil {
 		r.Close()
-		return nil, blob.Object{}, err
+		return nil, driver.Object{}, err
 	}
-	o := blob.Object{
+	o := driver.Object{
 		Name:    name,
 		Size:    raw.Attrs.Size,
 		Version: strconv.FormatInt(raw.Attrs.Generation, 10),
@@ -129,8 +129,8 @@ func (b *bucket) replace(as func(any) bool, by func(*storage.ObjectHandle) *stor
 	return nil
 }
 
-// List implements [blob.Bucket].
-func (b *bucket) List(ctx context.Context, opts blob.ListOptions) iter.Seq2[blob.Object, error] {
+// List implements [driver.Bucket].
+func (b *bucket) List(ctx context.Context, opts driver.ListOptions) iter.Seq2[driver.Object, error] {
 	pages := &gocloud.Pages{
 		Bucket: b.cloud,
 		Size:   1000, // the service's limit
@@ -141,7 +141,7 @@ func (b *bucket) List(ctx context.Context, opts blob.ListOptions) iter.Seq2[blob
 			}
 			return err
 		},
-		Object: func(o *cloud.ListObject) (blob.Object, error) {
+		Object: func(o *cloud.ListObject) (driver.Object, error) {
 			attrs, err := gocloud.Hatch[storage.ObjectAttrs](o.As)
 			return describe(&attrs), err
 		},
@@ -150,7 +150,7 @@ func (b *bucket) List(ctx context.Context, opts blob.ListOptions) iter.Seq2[blob
 	return pages.List(ctx, opts)
 }
 
-// Delete implements [blob.Bucket].
+// Delete implements [driver.Bucket].
 func (b *bucket) Delete(ctx context.Context, names []string) error {
 	// Deleting what is gone already succeeds, so that it may be tried again.
 	again := &cloud.DeleteOptions{BeforeDelete: func(as func(any) bool) error {
@@ -158,7 +158,7 @@ func (b *bucket) Delete(ctx context.Context, names []string) error {
 			return o.Retryer(storage.WithPolicy(storage.RetryAlways))
 		})
 	}}
-	return blob.Each(len(names), 4*b.opts.Concurrency, func(i int) error {
+	return driver.Each(len(names), 4*b.opts.Concurrency, func(i int) error {
 		err := b.cloud.DeleteWithOptions(ctx, names[i], again)
 		if err = b.translate(ctx, err, "storage.objects.delete"); errors.Is(err, backend.ErrNotFound) {
 			err = nil

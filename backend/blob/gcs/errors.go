@@ -12,7 +12,7 @@ import (
 	"google.golang.org/api/googleapi"
 
 	"github.com/larder-store/larder/backend"
-	"github.com/larder-store/larder/backend/blob"
+	"github.com/larder-store/larder/internal/driver"
 	"github.com/larder-store/larder/internal/gocloud"
 	"github.com/larder-store/larder/internal/guard"
 )
@@ -44,7 +44,7 @@ func (b *bucket) translate(ctx context.Context, err error, need string) error {
 	case answer.Code == http.StatusPreconditionFailed:
 		return errPrecondition
 	case answer.Code == http.StatusRequestedRangeNotSatisfiable:
-		return blob.ErrRange
+		return driver.ErrRange
 	case answer.Code == http.StatusUnauthorized:
 		return fmt.Errorf("bucket %q: %w: the service wants credentials, or refused those in use; set GOOGLE_APPLICATION_CREDENTIALS or log in with gcloud", b.name, fs.ErrPermission)
 	case answer.Code == http.StatusForbidden:

@@ -104,7 +104,7 @@ func openWith(ctx context.Context, b *bucket) (_ *blob.Backend, err error) {
 	if b.cloud, err = gcsblob.OpenBucket(ctx, nil, b.name, &gcsblob.Options{Client: b.client}); err != nil {
 		return nil, err
 	}
-	return blob.New(b, blob.Options{Scheme: scheme, Prefix: b.opts.Prefix, Concurrency: b.opts.Concurrency})
+	return blob.Open(b, blob.Options{Scheme: scheme, Prefix: b.opts.Prefix, Concurrency: b.opts.Concurrency})
 }
 
 func openURL(ctx context.Context, u *url.URL, p *backend.Params) (backend.Backend, error) {

@@ -10,7 +10,7 @@ import (
 	cloud "gocloud.dev/blob"
 
 	"github.com/larder-store/larder/backend"
-	"github.com/larder-store/larder/backend/blob"
+	"github.com/larder-store/larder/internal/driver"
 	"github.com/larder-store/larder/internal/gocloud"
 )
 
@@ -22,16 +22,16 @@ const chunk = 16 << 20
 // write. Its own 32 s would let a service that is down hold up a computation for four minutes.
 const chunkPatience = 5 * time.Second
 
-// Put implements [blob.Bucket].
-func (b *bucket) Put(ctx context.Context, name string, body *blob.Body, opts blob.PutOptions) (blob.Object, error) {
+// Put implements [driver.Bucket].
+func (b *bucket) Put(ctx context.Context, name string, body *driver.Body, opts driver.PutOptions) (driver.Object, error) {
 	condition, ok := matching(opts.IfMatch)
 	if !ok {
-		return blob.Object{}, backend.ErrChanged
+		return driver.Object{}, backend.ErrChanged
 	}
 	if opts.IfAbsent {
 		condition = storage.Conditions{DoesNotExist: true}
 	}
-	return blob.Attempt(ctx, body, func() (blob.Object, error) {
+	return driver.Attempt(ctx, body, func() (driver.Object, error) {
 		o, err := b.write(ctx, name, body, condition, opts)
 		err = b.translate(ctx, err, "storage.objects.create")
 		switch refused := errors.Is(err, errPrecondition); {
@@ -45,7 +45,7 @@ func (b *bucket) Put(ctx context.Context, name string, body *blob.Body, opts blo
 }
 
 // write is one attempt.
-func (b *bucket) write(ctx context.Context, name string, body *blob.Body, condition storage.Conditions, opts blob.PutOptions) (blob.Object, error) {
+func (b *bucket) write(ctx context.Context, name string, body *driver.Body, condition storage.Conditions, opts driver.PutOptions) (driver.Object, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var raw *storage.Writer
@@ -72,16 +72,16 @@ func (b *bucket) write(ctx context.Context, name string, body *blob.Body, condit
 		},
 	})
 	if err != nil {
-		return blob.Object{}, err
+		return driver.Object{}, err
 	}
 	// Plain copying: gocloud's ReadFrom makes a buffer of 1 MiB for a value of any size.
 	if _, err := io.Copy(struct{ io.Writer }{w}, struct{ io.Reader }{body}); err != nil {
 		cancel() // so that Close does not finish the object
 		w.Close()
-		return blob.Object{}, err
+		return driver.Object{}, err
 	}
 	if err := w.Close(); err != nil {
-		return blob.Object{}, err
+		return driver.Object{}, err
 	}
 	return describe(raw.Attrs()), nil
 }

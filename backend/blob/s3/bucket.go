@@ -17,11 +17,11 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/larder-store/larder/backend"
-	"github.com/larder-store/larder/backend/blob"
+	"github.com/larder-store/larder/internal/driver"
 	"github.com/larder-store/larder/internal/guard"
 )
 
-// bucket is a [blob.Bucket] of S3.
+// bucket is a [driver.Bucket] of S3.
 type bucket struct {
 	client *s3.Client
 	name   string
@@ -31,7 +31,7 @@ type bucket struct {
 	partSums atomic.Bool
 }
 
-// Limits implements [blob.Bucket].
+// Limits implements [driver.Bucket].
 func (b *bucket) Limits() backend.Limits {
 	return backend.Limits{
 		AtomicIfAbsent: !b.opts.Unconditional,
@@ -39,12 +39,12 @@ func (b *bucket) Limits() backend.Limits {
 		Durable:        true,
 		Lasting:        true,
 		Shared:         true,
-		DearRequests:   true,
+		CostlyRequests: true,
 		MaxValue:       maxValue,
 	}
 }
 
-// Close implements [blob.Bucket].
+// Close implements [driver.Bucket].
 func (b *bucket) Close() error {
 	if t, ok := b.client.Options().HTTPClient.(tracking); ok {
 		t.client.CloseIdleConnections()
@@ -59,17 +59,17 @@ func (b *bucket) payer() types.RequestPayer {
 	return ""
 }
 
-// Head implements [blob.Bucket].
-func (b *bucket) Head(ctx context.Context, name string) (blob.Object, error) {
+// Head implements [driver.Bucket].
+func (b *bucket) Head(ctx context.Context, name string) (driver.Object, error) {
 	in := &s3.HeadObjectInput{Bucket: &b.name, Key: &name, RequestPayer: b.payer(), ChecksumMode: types.ChecksumModeEnabled}
 	out, err := b.client.HeadObject(ctx, in)
 	if err != nil {
-		return blob.Object{}, b.translate(ctx, err, "s3:GetObject")
+		return driver.Object{}, b.translate(ctx, err, "s3:GetObject")
 	}
 	if out.ETag == nil {
-		return blob.Object{}, b.notS3(200, nil)
+		return driver.Object{}, b.notS3(200, nil)
 	}
-	o := blob.Object{
+	o := driver.Object{
 		Name: name, Size: aws.ToInt64(out.ContentLength), Version: *out.ETag, ModTime: aws.ToTime(out.LastModified), Meta: out.Metadata,
 	}
 	if out.ChecksumType != types.ChecksumTypeComposite { // which is a sum of the parts' sums
@@ -78,8 +78,8 @@ func (b *bucket) Head(ctx context.Context, name string) (blob.Object, error) {
 	return o, nil
 }
 
-// Get implements [blob.Bucket].
-func (b *bucket) Get(ctx context.Context, name, version string, off, n int64) (io.ReadCloser, blob.Object, error) {
+// Get implements [driver.Bucket].
+func (b *bucket) Get(ctx context.Context, name, version string, off, n int64) (io.ReadCloser, driver.Object, error) {
 	in := &s3.GetObjectInput{Bucket: &b.name, Key: &name, RequestPayer: b.payer()}
 	if version != "" {
 		in.IfMatch = &version
@@ -96,34 +96,34 @@ func (b *bucket) Get(ctx context.Context, name, version string, off, n int64) (i
 		if errors.Is(err, errPrecondition) {
 			err = backend.ErrChanged
 		}
-		return nil, blob.Object{}, err
+		return nil, driver.Object{}, err
 	}
-	o := blob.Object{
+	o := driver.Object{
 		Name: name, Size: aws.ToInt64(out.ContentLength), Version: aws.ToString(out.ETag), ModTime: aws.ToTime(out.LastModified), Meta: out.Metadata,
 	}
 	if o.Version == "" {
 		out.Body.Close()
-		return nil, blob.Object{}, b.notS3(200, nil)
+		return nil, driver.Object{}, b.notS3(200, nil)
 	}
 	if out.ContentRange == nil {
 		return skipTo(out.Body, o, off)
 	}
 	if o.Size, err = totalSize(*out.ContentRange, off); err != nil {
 		out.Body.Close()
-		return nil, blob.Object{}, err
+		return nil, driver.Object{}, err
 	}
 	return out.Body, o, nil
 }
 
 // skipTo serves a range from the answer of a service that knows none and sent it all.
-func skipTo(body io.ReadCloser, o blob.Object, off int64) (io.ReadCloser, blob.Object, error) {
+func skipTo(body io.ReadCloser, o driver.Object, off int64) (io.ReadCloser, driver.Object, error) {
 	if off > o.Size || off == o.Size && off > 0 {
 		body.Close()
-		return nil, blob.Object{}, blob.ErrRange
+		return nil, driver.Object{}, driver.ErrRange
 	}
 	if _, err := io.CopyN(io.Discard, body, off); err != nil {
 		body.Close()
-		return nil, blob.Object{}, fmt.Errorf("%w: %w", backend.ErrUnavailable, err)
+		return nil, driver.Object{}, fmt.Errorf("%w: %w", backend.ErrUnavailable, err)
 	}
 	return body, o, nil
 }
@@ -139,7 +139,7 @@ func totalSize(contentRange string, off int64) (int64, error) {
 	return size, nil
 }
 
-// Delete implements [blob.Bucket]: 1,000 objects a request, where the service can.
+// Delete implements [driver.Bucket]: 1,000 objects a request, where the service can.
 func (b *bucket) Delete(ctx context.Context, names []string) error {
 	if len(names) == 1 {
 		return b.deleteOne(ctx, names[0])
@@ -177,7 +177,7 @@ func (b *bucket) deletePage(ctx context.Context, names []string, errs []error) {
 	if err != nil {
 		err = b.translate(ctx, err, "s3:DeleteObject")
 		if errors.Is(err, errors.ErrUnsupported) { // Google's S3 for one
-			err = blob.Each(len(names), b.opts.Concurrency, func(i int) error { return b.deleteOne(ctx, names[i]) })
+			err = driver.Each(len(names), b.opts.Concurrency, func(i int) error { return b.deleteOne(ctx, names[i]) })
 			for i := range errs {
 				errs[i] = backend.ItemError(err, i)
 			}
@@ -202,7 +202,7 @@ func (b *bucket) deletePage(ctx context.Context, names []string, errs []error) {
 // grace is the default of [backend.SweepOptions] here: the longest upload takes less.
 const grace = 7 * 24 * time.Hour
 
-// Sweep implements [blob.Sweeper]: it aborts the uploads in parts that nobody finished.
+// Sweep implements [driver.Sweeper]: it aborts the uploads in parts that nobody finished.
 func (b *bucket) Sweep(ctx context.Context, prefix string, opts backend.SweepOptions) (report backend.SweepReport, err error) {
 	if opts.Grace <= 0 {
 		opts.Grace = grace

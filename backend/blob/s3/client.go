@@ -21,7 +21,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go/logging"
 
-	"github.com/larder-store/larder/backend/blob"
+	"github.com/larder-store/larder/internal/driver"
 	"github.com/larder-store/larder/internal/guard"
 )
 
@@ -128,9 +128,9 @@ func newRetryer() aws.Retryer {
 // attempt observes the requests of one write, so that its outcome can be judged when
 // a response was lost. The SDK calls one after the other.
 type attempt struct {
-	body    *blob.Body // nil: the request has none worth mentioning
-	asked   bool       // a request was made at all
-	unclear bool       // one may have taken effect without our knowing
+	body    *driver.Body // nil: the request has none worth mentioning
+	asked   bool         // a request was made at all
+	unclear bool         // one may have taken effect without our knowing
 }
 
 type attemptKey struct{}

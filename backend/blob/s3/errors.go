@@ -15,7 +15,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/larder-store/larder/backend"
-	"github.com/larder-store/larder/backend/blob"
+	"github.com/larder-store/larder/internal/driver"
 	"github.com/larder-store/larder/internal/guard"
 )
 
@@ -80,7 +80,7 @@ func (b *bucket) answered(ctx context.Context, api smithy.APIError, status int, 
 	case "PreconditionFailed":
 		return errPrecondition
 	case "InvalidRange":
-		return blob.ErrRange
+		return driver.ErrRange
 	case "AccessDenied", "AllAccessDisabled", "Forbidden", "AccountProblem":
 		return fmt.Errorf("bucket %q: %w: the credentials in use lack %s (%s); %s", b.name, fs.ErrPermission, need, code, grant(need))
 	case "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "TokenRefreshRequired", "UnauthorizedAccess", "NotSignedUp",
@@ -115,7 +115,7 @@ func (b *bucket) answered(ctx context.Context, api smithy.APIError, status int, 
 	case status == http.StatusPreconditionFailed:
 		return errPrecondition
 	case status == http.StatusRequestedRangeNotSatisfiable:
-		return blob.ErrRange
+		return driver.ErrRange
 	case status == http.StatusForbidden, status == http.StatusUnauthorized:
 		return fmt.Errorf("bucket %q: %w: the credentials in use lack %s, or were refused (%s, HTTP %d); %s", b.name, fs.ErrPermission, need, code, status, grant(need))
 	case status >= 500 || status == http.StatusTooManyRequests:

@@ -11,16 +11,16 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
-	"github.com/larder-store/larder/backend/blob"
+	"github.com/larder-store/larder/internal/driver"
 	"github.com/larder-store/larder/internal/guard"
 )
 
 // pageSize is what S3 lists in one answer.
 const pageSize = 1000
 
-// List implements [blob.Bucket].
-func (b *bucket) List(ctx context.Context, opts blob.ListOptions) iter.Seq2[blob.Object, error] {
-	return func(yield func(blob.Object, error) bool) {
+// List implements [driver.Bucket].
+func (b *bucket) List(ctx context.Context, opts driver.ListOptions) iter.Seq2[driver.Object, error] {
+	return func(yield func(driver.Object, error) bool) {
 		in := &s3.ListObjectsV2Input{Bucket: &b.name, RequestPayer: b.payer()}
 		if opts.Prefix != "" {
 			in.Prefix = &opts.Prefix
@@ -40,11 +40,11 @@ func (b *bucket) List(ctx context.Context, opts blob.ListOptions) iter.Seq2[blob
 		for {
 			out, err := b.client.ListObjectsV2(ctx, in)
 			if err != nil {
-				yield(blob.Object{}, b.translate(ctx, err, "s3:ListBucket"))
+				yield(driver.Object{}, b.translate(ctx, err, "s3:ListBucket"))
 				return
 			}
 			if out.Name == nil && out.IsTruncated == nil { // not a list at all
-				yield(blob.Object{}, b.notS3(http.StatusOK, nil))
+				yield(driver.Object{}, b.notS3(http.StatusOK, nil))
 				return
 			}
 			for _, o := range page(out) {
@@ -56,11 +56,11 @@ func (b *bucket) List(ctx context.Context, opts blob.ListOptions) iter.Seq2[blob
 				return
 			}
 			if out.NextContinuationToken == nil {
-				yield(blob.Object{}, fmt.Errorf("bucket %q: %s broke off a list without telling how to go on", b.name, b.where()))
+				yield(driver.Object{}, fmt.Errorf("bucket %q: %s broke off a list without telling how to go on", b.name, b.where()))
 				return
 			}
 			if err := pages.Next(len(out.Contents)+len(out.CommonPrefixes), *out.NextContinuationToken); err != nil {
-				yield(blob.Object{}, fmt.Errorf("bucket %q at %s: %w", b.name, b.where(), err))
+				yield(driver.Object{}, fmt.Errorf("bucket %q at %s: %w", b.name, b.where(), err))
 				return
 			}
 			in.ContinuationToken, in.StartAfter, in.MaxKeys = out.NextContinuationToken, nil, nil
@@ -69,18 +69,18 @@ func (b *bucket) List(ctx context.Context, opts blob.ListOptions) iter.Seq2[blob
 }
 
 // page merges the objects and the folders of one answer.
-func page(out *s3.ListObjectsV2Output) []blob.Object {
-	objects := make([]blob.Object, 0, len(out.Contents)+len(out.CommonPrefixes))
+func page(out *s3.ListObjectsV2Output) []driver.Object {
+	objects := make([]driver.Object, 0, len(out.Contents)+len(out.CommonPrefixes))
 	for _, c := range out.Contents {
-		objects = append(objects, blob.Object{
+		objects = append(objects, driver.Object{
 			Name: aws.ToString(c.Key), Size: aws.ToInt64(c.Size), Version: aws.ToString(c.ETag), ModTime: aws.ToTime(c.LastModified),
 		})
 	}
 	for _, p := range out.CommonPrefixes {
-		objects = append(objects, blob.Object{Name: aws.ToString(p.Prefix)})
+		objects = append(objects, driver.Object{Name: aws.ToString(p.Prefix)})
 	}
 	if len(out.CommonPrefixes) > 0 {
-		slices.SortFunc(objects, func(x, y blob.Object) int { return cmp.Compare(x.Name, y.Name) })
+		slices.SortFunc(objects, func(x, y driver.Object) int { return cmp.Compare(x.Name, y.Name) })
 	}
 	return objects
 }

@@ -20,7 +20,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/larder-store/larder/backend"
-	"github.com/larder-store/larder/backend/blob"
+	"github.com/larder-store/larder/internal/driver"
+	"github.com/larder-store/larder/internal/verify"
 )
 
 // restarts bounds how often an upload is begun anew, because another writer of the same
@@ -31,10 +32,8 @@ const restarts = 4
 // caller has given up.
 const abortPatience = 30 * time.Second
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
 // putParts stores a large value in parts, several at a time.
-func (b *bucket) putParts(ctx context.Context, name string, body *blob.Body, opts blob.PutOptions) (blob.Object, error) {
+func (b *bucket) putParts(ctx context.Context, name string, body *driver.Body, opts driver.PutOptions) (driver.Object, error) {
 	for try := 1; ; try++ {
 		u := &upload{b: b, name: name, body: body, opts: opts, whole: opts.Known() && !b.opts.PlainUpload && !b.partSums.Load()}
 		o, err := u.run(ctx)
@@ -45,8 +44,8 @@ func (b *bucket) putParts(ctx context.Context, name string, body *blob.Body, opt
 		case u.whole && u.sumRefused:
 			b.partSums.Store(true)
 		case u.conflict:
-			if err := blob.Pause(ctx, firstPause<<try); err != nil {
-				return blob.Object{}, err
+			if err := driver.Pause(ctx, firstPause<<try); err != nil {
+				return driver.Object{}, err
 			}
 		default:
 			return o, err
@@ -59,8 +58,8 @@ type upload struct {
 	b     *bucket
 	name  string
 	id    string
-	body  *blob.Body
-	opts  blob.PutOptions
+	body  *driver.Body
+	opts  driver.PutOptions
 	whole bool     // one CRC-32C over all parts is promised at the start and given at the end
 	size  int64    // of every part but the last
 	sums  []uint32 // of each part, as it was read
@@ -69,9 +68,9 @@ type upload struct {
 	conflict, sumRefused bool
 }
 
-func (u *upload) run(ctx context.Context) (blob.Object, error) {
+func (u *upload) run(ctx context.Context) (driver.Object, error) {
 	if err := u.create(ctx); err != nil {
-		return blob.Object{}, err
+		return driver.Object{}, err
 	}
 	parts, err := u.send(ctx)
 	if err == nil {
@@ -79,7 +78,7 @@ func (u *upload) run(ctx context.Context) (blob.Object, error) {
 	}
 	if err != nil {
 		u.abort(ctx)
-		return blob.Object{}, err
+		return driver.Object{}, err
 	}
 	o, err := u.complete(ctx, parts)
 	if err != nil {
@@ -187,7 +186,7 @@ func (u *upload) sendPart(ctx context.Context, number int32, part *io.SectionRea
 // its SHA-256 in hex. Both in one pass over pieces that stay in the CPU's cache: a pass
 // for each, as the SDK would make, cost a sixth of the client's time for 256 MiB.
 func (b *bucket) sumPart(part *io.SectionReader) (sum uint32, digest string, err error) {
-	crc, sha := crc32.New(castagnoli), sha256.New()
+	crc, sha := crc32.New(verify.Castagnoli), sha256.New()
 	w := io.MultiWriter(crc, sha)
 	if !b.signsPayload() {
 		w = crc
@@ -228,7 +227,7 @@ func (u *upload) checkSum() error {
 }
 
 // complete makes the object visible, under the condition.
-func (u *upload) complete(ctx context.Context, parts []types.CompletedPart) (blob.Object, error) {
+func (u *upload) complete(ctx context.Context, parts []types.CompletedPart) (driver.Object, error) {
 	in := &s3.CompleteMultipartUploadInput{
 		Bucket:          &u.b.name,
 		Key:             &u.name,
@@ -250,12 +249,12 @@ func (u *upload) complete(ctx context.Context, parts []types.CompletedPart) (blo
 	if err != nil {
 		u.conflict = isConflict(err)
 		u.sumRefused = refusesSum(err)
-		return blob.Object{}, u.b.putError(ctx, err, a, u.opts)
+		return driver.Object{}, u.b.putError(ctx, err, a, u.opts)
 	}
 	if out.ETag == nil {
-		return blob.Object{}, u.b.notS3(200, nil)
+		return driver.Object{}, u.b.notS3(200, nil)
 	}
-	return blob.Object{Name: u.name, Size: u.body.Size(), Version: *out.ETag}, nil
+	return driver.Object{Name: u.name, Size: u.body.Size(), Version: *out.ETag}, nil
 }
 
 // once leaves a 409 to putParts: the upload that met it is void.

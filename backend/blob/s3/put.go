@@ -17,13 +17,13 @@ import (
 	"github.com/aws/smithy-go/middleware"
 
 	"github.com/larder-store/larder/backend"
-	"github.com/larder-store/larder/backend/blob"
+	"github.com/larder-store/larder/internal/driver"
 )
 
-// Put implements [blob.Bucket]: one PutObject, or a multipart upload of a large value.
-func (b *bucket) Put(ctx context.Context, name string, body *blob.Body, opts blob.PutOptions) (blob.Object, error) {
+// Put implements [driver.Bucket]: one PutObject, or a multipart upload of a large value.
+func (b *bucket) Put(ctx context.Context, name string, body *driver.Body, opts driver.PutOptions) (driver.Object, error) {
 	if opts.IfMatch != "" && !etag.MatchString(opts.IfMatch) {
-		return blob.Object{}, backend.ErrChanged
+		return driver.Object{}, backend.ErrChanged
 	}
 	if body.Size() > b.opts.MultipartAbove {
 		return b.putParts(ctx, name, body, opts)
@@ -54,12 +54,12 @@ func (b *bucket) Put(ctx context.Context, name string, body *blob.Body, opts blo
 	a := &attempt{body: body}
 	out, err := b.client.PutObject(a.context(ctx), in, per...)
 	if err != nil {
-		return blob.Object{}, b.putError(ctx, err, a, opts)
+		return driver.Object{}, b.putError(ctx, err, a, opts)
 	}
 	if out.ETag == nil {
-		return blob.Object{}, b.notS3(200, nil)
+		return driver.Object{}, b.notS3(200, nil)
 	}
-	return blob.Object{Name: name, Size: body.Size(), Version: *out.ETag}, nil
+	return driver.Object{Name: name, Size: body.Size(), Version: *out.ETag}, nil
 }
 
 // etag matches what can be the Version of an object. Anything else is no object's; but "*" would
@@ -77,7 +77,7 @@ func payloadHash(digest string) func(*s3.Options) {
 }
 
 // putError translates the failure of the request that would have made an object visible.
-func (b *bucket) putError(ctx context.Context, err error, a *attempt, opts blob.PutOptions) error {
+func (b *bucket) putError(ctx context.Context, err error, a *attempt, opts driver.PutOptions) error {
 	err = b.translate(ctx, err, "s3:PutObject")
 	refused := errors.Is(err, errPrecondition)
 	switch {
@@ -87,7 +87,7 @@ func (b *bucket) putError(ctx context.Context, err error, a *attempt, opts blob.
 		err = backend.ErrChanged
 	}
 	if a.unclear || a.asked && errors.Is(err, backend.ErrUnavailable) {
-		return &blob.Unclear{Err: err, Sent: a.unclear}
+		return &driver.Unclear{Err: err, Sent: a.unclear}
 	}
 	return err
 }

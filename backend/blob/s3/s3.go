@@ -102,7 +102,7 @@ func open(ctx context.Context, name string, opts *Options) (*blob.Backend, error
 	if err != nil {
 		return nil, err
 	}
-	return blob.New(&bucket{client: client, name: name, opts: o}, blob.Options{
+	return blob.Open(&bucket{client: client, name: name, opts: o}, blob.Options{
 		Scheme: scheme, Prefix: o.Prefix, Concurrency: o.Concurrency,
 	})
 }

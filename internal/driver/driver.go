@@ -1,4 +1,6 @@
-package blob
+// Package driver is what package blob asks of a bucket, and what the drivers of buckets share: the body of a Put
+// on its way, attempts at a write, calls side by side.
+package driver
 
 import (
 	"context"
@@ -11,7 +13,7 @@ import (
 )
 
 // A Bucket is one flat place for named objects. It knows nothing of shelves, digests or
-// other parts of the contract of backends: a [Backend] adds them. Every method is safe for
+// other parts of the contract of backends: package blob adds them. Every method is safe for
 // concurrent use.
 //
 // Errors match the sentinels of package backend where one fits, are not wrapped in a

@@ -1,11 +1,11 @@
 //go:build unix
 
-package shelve
+package durable
 
 import "os"
 
-// syncDir makes the names in a directory durable.
-func syncDir(dir string) error {
+// SyncDir makes the names in a directory survive a power cut.
+func SyncDir(dir string) error {
 	f, err := os.Open(dir)
 	if err != nil {
 		return err

@@ -1,4 +1,4 @@
-package blob
+package driver
 
 import (
 	"context"
@@ -75,4 +75,16 @@ func Each(n, concurrency int, f func(i int) error) error {
 		slots <- struct{}{}
 	}
 	return errs.OrNil()
+}
+
+// Pause waits for about d, or until ctx is done, which is then the error.
+func Pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
 }

@@ -1,4 +1,4 @@
-package blob_test
+package driver_test
 
 import (
 	"errors"
@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/larder-store/larder/backend/blob"
+	"github.com/larder-store/larder/internal/driver"
 )
 
 // rewinding can do what a body must, and no more: begin again.
@@ -22,7 +22,7 @@ func (r rewinding) Seek(off int64, whence int) (int64, error) {
 // A source need not know how to seek to its end, nor to where it is.
 func TestBodyOfASourceThatOnlyRewinds(t *testing.T) {
 	const text = "some ten bytes"
-	b, err := blob.NewBody(struct{ io.ReadSeeker }{rewinding{strings.NewReader(text)}}, int64(len(text)))
+	b, err := driver.NewBody(struct{ io.ReadSeeker }{rewinding{strings.NewReader(text)}}, int64(len(text)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package blob
+package driver
 
 import (
 	"bytes"
@@ -31,8 +31,8 @@ type Body struct {
 
 var errOver = errors.New("the body is read after its Put returned")
 
-// newBody wraps the body of a Put. An empty one is checked here, since nobody will read it.
-func newBody(src io.ReadSeeker, size int64) (*Body, error) {
+// NewBody wraps the body of a Put. An empty one is checked here, since nobody will read it.
+func NewBody(src io.ReadSeeker, size int64) (*Body, error) {
 	b := &Body{size: size, src: src}
 	b.at, _ = src.(io.ReaderAt)
 	if err := b.stand(0); err != nil {
@@ -45,8 +45,8 @@ func newBody(src io.ReadSeeker, size int64) (*Body, error) {
 	return b, nil
 }
 
-// finish keeps everybody off the source, once nobody is using it.
-func (b *Body) finish() {
+// Finish keeps everybody off the source, once nobody is using it.
+func (b *Body) Finish() {
 	b.life.Lock()
 	defer b.life.Unlock()
 	b.over = true
