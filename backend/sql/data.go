@@ -42,7 +42,7 @@ func openData(ctx context.Context, rawURL string) (*data, error) {
 	if err != nil {
 		return nil, fmt.Errorf("data=: %w", err)
 	}
-	return &data{b: b, place: place, dear: backend.LimitsOf(b).DearRequests}, nil
+	return &data{b: b, place: place, dear: backend.LimitsOf(b).CostlyRequests}, nil
 }
 
 // placeOf returns what of a URL says where something is, and not how to get there.

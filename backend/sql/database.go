@@ -48,7 +48,7 @@ const (
 // fewer broken connections than closing them (measured), and through a pooler nothing is prepared.
 func (d *database) configure(c *pgxpool.Config) {
 	c.ConnConfig.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {
-		return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, DeadlineDelay: 3 * time.Second}
+		return &canceller{conn: conn, pooled: func() bool { return d.pooled.Load() != poolNone }}
 	}
 	if c.ConnConfig.ConnectTimeout == 0 {
 		c.ConnConfig.ConnectTimeout = 10 * time.Second
@@ -76,7 +76,7 @@ func (d *database) mode() pgx.QueryExecMode {
 // matches errUnsure.
 func (d *database) do(ctx context.Context, idempotent bool, f func(conn *pgxpool.Conn) error) error {
 	deadline := time.Now().Add(d.patience)
-	pause, conflicts := firstPause, 0
+	pause, conflicts, cancelled := firstPause, 0, false
 	for {
 		err, fate := d.once(ctx, f)
 		switch {
@@ -87,8 +87,10 @@ func (d *database) do(ctx context.Context, idempotent bool, f func(conn *pgxpool
 				return fmt.Errorf("%w: %w", ctx.Err(), errUnsure)
 			}
 			return d.explain(ctx, err)
-		case fate == undone && conflicts < undoneTries:
-			conflicts++
+		case fate == undone && conflicts < undoneTries, isCode(err, queryCancelled) && !cancelled:
+			// A statement that was cancelled for nobody was hit by the request for another's; or the
+			// server's own timeout ended it, and will do so again.
+			conflicts, cancelled = conflicts+1, isCode(err, queryCancelled)
 			if err := d.sleep(ctx, rand.N(firstPause)); err != nil {
 				return err
 			}

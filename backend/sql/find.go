@@ -59,10 +59,10 @@ type finder struct {
 
 // page returns the descriptions of the next candidates.
 func (f *finder) page(ctx context.Context) ([]component.Description, error) {
-	if err := f.b.calls.begin(ctx); err != nil {
+	if err := f.b.calls.Begin(ctx); err != nil {
 		return nil, err
 	}
-	defer f.b.calls.end()
+	defer f.b.calls.End()
 	if !f.windowed {
 		found, n, err := f.candidates(ctx, f.after, "", f.limit)
 		if f.ended = n < f.limit; !f.ended && !f.t.ordered() {

@@ -184,13 +184,18 @@ func (x *index) Page(ctx context.Context, shelf string, opts backend.ListOptions
 }
 
 // shelves returns the next names of shelves, by a step along the index for each.
-func (x *index) shelves(ctx context.Context, after string, limit int) ([]string, error) {
-	entries := quote(x.db.schema) + ".entries"
-	sql := "WITH RECURSIVE s AS ((SELECT shelf FROM " + entries + " WHERE shelf > $1 ORDER BY shelf LIMIT 1) UNION ALL " +
-		"SELECT (SELECT e.shelf FROM " + entries + " e WHERE e.shelf > s.shelf ORDER BY e.shelf LIMIT 1) FROM s WHERE s.shelf IS NOT NULL) " +
-		"SELECT shelf FROM s WHERE shelf IS NOT NULL LIMIT $2"
+func (x *index) shelves(ctx context.Context, opts backend.ListOptions) ([]string, error) {
+	entries, args := quote(x.db.schema)+".entries", []any{opts.After, opts.Limit}
+	from, within := "shelf > $1", ""
+	if opts.Prefix != "" {
+		from, within = "shelf > $1 AND shelf >= $3", " AND shelf < $4"
+		args = append(args, opts.Prefix, opts.Prefix+afterPrefix)
+	}
+	sql := "WITH RECURSIVE s AS ((SELECT shelf FROM " + entries + " WHERE " + from + " ORDER BY shelf LIMIT 1) UNION ALL " +
+		"SELECT (SELECT e.shelf FROM " + entries + " e WHERE e.shelf > s.shelf ORDER BY e.shelf LIMIT 1) FROM s WHERE s.shelf IS NOT NULL" + within + ") " +
+		"SELECT shelf FROM s WHERE shelf IS NOT NULL" + within + " LIMIT $2"
 	var names []string
-	err := x.db.query(ctx, sql, []any{after, limit}, func() { names = nil }, func(rows pgx.Rows) error {
+	err := x.db.query(ctx, sql, args, func() { names = nil }, func(rows pgx.Rows) error {
 		var name string
 		err := rows.Scan(&name)
 		names = append(names, name)

@@ -50,10 +50,10 @@ func (b *Backend) acquire(ctx context.Context, name string, ttl time.Duration) (
 	if ttl <= 0 {
 		return nil, fmt.Errorf("a time to live of %v is too short", ttl)
 	}
-	if err := b.calls.begin(ctx); err != nil {
+	if err := b.calls.Begin(ctx); err != nil {
 		return nil, err
 	}
-	defer b.calls.end()
+	defer b.calls.End()
 	if b.awaited.has(name) {
 		if err := b.lookAtLease(ctx, name); err != nil {
 			return nil, err
@@ -133,10 +133,10 @@ func (l *lease) Renew(ctx context.Context) error {
 func (l *lease) renew(ctx context.Context) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err := l.b.calls.begin(ctx); err != nil {
+	if err := l.b.calls.Begin(ctx); err != nil {
 		return err
 	}
-	defer l.b.calls.end()
+	defer l.b.calls.End()
 	if l.lost {
 		return backend.ErrChanged
 	}
@@ -156,10 +156,10 @@ func (l *lease) Release(ctx context.Context) error {
 	if l.lost {
 		return nil
 	}
-	if err := l.b.calls.begin(ctx); err != nil {
+	if err := l.b.calls.Begin(ctx); err != nil {
 		return wrap("release", backend.Key{}, fmt.Errorf(leaseReason, l.name, err))
 	}
-	defer l.b.calls.end()
+	defer l.b.calls.End()
 	_, err := l.b.db.exec(ctx, true, "UPDATE "+l.b.leases()+" SET until = clock_timestamp() WHERE name = $1 AND token = $2::text::uuid", l.name, l.token)
 	if err != nil {
 		return wrap("release", backend.Key{}, fmt.Errorf(leaseReason, l.name, err))

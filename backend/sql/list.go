@@ -5,22 +5,23 @@ import (
 	"iter"
 
 	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/internal/calls"
 	"github.com/larder-store/larder/internal/indexed"
 )
 
 // Page is a call of its own: what is done between two pages is none.
 func (p pager) Page(ctx context.Context, shelf string, opts backend.ListOptions, bodies bool) (indexed.Page, error) {
-	if err := p.calls.begin(ctx); err != nil {
+	if err := p.calls.Begin(ctx); err != nil {
 		return indexed.Page{}, err
 	}
-	defer p.calls.end()
+	defer p.calls.End()
 	return p.Index.Page(ctx, shelf, opts, bodies)
 }
 
 // pager is an index whose pages are calls.
 type pager struct {
 	indexed.Index
-	calls *calls
+	calls *calls.Counter
 }
 
 // List implements [backend.Backend], by pages of rows.
@@ -56,11 +57,19 @@ func (b *Backend) Scan(ctx context.Context, shelf string, opts backend.ListOptio
 const shelvesPage = 1000
 
 // Shelves implements [backend.Backend].
-func (b *Backend) Shelves(ctx context.Context) iter.Seq2[string, error] {
+func (b *Backend) Shelves(ctx context.Context, opts backend.ListOptions) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
-		after := ""
+		if err := opts.ValidateShelves(); err != nil {
+			yield("", wrap("shelves", backend.Key{}, err))
+			return
+		}
+		left := opts.Limit
 		for {
-			names, err := b.shelves(ctx, after)
+			opts.Limit = shelvesPage
+			if left > 0 {
+				opts.Limit = min(left, shelvesPage)
+			}
+			names, err := b.shelves(ctx, opts)
 			if err != nil {
 				yield("", wrap("shelves", backend.Key{}, err))
 				return
@@ -70,18 +79,19 @@ func (b *Backend) Shelves(ctx context.Context) iter.Seq2[string, error] {
 					return
 				}
 			}
-			if len(names) < shelvesPage {
+			if n := len(names); n < opts.Limit || n == left {
 				return
 			}
-			after = names[len(names)-1]
+			left -= min(left, len(names))
+			opts.After = names[len(names)-1]
 		}
 	}
 }
 
-func (b *Backend) shelves(ctx context.Context, after string) ([]string, error) {
-	if err := b.calls.begin(ctx); err != nil {
+func (b *Backend) shelves(ctx context.Context, opts backend.ListOptions) ([]string, error) {
+	if err := b.calls.Begin(ctx); err != nil {
 		return nil, err
 	}
-	defer b.calls.end()
-	return b.index.shelves(ctx, after, shelvesPage)
+	defer b.calls.End()
+	return b.index.shelves(ctx, opts)
 }

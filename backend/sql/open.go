@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/internal/calls"
 	"github.com/larder-store/larder/internal/indexed"
 )
 
@@ -143,12 +144,12 @@ func open(ctx context.Context, rawURL string, o Options) (*Backend, error) {
 	if !isSchema(o.Schema) || o.Inline > MaxInline || o.Timeout < minTimeout {
 		return nil, backend.InvalidURL("schema %q, inline %d or timeout %v is outside its limits", o.Schema, o.Inline, o.Timeout)
 	}
-	calls := newCalls()
-	db, err := connect(ctx, rawURL, o, calls)
+	counter := calls.New()
+	db, err := connect(ctx, rawURL, o, counter)
 	if err != nil {
 		return nil, err
 	}
-	b, err := build(ctx, db, o, calls)
+	b, err := build(ctx, db, o, counter)
 	if err != nil {
 		db.pool.Close()
 		return nil, err
@@ -157,8 +158,8 @@ func open(ctx context.Context, rawURL string, o Options) (*Backend, error) {
 }
 
 // connect makes the pool, which connects when it is first used.
-func connect(ctx context.Context, rawURL string, o Options, calls *calls) (*database, error) {
-	d := &database{schema: o.Schema, patience: o.Timeout, closing: calls.closing, secrets: secretsOf(rawURL)}
+func connect(ctx context.Context, rawURL string, o Options, counter *calls.Counter) (*database, error) {
+	d := &database{schema: o.Schema, patience: o.Timeout, closing: counter.Closing(), secrets: secretsOf(rawURL)}
 	c, err := pgxpool.ParseConfig(rawURL)
 	if err != nil {
 		return nil, d.explain(ctx, err)
@@ -195,11 +196,11 @@ func secretsOf(rawURL string) (secrets []string) {
 	return secrets
 }
 
-func build(ctx context.Context, db *database, o Options, calls *calls) (*Backend, error) {
-	b := &Backend{db: db, opts: o, calls: calls}
+func build(ctx context.Context, db *database, o Options, counter *calls.Counter) (*Backend, error) {
+	b := &Backend{db: db, opts: o, calls: counter}
 	b.index = newIndex(db)
 	b.store = indexed.Store{
-		Index:    pager{b.index, calls},
+		Index:    pager{b.index, counter},
 		Data:     noData{},
 		Inline:   max(o.Inline, 0),
 		InlineOn: map[string]int64{backend.ShelfComponents: maxDescription},
@@ -210,7 +211,7 @@ func build(ctx context.Context, db *database, o Options, calls *calls) (*Backend
 			return nil, err
 		}
 		b.data, b.store.Data = data, data
-		b.store.Index = pager{&claimer{b.index, data}, calls}
+		b.store.Index = pager{&claimer{b.index, data}, counter}
 	} else {
 		b.store.Inline = MaxValueAlone
 	}

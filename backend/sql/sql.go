@@ -12,9 +12,9 @@ package sql
 import (
 	"context"
 	"io"
-	"sync"
 
 	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/internal/calls"
 	"github.com/larder-store/larder/internal/indexed"
 )
 
@@ -24,8 +24,9 @@ const (
 )
 
 func init() {
-	backend.Register(scheme, openURL, append(ours, connection...)...)
-	backend.Register(alias, openURL, append(ours, connection...)...)
+	for _, name := range []string{scheme, alias} {
+		backend.Register(name, openURL, append(ours, connection...)...)
+	}
 }
 
 var (
@@ -47,56 +48,16 @@ type Backend struct {
 	index *index
 	data  *data // nil without
 	store indexed.Store
-	calls *calls
+	calls *calls.Counter
 
 	awaited  names // leases that others were seen to hold
 	declared declared
 }
 
-// calls counts what goes on on a handle, so that Close can wait for it.
-type calls struct {
-	mu      sync.RWMutex // held shared while a call begins, so that close misses none
-	closed  bool         // guarded by mu
-	closing chan struct{}
-	going   sync.WaitGroup
-}
-
-func newCalls() *calls { return &calls{closing: make(chan struct{})} }
-
-// begin begins a call, which end ends, and refuses it after close.
-func (c *calls) begin(ctx context.Context) error {
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	if c.closed {
-		return backend.ErrClosed
-	}
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	c.going.Add(1)
-	return nil
-}
-
-func (c *calls) end() { c.going.Done() }
-
-// close waits for all calls, of which those fail soon that wait for the server. It reports
-// whether it is the first to close.
-func (c *calls) close() bool {
-	c.mu.Lock()
-	first := !c.closed
-	if first {
-		c.closed = true
-		close(c.closing)
-	}
-	c.mu.Unlock()
-	c.going.Wait()
-	return first
-}
-
 // Close implements [backend.Backend]. Calls that wait for a server that is away fail, the others are
 // waited for.
 func (b *Backend) Close() error {
-	if !b.calls.close() {
+	if !b.calls.Close() {
 		return nil
 	}
 	b.index.stop()
@@ -125,7 +86,7 @@ func (b *Backend) Get(ctx context.Context, key backend.Key) (io.ReadCloser, back
 	if err != nil {
 		return nil, backend.Info{}, wrap("get", key, err)
 	}
-	defer b.calls.end()
+	defer b.calls.End()
 	body, info, err := b.store.Get(ctx, key)
 	if err != nil {
 		return nil, info, wrap("get", key, err)
@@ -137,7 +98,7 @@ func (b *Backend) beginKey(ctx context.Context, key backend.Key) error {
 	if err := key.Validate(); err != nil {
 		return err
 	}
-	return b.calls.begin(ctx)
+	return b.calls.Begin(ctx)
 }
 
 // GetRange implements [backend.RangeGetter].
@@ -146,7 +107,7 @@ func (b *Backend) GetRange(ctx context.Context, key backend.Key, version string,
 	if err != nil {
 		return nil, backend.Info{}, wrap("get range", key, err)
 	}
-	defer b.calls.end()
+	defer b.calls.End()
 	body, info, err := b.store.GetRange(ctx, key, version, off, n)
 	if err != nil {
 		return nil, info, wrap("get range", key, err)
@@ -159,7 +120,7 @@ func (b *Backend) Stat(ctx context.Context, key backend.Key) (backend.Info, erro
 	if err := b.beginKey(ctx, key); err != nil {
 		return backend.Info{}, wrap("stat", key, err)
 	}
-	defer b.calls.end()
+	defer b.calls.End()
 	info, err := b.store.Stat(ctx, key)
 	return info, wrap("stat", key, err)
 }
@@ -190,9 +151,9 @@ func (b *Backend) putBatch(ctx context.Context, items []backend.Item) ([]backend
 			good, at = append(good, it), append(at, i)
 		}
 	}
-	err := b.calls.begin(ctx)
+	err := b.calls.Begin(ctx)
 	if err == nil {
-		defer b.calls.end()
+		defer b.calls.End()
 		stored, failed := b.store.PutBatch(ctx, good)
 		for n, i := range at {
 			infos[i], errs[i] = stored[n], failed[n]
@@ -226,9 +187,9 @@ func (b *Backend) deleteBatch(ctx context.Context, keys []backend.Key) backend.B
 			good, at = append(good, key), append(at, i)
 		}
 	}
-	err := b.calls.begin(ctx)
+	err := b.calls.Begin(ctx)
 	if err == nil {
-		defer b.calls.end()
+		defer b.calls.End()
 		for n, failed := range b.store.Delete(ctx, good) {
 			errs[at[n]] = failed
 		}

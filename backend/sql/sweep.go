@@ -15,10 +15,10 @@ func (b *Backend) Sweep(ctx context.Context, opts backend.SweepOptions) (backend
 }
 
 func (b *Backend) sweep(ctx context.Context, opts backend.SweepOptions) (backend.SweepReport, error) {
-	if err := b.calls.begin(ctx); err != nil {
+	if err := b.calls.Begin(ctx); err != nil {
 		return backend.SweepReport{}, err
 	}
-	defer b.calls.end()
+	defer b.calls.End()
 	if opts.Grace == 0 {
 		opts.Grace = defaultGrace
 	}
