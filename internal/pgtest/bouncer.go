@@ -28,7 +28,7 @@ func Bouncer(t testing.TB, c *Cluster, pool int) string {
 		t.Fatal(err)
 	}
 	config := fmt.Sprintf(`[databases]
-postgres = host=%s port=%d dbname=postgres pool_size=%d
+postgres = host=%s port=%d dbname=postgres user=postgres pool_size=%d
 [pgbouncer]
 listen_addr = 127.0.0.1
 listen_port = %d
@@ -39,8 +39,7 @@ max_client_conn = 200
 server_reset_query =
 `, c.Dir, c.Port, pool, port)
 	name := filepath.Join(c.Dir, fmt.Sprintf("pgbouncer-%d.ini", port))
-	config = fmt.Sprintf("%s\n", config)
-	if err := os.WriteFile(name, []byte(config+"; any user is let in as postgres\n"), 0o644); err != nil {
+	if err := os.WriteFile(name, []byte(config), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	p, err := start(c.Dir, fmt.Sprintf("pgbouncer-%d.log", port), syscall.SIGTERM, exe, name)
