@@ -279,11 +279,13 @@ func (w writer) param(c component.Condition) string {
 		}
 		return "(" + strings.Join(parts, " OR ") + ")"
 	}
-	parts := []string{w.jsonpath(c)}
-	if w.t.declared[c.Path] && isOrdered(c.Value) && c.Op != component.NotEqual && c.Op != component.Exists {
-		parts = []string{w.declared(c)}
+	if _, text := c.Value.(string); c.Op == component.HasPrefix && !text {
+		return never
 	}
-	return strings.Join(parts, " AND ")
+	if w.t.declared[c.Path] && isOrdered(c.Value) && c.Op != component.NotEqual && c.Op != component.Exists {
+		return w.declared(c)
+	}
+	return w.jsonpath(c)
 }
 
 // contains asks for a value at a path, by the index on all parameters.
@@ -319,9 +321,6 @@ func (w writer) declared(c component.Condition) string {
 		default:
 			return column + " >= " + w.a.add(cut)
 		}
-	}
-	if c.Op == component.HasPrefix {
-		return never
 	}
 	number, exact := jsonOf(c.Value)
 	if !exact || number[0] == '{' {
