@@ -11,7 +11,6 @@ import (
 
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/codec"
-	"github.com/larder-store/larder/internal/verify"
 	"github.com/larder-store/larder/keying"
 )
 
@@ -143,7 +142,7 @@ func (s *Store) open(ctx context.Context, key backend.Key, opts []GetOption) (io
 		body.Close()
 		return nil, Info{}, &Miss{Key: key, Reason: err, version: info.Version}
 	}
-	verified, err := verify.Open(body, info)
+	verified, err := backend.Verify(body, info)
 	if err != nil {
 		return nil, Info{}, s.foundCorrupt(key, info.Version, err)
 	}
@@ -227,11 +226,4 @@ func (s *Store) Attributes(ctx context.Context, c Component) iter.Seq2[string, e
 			}
 		}
 	}
-}
-
-func attributeError(attribute string, err error) error {
-	if errors.Is(err, keying.ErrTooLong) {
-		return fmt.Errorf("attribute %.40q…: %w: %w", attribute, backend.ErrTooLarge, err)
-	}
-	return fmt.Errorf("attribute %q: %w", attribute, err)
 }

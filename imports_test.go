@@ -49,14 +49,16 @@ var directions = []struct {
 	what string
 }{
 	{"component", nil, "the contract of components stands alone"},
-	{"backend", []string{"component"}, "the contract of backends knows descriptions and queries, which are plain data"},
+	{"backend", []string{"component", "internal/sums", "internal/spool"}, "the contract of backends knows descriptions and queries, which are plain data"},
 	{"keying", []string{"component"}, "keys are made of components"},
 	{"codec", []string{"github.com/fxamacker/cbor"}, "values know nothing of stores"},
-	{"catalog", []string{"", "backend", "component", "keying", "internal/verify"}, "asks any store"},
-	{"internal/verify", []string{"backend"}, ""},
-	{"internal/lease", []string{"backend", "internal/verify"}, ""},
+	{"catalog", []string{"", "backend", "component", "keying"}, "asks any store"},
+	{"internal/place", []string{"backend", "keying"}, ""},
+	{"internal/sums", nil, "stands alone"},
+	{"internal/spool", []string{"internal/sums", "internal/temp"}, "stands alone"},
+	{"internal/lease", []string{"backend", "internal/sums"}, ""},
 	{"internal/indexed", []string{"backend", "internal/..."}, ""},
-	{"internal/audit", []string{"backend", "keying", "internal/lease", "internal/temp", "internal/verify"}, "works on any backend"},
+	{"internal/audit", []string{"backend", "keying", "internal/lease", "internal/temp", "internal/sums"}, "works on any backend"},
 	{"internal/stage", []string{"", "backend", "component", "keying", "internal/reserve", "internal/temp", "golang.org/x/sys"}, "runs, whatever the store and the command line"},
 	{"internal/turnstile", []string{"backend", "internal/durable"}, "knows of one file, not of stores"},
 	{"internal/durable", []string{"golang.org/x/sys"}, "stands alone"},
@@ -68,14 +70,14 @@ var directions = []struct {
 	{"internal/gocloud", []string{"backend", "internal/driver", "internal/guard", "gocloud.dev"}, "what the clouds on gocloud.dev share; no SDK"},
 	{"backend/all", []string{"backend/..."}, "blank imports, nothing else"},
 	{"backend/...", []string{"backend", "keying", "component", "internal/...", "SIBLINGS BELOW", "EXTERNAL"}, "never the root, never a sibling"},
-	{"conformance/law", []string{"backend", "backend/mem", "component", "internal/verify", "github.com/anishathalye/porcupine", "golang.org/x/sync"}, "runs outside of tests"},
+	{"conformance/law", []string{"backend", "backend/mem", "component", "internal/sums", "github.com/anishathalye/porcupine", "golang.org/x/sync"}, "runs outside of tests"},
 	{"conformance/fault", []string{"backend"}, "wraps any backend"},
 	{"conformance", []string{"backend", "backend/mem", "conformance/law", "EXTERNAL"}, ""},
 	{"readers", nil, "formats stand alone"},
 	{"readers/export", []string{"codec", "readers"}, ""},
 	{"cmd/larder", []string{"internal/cli"}, "the command is internal/cli; what it links is its start"},
 	{"cmd/larder-cloud", []string{"internal/cli", "internal/cli/picture", "backend/all"}, "the same, with every backend"},
-	{"", []string{"component", "keying", "codec", "backend", "internal/verify", "internal/lease", "internal/temp"}, "a user links only the backends that he imports"},
+	{"", []string{"component", "keying", "codec", "backend", "internal/sums", "internal/lease", "internal/place", "internal/spool"}, "a user links only the backends that he imports"},
 }
 
 func TestImportDirections(t *testing.T) {

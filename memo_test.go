@@ -22,6 +22,7 @@ import (
 	"github.com/larder-store/larder/backend/mem"
 	"github.com/larder-store/larder/codec"
 	"github.com/larder-store/larder/component"
+	"github.com/larder-store/larder/internal/place"
 )
 
 // memo computes 42 for an attribute.
@@ -440,7 +441,7 @@ func TestMemoLeavesNewer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	key, err := larder.Place(id, "x")
+	key, err := place.Of(id, "x")
 	if err != nil {
 		t.Fatal(err)
 	}

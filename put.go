@@ -9,7 +9,8 @@ import (
 
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/codec"
-	"github.com/larder-store/larder/internal/verify"
+	"github.com/larder-store/larder/internal/spool"
+	"github.com/larder-store/larder/internal/sums"
 	"github.com/larder-store/larder/keying"
 )
 
@@ -192,7 +193,7 @@ func (s *Store) descriptions(ctx context.Context, c Component) []backend.Item {
 			continue // an input known by its key alone has no pre-image here
 		}
 		seen[id] = true
-		digest, sum := verify.Sums(preimage)
+		digest, sum := sums.Of(preimage)
 		items = append(items, backend.Item{
 			Key:  backend.Key{Shelf: backend.ShelfComponents, Name: id},
 			Body: bytes.NewReader(preimage),
@@ -232,14 +233,17 @@ func (s *Store) encode(value any) (*encoded, error) {
 	switch v := value.(type) {
 	case io.ReadSeeker: // already seekable: summed, rewound, sent; its closing is the caller's
 		e.body = v
-		e.digest, e.sum, e.size, err = verify.SumsOf(v)
+		e.digest, e.sum, e.size, err = sums.OfBody(v)
 	case io.Reader:
-		e, err = spool(v, s.tempDir)
+		var sp *spool.Spool
+		if sp, err = spool.Read(v, s.tempDir); err == nil {
+			e.body, e.size, e.digest, e.sum, e.closer = sp.Body, sp.Size, sp.Digest, sp.Sum, sp
+		}
 	default:
 		var enc codec.Encoded
 		if enc, err = codec.Encode(value); err == nil {
 			e.codec, e.body = enc.Codec, enc.Body
-			e.digest, e.sum, e.size, err = verify.SumsOf(enc.Body)
+			e.digest, e.sum, e.size, err = sums.OfBody(enc.Body)
 		}
 	}
 	if err != nil {

@@ -25,6 +25,7 @@ import (
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/component"
 	"github.com/larder-store/larder/internal/lease"
+	"github.com/larder-store/larder/internal/place"
 	"github.com/larder-store/larder/keying"
 )
 
@@ -66,6 +67,9 @@ type Options struct {
 	// TempDir is where streams of more than 1 MiB are spooled; the default is
 	// os.TempDir.
 	TempDir string
+
+	// ReadOnly opens a store to read it, and makes none where there is none; see [backend.ReadOnly]. It is for Open.
+	ReadOnly bool
 
 	// NoLease lets every process compute for itself what is absent. Otherwise one
 	// computes and the others wait, on backends that can tell processes apart.
@@ -113,7 +117,11 @@ func Open(ctx context.Context, url string, opts *Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := backend.Open(ctx, url)
+	var how []backend.OpenOption
+	if o.ReadOnly {
+		how = append(how, backend.ReadOnly())
+	}
+	b, err := backend.OpenWith(ctx, url, how...)
 	if err != nil {
 		return nil, err
 	}
@@ -170,16 +178,5 @@ func (s *Store) place(ctx context.Context, c Component, attribute string) (backe
 	if err != nil {
 		return backend.Key{}, err
 	}
-	return Place(id, attribute)
-}
-
-// Place returns where an attribute of the component with a known key is kept in the
-// backend. Any text is an attribute, as long as its escaped form is short enough; the
-// error names the limit.
-func Place(id, attribute string) (backend.Key, error) {
-	name, err := keying.Escape(attribute)
-	if err != nil {
-		return backend.Key{}, attributeError(attribute, err)
-	}
-	return backend.Key{Shelf: backend.ShelfCache, Name: id + "/" + name}, nil
+	return place.Of(id, attribute)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/backend/mem"
 	"github.com/larder-store/larder/component"
+	"github.com/larder-store/larder/internal/place"
 )
 
 // tap counts the calls that reach a backend and lets a test step into them. It has
@@ -87,7 +88,7 @@ func at(t testing.TB, s *larder.Store, c larder.Component, attribute string) bac
 	if err != nil {
 		t.Fatal(err)
 	}
-	key, err := larder.Place(id, attribute)
+	key, err := place.Of(id, attribute)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,6 @@
 package larder
 
 import (
-	"net/url"
 	"strings"
 	"time"
 
@@ -18,8 +17,7 @@ const minTTL = 100 * time.Millisecond
 // takeLease takes the parameter lease out of a URL, and into o: "none" switches leases off,
 // a duration is their ttl. What is wrong with the rest of the URL, the backend tells.
 func takeLease(rawURL string, o *Options) (string, error) {
-	u, err := url.Parse(rawURL)
-	if err != nil || len(u.Scheme) < 2 { // a plain path, or a drive of Windows
+	if backend.SchemeOf(rawURL) == "" {
 		return rawURL, nil
 	}
 	head, query, _ := strings.Cut(rawURL, "?")

@@ -7,6 +7,9 @@ package backend
 //	if s, ok := backend.As[backend.Sweeper](b); ok { … }
 func As[T any](b Backend) (T, bool) {
 	for b != nil {
+		if r, ok := b.(*readOnly); ok {
+			return asReader[T](r)
+		}
 		if t, ok := b.(T); ok {
 			return t, true
 		}

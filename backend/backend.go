@@ -3,7 +3,7 @@
 //
 // Those who use Larder hold a larder.Store; those who bring a new place to keep
 // things implement [Backend] and prove it with conformance.Run. The package
-// imports the standard library alone and does no I/O of its own.
+// links nothing beyond the standard library.
 //
 // A backend is a set of named shelves, each a map from names to immutable
 // bodies of bytes with a little metadata. It knows nothing about components,

@@ -6,12 +6,11 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
-	"regexp"
+	"path/filepath"
+	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
-	"time"
 )
 
 // An Opener makes a Backend of a URL whose scheme it was registered for. The URL has
@@ -23,8 +22,12 @@ import (
 // [InvalidURL].
 type Opener func(ctx context.Context, u *url.URL, p *Params) (Backend, error)
 
+// A DirOpener is an [Opener] of stores that are a directory of this machine.
+type DirOpener func(ctx context.Context, dir string, p *Params) (Backend, error)
+
 type driver struct {
 	open   Opener
+	isDir  bool
 	params []string
 }
 
@@ -40,12 +43,29 @@ const DefaultScheme = "shelve"
 // parameters that it takes. It belongs in an init function, and panics if the scheme
 // is taken.
 func Register(scheme string, open Opener, params ...string) {
+	register(scheme, driver{open: open, params: params})
+}
+
+// RegisterDir is Register for stores that are a directory of this machine: scheme:///dir, or scheme:dir for a
+// relative one.
+func RegisterDir(scheme string, open DirOpener, params ...string) {
+	register(scheme, driver{isDir: true, params: params, open: func(ctx context.Context, u *url.URL, p *Params) (Backend, error) {
+		dir, err := dirOf(u, p.plain)
+		if err != nil {
+			return nil, err
+		}
+		return open(ctx, dir, p)
+	}})
+}
+
+func register(scheme string, d driver) {
 	driversMu.Lock()
 	defer driversMu.Unlock()
 	if _, taken := drivers[scheme]; taken {
 		panic("backend: scheme " + scheme + " is registered twice")
 	}
-	drivers[scheme] = driver{open, slices.Sorted(slices.Values(params))}
+	slices.Sort(d.params)
+	drivers[scheme] = d
 }
 
 // Schemes returns the registered schemes, sorted.
@@ -62,49 +82,104 @@ func Schemes() []string {
 //
 // Errors never show a password, token or signature of the URL. They match [ErrInvalidURL]
 // where the URL itself is wrong.
-func Open(ctx context.Context, rawURL string) (Backend, error) {
+func Open(ctx context.Context, rawURL string) (Backend, error) { return OpenWith(ctx, rawURL) }
+
+// OpenWith is [Open] with options.
+func OpenWith(ctx context.Context, rawURL string, opts ...OpenOption) (Backend, error) {
 	if rawURL == "" {
 		return nil, InvalidURL("open: the URL is empty; give a path or one of: %s", known())
 	}
-	scheme, ok := schemeOf(rawURL)
-	if !ok {
-		return open(ctx, DefaultScheme, &url.URL{Scheme: DefaultScheme, Path: rawURL}, "")
-	}
-	u, err := url.Parse(rawURL)
+	u, plain, err := parse(rawURL)
 	if err != nil {
-		var e *url.Error // its text repeats the URL, secrets and all
-		if errors.As(err, &e) {
-			err = e.Err
-		}
-		return nil, InvalidURL("open %s URL: %v", scheme, redactText(err.Error()))
+		return nil, err
 	}
-	if torn(u) {
-		return nil, InvalidURL("open %s URL: there is an @ behind its host; in a password write %%2F for /, %%3F for ?, %%23 for # and %%40 for @", scheme)
-	}
-	query := u.RawQuery
-	u.RawQuery, u.ForceQuery = "", false
-	return open(ctx, u.Scheme, u, query)
-}
-
-func open(ctx context.Context, scheme string, u *url.URL, query string) (Backend, error) {
 	driversMu.RLock()
-	d, ok := drivers[scheme]
+	d, ok := drivers[u.Scheme]
 	driversMu.RUnlock()
 	if !ok {
-		return nil, InvalidURL("open: unknown scheme %q; known: %s (forgotten import?)", scheme, known())
+		return nil, InvalidURL("open: unknown scheme %q; known: %s (forgotten import?)", u.Scheme, known())
 	}
-	p, err := parseParams(query, d.params)
+	p, err := parseParams(u.RawQuery, d.params)
 	if err != nil {
-		return nil, &Error{Op: "open", Backend: scheme, Err: err}
+		return nil, &Error{Op: "open", Backend: u.Scheme, Err: err}
 	}
+	p.plain = plain
+	for _, o := range opts {
+		o(p)
+	}
+	u.RawQuery, u.ForceQuery = "", false
 	b, err := d.open(ctx, u, p)
 	if errors.Is(err, ErrInvalidKey) || errors.Is(err, ErrTooLarge) { // a prefix, say
 		err = &invalidURL{err}
 	}
 	if err != nil {
-		return nil, Wrap("open", scheme, Key{}, err)
+		return nil, Wrap("open", u.Scheme, Key{}, err)
 	}
-	return b, nil
+	return p.readingOnly(u.Scheme, b), nil
+}
+
+// parse parses a URL, or makes one of a plain path.
+func parse(rawURL string) (u *url.URL, plain bool, err error) {
+	scheme := SchemeOf(rawURL)
+	if scheme == "" {
+		return &url.URL{Scheme: DefaultScheme, Path: rawURL}, true, nil
+	}
+	u, err = url.Parse(rawURL)
+	if err != nil {
+		var e *url.Error // its text repeats the URL, secrets and all
+		if errors.As(err, &e) {
+			err = e.Err
+		}
+		return nil, false, InvalidURL("open %s URL: %v", scheme, redactText(err.Error()))
+	}
+	if torn(u) {
+		return nil, false, InvalidURL("open %s URL: there is an @ behind its host; in a password write %%2F for /, %%3F for ?, %%23 for # and %%40 for @", scheme)
+	}
+	return u, false, nil
+}
+
+// dirOf returns the directory that a URL names. A plain path is taken as it is.
+func dirOf(u *url.URL, plain bool) (string, error) {
+	if plain {
+		return u.Path, nil
+	}
+	forms := fmt.Sprintf("write %s:///dir for an absolute path, %[1]s:dir for a relative one", u.Scheme)
+	if u.Host != "" && u.Host != "localhost" || u.User != nil {
+		return "", InvalidURL("the URL names a host: %s", forms)
+	}
+	if u.Fragment != "" {
+		return "", InvalidURL("the URL holds a #: write it as %%23 in a path")
+	}
+	path := u.Path
+	if u.Opaque != "" {
+		var err error
+		if path, err = url.PathUnescape(u.Opaque); err != nil {
+			return "", InvalidURL("the URL's path is malformed: write bytes other than letters as %%XX")
+		}
+	}
+	if path == "" {
+		return "", InvalidURL("the URL names no directory: %s", forms)
+	}
+	if runtime.GOOS == "windows" && strings.HasPrefix(path, "/") && filepath.VolumeName(path[1:]) != "" {
+		path = path[1:] // shelve:///C:/dir
+	}
+	return filepath.FromSlash(path), nil
+}
+
+// LocalDir returns the directory that is the store at rawURL, if its scheme is registered as one of directories.
+func LocalDir(rawURL string) (dir string, ok bool) {
+	u, plain, err := parse(rawURL)
+	if err != nil {
+		return "", false
+	}
+	driversMu.RLock()
+	ok = drivers[u.Scheme].isDir
+	driversMu.RUnlock()
+	if !ok {
+		return "", false
+	}
+	dir, err = dirOf(u, plain)
+	return dir, err == nil
 }
 
 // InvalidURL makes an error that matches [ErrInvalidURL], and says no more than its own words.
@@ -125,13 +200,14 @@ func known() string {
 	return "none"
 }
 
-// schemeOf splits off a scheme. One letter is a Windows drive, not a scheme.
-func schemeOf(s string) (string, bool) {
-	scheme, _, ok := strings.Cut(s, ":")
+// SchemeOf returns the scheme of a URL in lower case; "" for a plain path. One letter is a drive of Windows, not a
+// scheme.
+func SchemeOf(rawURL string) string {
+	scheme, _, ok := strings.Cut(rawURL, ":")
 	if !ok || len(scheme) < 2 || !isScheme(scheme) {
-		return "", false
+		return ""
 	}
-	return strings.ToLower(scheme), true
+	return strings.ToLower(scheme)
 }
 
 // isScheme is RFC 3986's rule for schemes.
@@ -143,201 +219,4 @@ func isScheme(s string) bool {
 		}
 	}
 	return s != ""
-}
-
-// Params are the query parameters of a URL, each at most once and each a known
-// name. The methods return def where the parameter is absent; the first bad
-// value is remembered for [Params.Err].
-type Params struct {
-	values map[string]string
-	err    error
-}
-
-func parseParams(query string, names []string) (*Params, error) {
-	query, name, nested := nestedURL(query)
-	values, err := url.ParseQuery(query)
-	if err != nil {
-		return nil, InvalidURL("the URL's parameters are malformed: write name=value, joined by &, other bytes as %%XX")
-	}
-	if name != "" {
-		values.Add(name, nested)
-	}
-	p := &Params{values: make(map[string]string, len(values))}
-	for _, name := range slices.Sorted(maps.Keys(values)) {
-		if !slices.Contains(names, name) {
-			return nil, InvalidURL("unknown URL parameter %q; known: %s", name, orNone(names))
-		}
-		if len(values[name]) > 1 {
-			return nil, InvalidURL("URL parameter %q is given %d times", name, len(values[name]))
-		}
-		p.values[name] = values[name][0]
-	}
-	return p, nil
-}
-
-// nestedURL splits off the last parameter of a query if its value is a URL that has parameters itself
-// and is not percent-encoded: all that follows belongs to that URL.
-func nestedURL(query string) (rest, name, value string) {
-	for start := 0; start < len(query); {
-		part, _, _ := strings.Cut(query[start:], "&")
-		name, value, _ := strings.Cut(part, "=")
-		if _, ok := schemeOf(value); ok && strings.Contains(value, "?") {
-			return query[:start], name, query[start+len(name)+1:]
-		}
-		start += len(part) + 1
-	}
-	return query, "", ""
-}
-
-func orNone(names []string) string {
-	if len(names) == 0 {
-		return "none"
-	}
-	return strings.Join(names, ", ")
-}
-
-// Err returns what was wrong with a value that a method was asked for.
-func (p *Params) Err() error { return p.err }
-
-// Fail records that the value of a parameter is bad, and what is expected. The
-// value is not shown if the name is one for secrets.
-func (p *Params) Fail(name, want string) {
-	if p.err != nil {
-		return
-	}
-	value := strconv.Quote(Redact(p.values[name]))
-	if secretName().MatchString(name) {
-		value = "its value"
-	}
-	p.err = InvalidURL("URL parameter %s: %s is not %s", name, value, want)
-}
-
-// String returns a parameter as it is.
-func (p *Params) String(name, def string) string {
-	if v, ok := p.values[name]; ok {
-		return v
-	}
-	return def
-}
-
-// Choice returns a parameter that must be one of the choices.
-func (p *Params) Choice(name, def string, choices ...string) string {
-	v := p.String(name, def)
-	if !slices.Contains(choices, v) {
-		p.Fail(name, "one of "+strings.Join(choices, ", "))
-		return def
-	}
-	return v
-}
-
-// Bool returns a parameter that is true, false, 1 or 0.
-func (p *Params) Bool(name string, def bool) bool {
-	return param(p, name, def, "true or false", strconv.ParseBool)
-}
-
-// Int returns a whole number of at least low.
-func (p *Params) Int(name string, def, low int) int {
-	return param(p, name, def, fmt.Sprintf("a whole number of at least %d", low), func(s string) (int, error) {
-		n, err := strconv.Atoi(s)
-		if err == nil && n < low {
-			err = strconv.ErrRange
-		}
-		return n, err
-	})
-}
-
-// Duration returns a length of time of at least low, such as 1.5s or 2m.
-func (p *Params) Duration(name string, def, low time.Duration) time.Duration {
-	return param(p, name, def, fmt.Sprintf("a duration of at least %v, such as 1.5s or 2m", low), func(s string) (time.Duration, error) {
-		d, err := time.ParseDuration(s)
-		if err == nil && d < low {
-			err = strconv.ErrRange
-		}
-		return d, err
-	})
-}
-
-// Size returns a number of bytes, such as 65536, 64KiB or 1MiB.
-func (p *Params) Size(name string, def int64) int64 {
-	return param(p, name, def, "a size, such as 65536, 64KiB or 1MiB", ParseSize)
-}
-
-func param[T any](p *Params, name string, def T, want string, parse func(string) (T, error)) T {
-	s, ok := p.values[name]
-	if !ok {
-		return def
-	}
-	v, err := parse(s)
-	if err != nil {
-		p.Fail(name, want)
-		return def
-	}
-	return v
-}
-
-// ParseSize reads a number of bytes with an optional unit: B, KB, MB, GB, TB
-// (powers of 1,000) or KiB, MiB, GiB, TiB (powers of 1,024), in any case.
-func ParseSize(s string) (int64, error) {
-	digits := strings.TrimRight(s, "BKMGTIbkmgti")
-	unit, ok := map[string]int64{
-		"": 1, "b": 1,
-		"kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12,
-		"kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30, "tib": 1 << 40,
-	}[strings.ToLower(s[len(digits):])]
-	n, err := strconv.ParseInt(strings.TrimSpace(digits), 10, 64)
-	if err != nil || !ok || n < 0 || n > (1<<63-1)/unit {
-		return 0, fmt.Errorf("%q is not a size, such as 65536, 64KiB or 1MiB", s)
-	}
-	return n * unit, nil
-}
-
-// secretName matches parameters whose values are never shown. It is compiled when it is first
-// needed: a command that does one thing in 2 ms would pay for it at every start.
-var secretName = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`(?i)pass|pwd|secret|token|key|sig|sas|cred|auth`)
-})
-
-// torn tells whether a password with one of / ? # in it, not written as %XX, has torn
-// a URL apart: then part of the password passes for a port, the rest for a path, a
-// parameter or a fragment, and the @ is in there.
-func torn(u *url.URL) bool {
-	return u.User == nil && u.Port() != "" && strings.Contains(u.Path+u.RawQuery+u.Fragment, "@")
-}
-
-// Redact returns a URL fit for errors and logs: without password, and with the
-// values of parameters that may be secrets replaced, also in URLs that are values of
-// parameters. What does not parse, or may hold a password in another place, is
-// shortened to its scheme. What is no URL is returned as it is.
-func Redact(rawURL string) string {
-	scheme, ok := schemeOf(rawURL)
-	if !ok {
-		return rawURL
-	}
-	u, err := url.Parse(rawURL)
-	if err != nil || torn(u) || strings.Contains(u.Opaque, "@") {
-		return scheme + ":…"
-	}
-	if u.User != nil {
-		u.User = url.User(u.User.Username())
-	}
-	q := u.Query()
-	for name, values := range q {
-		for i := range values {
-			if values[i] = Redact(values[i]); secretName().MatchString(name) {
-				values[i] = "redacted"
-			}
-		}
-	}
-	u.RawQuery = q.Encode()
-	return u.String()
-}
-
-// redactText keeps of a parse error only what cannot hold a secret: the words
-// before the first quote.
-func redactText(s string) string {
-	head, _, cut := strings.Cut(s, `"`)
-	if !cut {
-		return s
-	}
-	return strings.TrimSpace(head)
 }

@@ -17,7 +17,8 @@ import (
 	_ "github.com/larder-store/larder/backend/shelve"
 	"github.com/larder-store/larder/codec"
 	"github.com/larder-store/larder/component"
-	"github.com/larder-store/larder/internal/verify"
+	"github.com/larder-store/larder/internal/place"
+	"github.com/larder-store/larder/internal/sums"
 )
 
 // entries is how many values the stores of the small hits hold.
@@ -66,12 +67,12 @@ func hitOfAKnownKey(b *bench) (*group, error) {
 		return nil, err
 	}
 	value := random(1024)
-	digest, sum := verify.Sums(value)
+	digest, sum := sums.Of(value)
 	var items []backend.Item
 	names := make([][]byte, entries)
 	refs := make([]larder.Component, entries)
 	for i := range entries {
-		key, err := larder.Place(id(i), "x")
+		key, err := place.Of(id(i), "x")
 		if err != nil {
 			return nil, err
 		}

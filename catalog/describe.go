@@ -9,7 +9,6 @@ import (
 	"github.com/larder-store/larder"
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/component"
-	"github.com/larder-store/larder/internal/verify"
 	"github.com/larder-store/larder/keying"
 )
 
@@ -37,12 +36,16 @@ func decode(body io.Reader, info larder.Info) (component.Description, bool, erro
 	if info.Size > keying.MaxPreimage {
 		return component.Description{}, false, nil
 	}
-	preimage, err := io.ReadAll(io.LimitReader(body, keying.MaxPreimage+1))
-	if err != nil && !errors.Is(err, larder.ErrCorrupt) {
-		return component.Description{}, false, err
+	var preimage []byte
+	verified, err := backend.Verify(io.NopCloser(body), info)
+	if err == nil {
+		preimage, err = io.ReadAll(verified)
 	}
-	if err != nil || verify.Bytes(preimage, info) != nil {
+	if errors.Is(err, larder.ErrCorrupt) {
 		return component.Description{}, false, nil
+	}
+	if err != nil {
+		return component.Description{}, false, err
 	}
 	d, err := keying.Decode(preimage)
 	d.Key, d.Stored = info.Key.Name, info.ModTime

@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"os"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -25,8 +24,6 @@ type digestCache struct {
 	now   func() time.Time
 	limit int
 
-	notes atomic.Pointer[string] // a directory, see RememberDigests; nil for none
-
 	mu    sync.Mutex // guards files; not held while a file is read
 	files map[string]knownFile
 }
@@ -36,19 +33,19 @@ type knownFile struct {
 	digest [sha256.Size]byte
 }
 
-// of returns digest and size of the file at path.
-func (c *digestCache) of(path string) ([sha256.Size]byte, int64, error) {
-	notes := c.notes.Load()
+// of returns digest and size of the file at path. Digests are remembered in the directory notes too, unless that
+// is empty.
+func (c *digestCache) of(path, notes string) ([sha256.Size]byte, int64, error) {
 	c.mu.Lock()
 	known, ok := c.files[path]
 	c.mu.Unlock()
-	if ok || notes != nil {
+	if ok || notes != "" {
 		info, err := os.Stat(path)
 		if err == nil && ok && same(known.info, info) {
 			return known.digest, info.Size(), nil
 		}
-		if err == nil && notes != nil {
-			if digest, ok := noted(*notes, path, info); ok {
+		if err == nil && notes != "" {
+			if digest, ok := noted(notes, path, info); ok {
 				c.remember(path, knownFile{info, digest})
 				return digest, info.Size(), nil
 			}
@@ -61,8 +58,8 @@ func (c *digestCache) of(path string) ([sha256.Size]byte, int64, error) {
 	}
 	if latest(info).Add(settled).Before(began) {
 		c.remember(path, knownFile{info, digest})
-		if notes != nil {
-			takeNote(*notes, path, info, digest)
+		if notes != "" {
+			takeNote(notes, path, info, digest)
 		}
 	} else {
 		c.forget(path)

@@ -20,10 +20,13 @@ func WalkUpTo(ctx context.Context, root Component, limit int) error {
 func Remedy(err error) error { return remedy(err) }
 
 // Digests is a cache of digests of its own, with a clock that can be set.
-type Digests struct{ c *digestCache }
+type Digests struct {
+	c     *digestCache
+	notes string
+}
 
 func NewDigests(limit int, now func() time.Time) Digests {
-	return Digests{&digestCache{now: now, limit: limit, files: map[string]knownFile{}}}
+	return Digests{c: &digestCache{now: now, limit: limit, files: map[string]knownFile{}}}
 }
 
 // Read returns the digest of a file and whether it was known without reading.
@@ -32,14 +35,14 @@ func (d Digests) Read(path string) (digest [32]byte, known bool, err error) {
 	clock := d.c.now
 	d.c.now = func() time.Time { reads.Add(1); return clock() } // asked at each reading
 	defer func() { d.c.now = clock }()
-	digest, _, err = d.c.of(path)
+	digest, _, err = d.c.of(path, d.notes)
 	return digest, err == nil && reads.Load() == 0, err
 }
 
 func (d Digests) Len() int { return len(d.c.files) }
 
-// RememberIn is RememberDigests.
-func (d Digests) RememberIn(dir string) { d.c.notes.Store(&dir) }
+// RememberIn returns the cache as it is used with the option of that name.
+func (d Digests) RememberIn(dir string) Digests { return Digests{d.c, dir} }
 
 // SweepNotes is sweepNotes.
 func SweepNotes(dir string, before time.Time) { sweepNotes(dir, before) }

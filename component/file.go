@@ -27,10 +27,16 @@ const CommandType = "larder.Command"
 // changed within the last few seconds is always read again, because a further change might leave
 // no trace in its times.
 //
+// [RememberIn] makes it known to other processes too.
+//
 // Only regular files, and links to them, can be read. Errors name the file, say what can be done,
 // and match [fs.ErrNotExist] and the like where they come from the system.
-func File(path string) (FileContent, error) {
-	digest, size, err := digests.of(path)
+func File(path string, opts ...FileOption) (FileContent, error) {
+	notes := ""
+	for _, o := range opts {
+		notes = o.notes
+	}
+	digest, size, err := digests.of(path, notes)
 	if err != nil {
 		return FileContent{}, fmt.Errorf("input file %q %w", path, err)
 	}

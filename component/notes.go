@@ -12,14 +12,16 @@ import (
 	"time"
 )
 
-// RememberDigests makes [File] remember the digests of large files in dir from now on, for all
-// processes that name the same directory, and makes dir if it is absent: for short-lived
-// commands that look at the same large files at each start. The state that a file must have
-// for its digest to be believed is the one that File trusts within a process, and times of
-// change must be told by the system, or nothing is remembered.
+// A FileOption changes how [File] reads.
+type FileOption struct{ notes string }
+
+// RememberIn makes [File] remember the digest of a large file in dir, for all processes that name the
+// same directory, and creates dir if it is absent: for short-lived commands that look at the same
+// large files at each start. A digest is believed as long as the file is in the state that File trusts
+// within a process, and the system must say when it was last changed, or nothing is remembered.
 //
 // Whoever may write to dir can make files pass for others: it belongs to the user alone.
-func RememberDigests(dir string) { digests.notes.Store(&dir) }
+func RememberIn(dir string) FileOption { return FileOption{dir} }
 
 const (
 	// notable is how large a file must be to be noted: reading a note takes 20 µs, as long as

@@ -37,8 +37,7 @@ func (n *notes) write(contents []byte) {
 // read reads the file as a new process does, some time later, and wants the digest of contents.
 func (n *notes) read(contents []byte, later time.Duration, known bool) {
 	n.t.Helper()
-	d := component.NewDigests(10, (&clock{later}).now)
-	d.RememberIn(n.dir)
+	d := component.NewDigests(10, (&clock{later}).now).RememberIn(n.dir)
 	digest, got, err := d.Read(n.path)
 	if err != nil || digest != sha256.Sum256(contents) || got != known {
 		n.t.Errorf("Read = %x, known %v, %v; want the digest of %d bytes, known %v", digest, got, err, len(contents), known)

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/internal/durable"
 )
 
 // A store's directory says what it is in the file FORMAT: a line "larder shelve 1". The
@@ -98,7 +99,8 @@ func build(path string, d disk) error {
 	}
 	// The format comes first, and whole: what follows is made again if it is missing.
 	line := fmt.Appendf(nil, "%s%d\n", formatText, format)
-	if err := writeWhole(path, formatFile, line, d); err != nil {
+	write := func() error { return durable.WriteFile(filepath.Join(path, formatFile), line) }
+	if err := d.step("write format", path, write); err != nil {
 		return err
 	}
 	return complete(path, d)
@@ -118,27 +120,4 @@ func complete(path string, d disk) error {
 		return nil
 	}
 	return os.WriteFile(filepath.Join(path, "README"), []byte(readme), 0o600)
-}
-
-// writeWhole puts a file into dir that is never seen in part.
-func writeWhole(dir, name string, content []byte, d disk) error {
-	temp, err := os.CreateTemp(dir, name+".*")
-	if err != nil {
-		return err
-	}
-	_, err = temp.Write(content)
-	if err == nil {
-		err = d.sync(temp)
-	}
-	if closing := temp.Close(); err == nil {
-		err = closing
-	}
-	if err == nil {
-		err = os.Rename(temp.Name(), filepath.Join(dir, name))
-	}
-	if err != nil {
-		os.Remove(temp.Name())
-		return err
-	}
-	return d.syncDir(dir)
 }

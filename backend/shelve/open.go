@@ -4,10 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
-	"net/url"
 	"path/filepath"
-	"runtime"
-	"strings"
 	"time"
 
 	"github.com/larder-store/larder/backend"
@@ -37,6 +34,9 @@ type Options struct {
 
 	// ReadOnly opens a store to read; nothing in its directory is changed but locks.
 	ReadOnly bool
+
+	// MustExist opens a store only if there is one; else Open fails with an error that matches fs.ErrNotExist.
+	MustExist bool
 
 	// Network allows a directory on a network file system. The index needs what most of
 	// them do not promise: locks that hold between machines, and mapped memory that
@@ -103,8 +103,8 @@ func prepare(dir string, o Options) error {
 	if err != nil {
 		return err
 	}
-	if is == absent && o.ReadOnly {
-		return fmt.Errorf("%w: there is no store at %s, and none is made for reading only", fs.ErrNotExist, dir)
+	if is == absent && (o.ReadOnly || o.MustExist) {
+		return fmt.Errorf("there is no store at %s yet; check the path, or store something there first (%w)", dir, fs.ErrNotExist)
 	}
 	if !o.Network {
 		if err := o.disk.refuseNetwork(dir); err != nil {
@@ -139,13 +139,14 @@ func newBackend(p *place, o Options) *Backend {
 	return b
 }
 
-func openURL(_ context.Context, u *url.URL, p *backend.Params) (backend.Backend, error) {
+func openDir(_ context.Context, dir string, p *backend.Params) (backend.Backend, error) {
 	o := Options{
-		NoSync:   p.Choice("sync", "full", "full", "index") == "index",
-		Inline:   p.Size("inline", DefaultInline),
-		Timeout:  p.Duration("timeout", DefaultTimeout, turnstile.MinTimeout),
-		ReadOnly: p.Bool("readonly", false),
-		Network:  p.Bool("network", false),
+		NoSync:    p.Choice("sync", "full", "full", "index") == "index",
+		Inline:    p.Size("inline", DefaultInline),
+		Timeout:   p.Duration("timeout", DefaultTimeout, turnstile.MinTimeout),
+		ReadOnly:  p.Bool("readonly", p.ReadOnly()),
+		MustExist: p.MustExist(),
+		Network:   p.Bool("network", false),
 	}
 	if o.Inline > MaxInline {
 		p.Fail("inline", fmt.Sprintf("at most %d bytes", MaxInline))
@@ -156,35 +157,5 @@ func openURL(_ context.Context, u *url.URL, p *backend.Params) (backend.Backend,
 	if err := p.Err(); err != nil {
 		return nil, err
 	}
-	dir, err := pathOf(u)
-	if err != nil {
-		return nil, err
-	}
 	return Open(dir, &o)
-}
-
-// pathOf returns the directory that a URL names: shelve:///abs, shelve:rel/dir, or a plain
-// path, which comes without a host.
-func pathOf(u *url.URL) (string, error) {
-	const forms = "write shelve:///dir for an absolute path, shelve:dir for a relative one"
-	if u.Host != "" || u.User != nil {
-		return "", backend.InvalidURL("the URL names a host: %s", forms)
-	}
-	if u.Fragment != "" {
-		return "", backend.InvalidURL("the URL holds a #: write it as %%23 in a path")
-	}
-	path := u.Path
-	if u.Opaque != "" {
-		var err error
-		if path, err = url.PathUnescape(u.Opaque); err != nil {
-			return "", backend.InvalidURL("the URL's path is malformed: write bytes other than letters as %%XX")
-		}
-	}
-	if path == "" {
-		return "", backend.InvalidURL("the URL names no directory: %s", forms)
-	}
-	if runtime.GOOS == "windows" && strings.HasPrefix(path, "/") && filepath.VolumeName(path[1:]) != "" {
-		path = path[1:] // shelve:///C:/dir
-	}
-	return filepath.FromSlash(path), nil
 }

@@ -13,7 +13,7 @@ import (
 
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/internal/indexed"
-	"github.com/larder-store/larder/internal/verify"
+	"github.com/larder-store/larder/internal/sums"
 )
 
 // A record is what a bucket holds under the name of an entry. All numbers are little
@@ -107,8 +107,8 @@ func appendText(b []byte, s string) []byte {
 func headerSum(name string, header []byte) uint32 {
 	// The conversion is spared for all but the longest names: it stays on the stack.
 	var buf [128]byte
-	sum := crc32.Update(0, verify.Castagnoli, append(buf[:0], name...))
-	return crc32.Update(sum, verify.Castagnoli, header[headerSums:])
+	sum := crc32.Update(0, sums.Castagnoli, append(buf[:0], name...))
+	return crc32.Update(sum, sums.Castagnoli, header[headerSums:])
 }
 
 // parseRecord decodes the record under key. The Inline of the entry is still part of b.

@@ -21,7 +21,7 @@ import (
 const scheme = "shelve"
 
 func init() {
-	backend.Register(scheme, openURL, "sync", "inline", "timeout", "readonly", "network")
+	backend.RegisterDir(scheme, openDir, "sync", "inline", "timeout", "readonly", "network")
 }
 
 var (

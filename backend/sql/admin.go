@@ -40,6 +40,9 @@ func (b *Backend) steps(ctx context.Context, dryRun bool) ([]migration, error) {
 		return nil, err
 	}
 	defer b.calls.End()
+	if b.opts.ReadOnly && !dryRun {
+		return nil, errReadOnly
+	}
 	if dryRun {
 		m, err := b.db.inspect(ctx)
 		return migrations[m.format:], err
@@ -48,7 +51,6 @@ func (b *Backend) steps(ctx context.Context, dryRun bool) ([]migration, error) {
 	if err != nil {
 		return nil, err
 	}
-	b.opts.Manual = false
 	return steps, b.settle(ctx)
 }
 
@@ -141,6 +143,10 @@ const straysPage = 50_000
 func (b *Backend) Strays(ctx context.Context, remove bool) iter.Seq2[backend.Stray, error] {
 	return func(yield func(backend.Stray, error) bool) {
 		if b.data == nil {
+			return
+		}
+		if remove && b.opts.ReadOnly {
+			yield(backend.Stray{}, wrap("check", backend.Key{}, errReadOnly))
 			return
 		}
 		if err := b.data.belongs(ctx); err != nil {

@@ -12,7 +12,6 @@ import (
 	"sync"
 
 	"github.com/larder-store/larder/backend"
-	"github.com/larder-store/larder/internal/verify"
 )
 
 // data is a backend as [indexed.Data]: large values on one shelf of it, under names that are used
@@ -22,6 +21,8 @@ type data struct {
 	place string // its URL without parameters and secrets
 	store string // the id of the store that it belongs to
 	dear  bool
+
+	readOnly bool
 
 	mu   sync.Mutex // guards ours, and lets one look
 	ours bool       // it was found to belong to the store
@@ -33,16 +34,20 @@ const (
 )
 
 // openData opens the backend of the data.
-func openData(ctx context.Context, rawURL string) (*data, error) {
+func openData(ctx context.Context, rawURL string, readOnly bool) (*data, error) {
 	place, err := placeOf(rawURL)
 	if err != nil {
 		return nil, err
 	}
-	b, err := backend.Open(ctx, rawURL)
+	var opts []backend.OpenOption
+	if readOnly {
+		opts = append(opts, backend.ReadOnly())
+	}
+	b, err := backend.OpenWith(ctx, rawURL, opts...)
 	if err != nil {
 		return nil, fmt.Errorf("data=: %w", err)
 	}
-	return &data{b: b, place: place, dear: backend.LimitsOf(b).CostlyRequests}, nil
+	return &data{b: b, place: place, dear: backend.LimitsOf(b).CostlyRequests, readOnly: readOnly}, nil
 }
 
 // placeOf returns what of a URL says where something is, and not how to get there.
@@ -75,14 +80,15 @@ func (d *data) belongs(ctx context.Context) error {
 	}
 	key := backend.Key{Shelf: idShelf, Name: "id"}
 	id := []byte(d.store + "\n")
-	found, err := d.read(ctx, key)
+	found, _, err := backend.GetVerified(ctx, d.b, key)
+	if errors.Is(err, backend.ErrNotFound) && d.readOnly {
+		return nil // nothing was stored there yet
+	}
 	if errors.Is(err, backend.ErrNotFound) {
-		opts := backend.PutOptions{Size: int64(len(id)), IfAbsent: backend.LimitsOf(d.b).AtomicIfAbsent}
-		opts.Digest, opts.Sum = verify.Sums(id)
-		_, err = d.b.Put(ctx, key, bytes.NewReader(id), opts)
+		_, err = backend.PutBytes(ctx, d.b, key, id, backend.PutOptions{IfAbsent: backend.LimitsOf(d.b).AtomicIfAbsent})
 		found = id
 		if errors.Is(err, backend.ErrExists) {
-			found, err = d.read(ctx, key)
+			found, _, err = backend.GetVerified(ctx, d.b, key)
 		}
 	}
 	if err != nil {
@@ -93,19 +99,6 @@ func (d *data) belongs(ctx context.Context) error {
 	}
 	d.ours = true
 	return nil
-}
-
-func (d *data) read(ctx context.Context, key backend.Key) ([]byte, error) {
-	body, info, err := d.b.Get(ctx, key)
-	if err != nil {
-		return nil, err
-	}
-	defer body.Close()
-	r, err := verify.Open(body, info)
-	if err != nil {
-		return nil, err
-	}
-	return io.ReadAll(io.LimitReader(r, 100))
 }
 
 // Create implements [indexed.Data].

@@ -75,7 +75,7 @@ func (b *Backend) addIndex(ctx context.Context, field string) error {
 	if !ok || path == "" || len(path) > maxPath || !isText(path) || strings.Contains(path, `\`) {
 		return fmt.Errorf("%w: an index is made on a parameter, such as params.rate, of at most %d bytes; %q is not one", errors.ErrUnsupported, maxPath, field)
 	}
-	if err := b.calls.Begin(ctx); err != nil {
+	if err := b.beginChange(ctx); err != nil {
 		return err
 	}
 	defer b.calls.End()

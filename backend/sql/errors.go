@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"strings"
 
@@ -127,11 +128,14 @@ func (d *database) explain(ctx context.Context, err error) error {
 	return fmt.Errorf("%w: %s", backend.ErrUnavailable, text)
 }
 
+// errReadOnly is what writers get of a store that was opened to be read.
+var errReadOnly = fmt.Errorf("%w: the store was opened read-only", errors.ErrUnsupported)
+
 // own are errors that are ours already.
 var own = []error{
 	backend.ErrNotFound, backend.ErrExists, backend.ErrChanged, backend.ErrCorrupt, backend.ErrNewer, backend.ErrInvalidKey,
 	backend.ErrInvalidURL, backend.ErrTooLarge, backend.ErrTooLong, backend.ErrLocked, backend.ErrUnavailable, backend.ErrClosed,
-	errors.ErrUnsupported, context.Canceled, context.DeadlineExceeded,
+	errors.ErrUnsupported, fs.ErrNotExist, context.Canceled, context.DeadlineExceeded,
 }
 
 // explainCode adds to what the server said what to do about it.

@@ -16,7 +16,7 @@ import (
 
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/internal/pgtest"
-	"github.com/larder-store/larder/internal/verify"
+	"github.com/larder-store/larder/internal/sums"
 )
 
 func open(t testing.TB, loc string) backend.Backend {
@@ -41,7 +41,7 @@ const (
 
 func put(b backend.Backend, key backend.Key, text string, opts backend.PutOptions) (backend.Info, error) {
 	opts.Size = int64(len(text))
-	opts.Digest, opts.Sum = verify.Sums([]byte(text))
+	opts.Digest, opts.Sum = sums.Of([]byte(text))
 	return b.Put(context.Background(), key, strings.NewReader(text), opts)
 }
 
@@ -65,7 +65,7 @@ func get(t testing.TB, b backend.Backend, key backend.Key) string {
 		t.Fatalf("Get(%v): %v", key, err)
 	}
 	defer body.Close()
-	r, err := verify.Open(body, info)
+	r, err := backend.Verify(body, info)
 	if err != nil {
 		t.Fatalf("Get(%v): %v", key, err)
 	}
@@ -174,7 +174,7 @@ func operations() []operation {
 				if i == 2 {
 					it.Key = theKey
 				}
-				it.Digest, it.Sum = verify.Sums([]byte(v))
+				it.Digest, it.Sum = sums.Of([]byte(v))
 				items = append(items, it)
 			}
 			_, err := backend.PutBatch(context.Background(), b, items)
@@ -255,7 +255,7 @@ func TestReadersOutliveSweeps(t *testing.T) {
 	defer body.Close()
 	mustPut(t, b, theKey, text(largeSize, 2))
 	swept(t, loc, "s")
-	r, err := verify.Open(body, info)
+	r, err := backend.Verify(body, info)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -274,7 +274,7 @@ func TestLostClaim(t *testing.T) {
 		b := open(t, loc)
 		value := text(largeSize, 7)
 		opts.Size = largeSize
-		opts.Digest, opts.Sum = verify.Sums([]byte(value))
+		opts.Digest, opts.Sum = sums.Of([]byte(value))
 		late := &slow{Reader: bytes.NewReader([]byte(value)), before: func() {
 			expire(t, loc)
 			swept(t, loc, "s")

@@ -2,6 +2,7 @@ package sql
 
 import (
 	"context"
+	"io"
 	"iter"
 	"time"
 
@@ -9,7 +10,7 @@ import (
 
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/component"
-	"github.com/larder-store/larder/internal/verify"
+	"github.com/larder-store/larder/keying"
 )
 
 // What Find reads at a time. The first page is small, so that the first answers come soon.
@@ -150,10 +151,17 @@ func (f *finder) candidates(ctx context.Context, after, to string, limit int) (f
 
 // parse decodes a pre-image. One that is corrupt describes nothing; "larder check" tells of it.
 func parse(key string, body []byte, info backend.Info) (component.Description, bool) {
-	if body == nil || verify.Bytes(body, info) != nil {
+	if body == nil {
 		return component.Description{}, false
 	}
-	d, err := decode(body)
+	sound, err := backend.Verify(backend.NewBody(body), info)
+	if err == nil {
+		_, err = io.Copy(io.Discard, sound)
+	}
+	if err != nil {
+		return component.Description{}, false
+	}
+	d, err := keying.Decode(body)
 	d.Key, d.Stored = key, info.ModTime
 	return d, err == nil
 }

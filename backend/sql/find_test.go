@@ -19,7 +19,7 @@ import (
 	"github.com/larder-store/larder/backend/sql"
 	"github.com/larder-store/larder/component"
 	"github.com/larder-store/larder/internal/pgtest"
-	"github.com/larder-store/larder/internal/verify"
+	"github.com/larder-store/larder/internal/sums"
 	"github.com/larder-store/larder/keying"
 )
 
@@ -154,7 +154,7 @@ func fill(t *testing.T, r *rand.Rand, n int, places ...backend.Backend) []string
 func item(name string, preimage []byte) backend.Item {
 	it := backend.Item{Key: backend.Key{Shelf: backend.ShelfComponents, Name: name}, Body: strings.NewReader(string(preimage))}
 	it.Size = int64(len(preimage))
-	it.Digest, it.Sum = verify.Sums(preimage)
+	it.Digest, it.Sum = sums.Of(preimage)
 	return it
 }
 

@@ -50,7 +50,7 @@ func (b *Backend) acquire(ctx context.Context, name string, ttl time.Duration) (
 	if ttl <= 0 {
 		return nil, fmt.Errorf("a time to live of %v is too short", ttl)
 	}
-	if err := b.calls.Begin(ctx); err != nil {
+	if err := b.beginChange(ctx); err != nil {
 		return nil, err
 	}
 	defer b.calls.End()

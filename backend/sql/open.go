@@ -2,7 +2,9 @@ package sql
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"regexp"
 	"strings"
@@ -32,6 +34,11 @@ type Options struct {
 	// Timeout is how long a call asks a server that does not answer, before it fails with
 	// [backend.ErrUnavailable] ("timeout"); 0 is DefaultTimeout.
 	Timeout time.Duration
+
+	// ReadOnly opens a store to read: it makes and changes nothing. MustExist opens a store only if there is
+	// one; else Open fails with an error that matches [fs.ErrNotExist]. ReadOnly implies it.
+	ReadOnly  bool
+	MustExist bool
 
 	// Manual makes Open change nothing ("migrate=manual"): a schema that is absent or old is an error, until
 	// it was migrated.
@@ -94,6 +101,9 @@ func openURL(ctx context.Context, u *url.URL, p *backend.Params) (backend.Backen
 		Inline:  p.Size("inline", DefaultInline),
 		Timeout: p.Duration("timeout", DefaultTimeout, minTimeout),
 		Manual:  p.Choice("migrate", "auto", "auto", "manual") == "manual",
+
+		ReadOnly:  p.ReadOnly(),
+		MustExist: p.MustExist(),
 	}
 	if o.Inline > MaxInline {
 		p.Fail("inline", fmt.Sprintf("at most %d bytes", MaxInline))
@@ -206,7 +216,7 @@ func build(ctx context.Context, db *database, o Options, counter *calls.Counter)
 		InlineOn: map[string]int64{backend.ShelfComponents: maxDescription},
 	}
 	if o.Data != "" {
-		data, err := openData(ctx, o.Data)
+		data, err := openData(ctx, o.Data, o.ReadOnly)
 		if err != nil {
 			return nil, err
 		}
@@ -227,8 +237,15 @@ func build(ctx context.Context, db *database, o Options, counter *calls.Counter)
 // settle makes sure that the schema is there and belongs to the data.
 func (b *Backend) settle(ctx context.Context) error {
 	m, err := b.db.inspect(ctx)
-	if err != nil || b.opts.Manual && m.format < len(migrations) {
-		return err // later calls will say that there is no store
+	switch absent := m.format == 0; {
+	case err != nil:
+		return err
+	case absent && (b.opts.MustExist || b.opts.ReadOnly):
+		return fmt.Errorf("%w: there is no store in schema %q yet; store something there, or run \"larder migrate\"", fs.ErrNotExist, b.db.schema)
+	case m.format < len(migrations) && b.opts.ReadOnly:
+		return fmt.Errorf("%w: schema %q has format %d, and this larder reads %d; run \"larder migrate\"", errors.ErrUnsupported, b.db.schema, m.format, len(migrations))
+	case m.format < len(migrations) && b.opts.Manual:
+		return nil // later calls say what is missing
 	}
 	if m.format < len(migrations) {
 		if _, err := b.db.migrate(ctx); err != nil {
@@ -245,7 +262,7 @@ func (b *Backend) settle(ctx context.Context) error {
 		return nil
 	}
 	b.data.store = m.store
-	if !m.shown && !b.opts.Manual {
+	if !m.shown && !b.opts.ReadOnly {
 		if m.data, err = b.db.record(ctx, b.data.place); err != nil {
 			return err
 		}

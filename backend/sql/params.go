@@ -11,7 +11,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/larder-store/larder/component"
 	"github.com/larder-store/larder/keying"
 )
 
@@ -32,7 +31,7 @@ const (
 func describe(preimage []byte) described {
 	d, err := keying.Decode(preimage)
 	if err != nil || !isWord(d.Type) || !isWord(d.Version) {
-		return described{params: json.RawMessage("null"), odd: true}
+		return described{params: json.RawMessage("null"), odd: true, inputs: d.Inputs}
 	}
 	w := described{typ: d.Type, version: d.Version, inputs: d.Inputs}
 	if !d.AsOf.IsZero() {
@@ -175,6 +174,3 @@ func (e *jsonWriter) mapping(m map[any]any, depth int) {
 	}
 	e.b = append(e.b, '}')
 }
-
-// decode is the last word on what a component is.
-func decode(preimage []byte) (component.Description, error) { return keying.Decode(preimage) }

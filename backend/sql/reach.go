@@ -2,6 +2,8 @@ package sql
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"iter"
 	"slices"
 
@@ -51,7 +53,10 @@ func (b *Backend) reach(ctx context.Context, where component.Condition) ([]strin
 	defer b.calls.End()
 	a := &arguments{}
 	w := writer{a: a, t: b.translate(component.Condition{})}
-	begin, _ := w.text("i.input", where)
+	begin, exact := w.text("i.input", where)
+	if !exact {
+		return nil, fmt.Errorf("%w: keys hold no text such as %q", errors.ErrUnsupported, where.Value)
+	}
 	inputs := w.t.inputs
 	sql := "WITH RECURSIVE r AS (SELECT i.component AS key FROM " + inputs + " i WHERE " + begin +
 		" UNION SELECT i.component FROM " + inputs + " i JOIN r ON i.input = r.key) SELECT key FROM r"

@@ -101,6 +101,14 @@ func (b *Backend) beginKey(ctx context.Context, key backend.Key) error {
 	return b.calls.Begin(ctx)
 }
 
+// beginChange begins a call that changes the store.
+func (b *Backend) beginChange(ctx context.Context) error {
+	if b.opts.ReadOnly {
+		return errReadOnly
+	}
+	return b.calls.Begin(ctx)
+}
+
 // GetRange implements [backend.RangeGetter].
 func (b *Backend) GetRange(ctx context.Context, key backend.Key, version string, off, n int64) (io.ReadCloser, backend.Info, error) {
 	err := b.beginKey(ctx, key)
@@ -151,7 +159,7 @@ func (b *Backend) putBatch(ctx context.Context, items []backend.Item) ([]backend
 			good, at = append(good, it), append(at, i)
 		}
 	}
-	err := b.calls.Begin(ctx)
+	err := b.beginChange(ctx)
 	if err == nil {
 		defer b.calls.End()
 		stored, failed := b.store.PutBatch(ctx, good)
@@ -187,7 +195,7 @@ func (b *Backend) deleteBatch(ctx context.Context, keys []backend.Key) backend.B
 			good, at = append(good, key), append(at, i)
 		}
 	}
-	err := b.calls.Begin(ctx)
+	err := b.beginChange(ctx)
 	if err == nil {
 		defer b.calls.End()
 		for n, failed := range b.store.Delete(ctx, good) {

@@ -15,6 +15,9 @@ func (b *Backend) Sweep(ctx context.Context, opts backend.SweepOptions) (backend
 }
 
 func (b *Backend) sweep(ctx context.Context, opts backend.SweepOptions) (backend.SweepReport, error) {
+	if b.opts.ReadOnly && !opts.DryRun {
+		return backend.SweepReport{}, errReadOnly
+	}
 	if err := b.calls.Begin(ctx); err != nil {
 		return backend.SweepReport{}, err
 	}

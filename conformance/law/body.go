@@ -11,7 +11,7 @@ import (
 	"sync/atomic"
 
 	"github.com/larder-store/larder/backend"
-	"github.com/larder-store/larder/internal/verify"
+	"github.com/larder-store/larder/internal/sums"
 )
 
 // filled returns opts with what is true of text.
@@ -19,7 +19,7 @@ func filled(text string, opts backend.PutOptions) backend.PutOptions {
 	b := []byte(text)
 	opts.Size = int64(len(b))
 	opts.Digest = sha256.Sum256(b)
-	opts.Sum = crc32.Checksum(b, verify.Castagnoli)
+	opts.Sum = crc32.Checksum(b, sums.Castagnoli)
 	return opts
 }
 

@@ -13,7 +13,7 @@ import (
 
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/internal/lease"
-	"github.com/larder-store/larder/internal/verify"
+	"github.com/larder-store/larder/internal/sums"
 	"github.com/larder-store/larder/keying"
 )
 
@@ -248,11 +248,11 @@ func (a *auditor) read(ctx context.Context, key backend.Key, description bool) (
 		}
 		r = bytes.NewReader(text)
 	}
-	sums := verify.NewSummer(nil)
-	if _, err := io.Copy(sums, r); err != nil {
+	summer := sums.NewSummer(nil)
+	if _, err := io.Copy(summer, r); err != nil {
 		return info, err
 	}
-	digest, sum, size := sums.Sums()
+	digest, sum, size := summer.Sums()
 	switch {
 	case size != info.Size:
 		return info, fmt.Errorf("%w: it has %d bytes, stored as %d", backend.ErrCorrupt, size, info.Size)

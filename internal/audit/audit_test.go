@@ -19,7 +19,7 @@ import (
 	"github.com/larder-store/larder/backend/shelve"
 	"github.com/larder-store/larder/component"
 	"github.com/larder-store/larder/internal/audit"
-	"github.com/larder-store/larder/internal/verify"
+	"github.com/larder-store/larder/internal/sums"
 )
 
 var ctx = context.Background()
@@ -28,7 +28,7 @@ var ctx = context.Background()
 func put(t *testing.T, b backend.Backend, key backend.Key, text string, change func(*backend.PutOptions)) {
 	t.Helper()
 	o := backend.PutOptions{Size: int64(len(text))}
-	o.Digest, o.Sum = verify.Sums([]byte(text))
+	o.Digest, o.Sum = sums.Of([]byte(text))
 	if change != nil {
 		change(&o)
 	}
@@ -95,7 +95,7 @@ func TestShareThatIsRead(t *testing.T) {
 func TestFindings(t *testing.T) {
 	value := backend.Key{Shelf: backend.ShelfCache, Name: "k/v"}
 	preimage := "not a pre-image"
-	digest, _ := verify.Sums([]byte(preimage))
+	digest, _ := sums.Of([]byte(preimage))
 	for name, tc := range map[string]struct {
 		key     backend.Key
 		text    string
@@ -337,7 +337,7 @@ func TestNewerIsLeft(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	digest, _ := verify.Sums(preimage)
+	digest, _ := sums.Of(preimage)
 	for name, key := range map[string]backend.Key{
 		"value":       {Shelf: backend.ShelfCache, Name: "k/v"},
 		"description": {Shelf: backend.ShelfComponents, Name: hex(digest)},

@@ -9,8 +9,8 @@ import (
 	"io"
 
 	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/internal/sums"
 	"github.com/larder-store/larder/internal/temp"
-	"github.com/larder-store/larder/internal/verify"
 )
 
 // quarantine saves what can be read of an entry, and then removes it; unless somebody
@@ -53,12 +53,12 @@ func (a *auditor) save(ctx context.Context, key backend.Key) (saved bool, err er
 		return false, err
 	}
 	defer f.Close()
-	sums := verify.NewSummer(f)
-	if _, err := io.Copy(sums, body); err != nil && !errors.Is(err, backend.ErrCorrupt) {
+	summer := sums.NewSummer(f)
+	if _, err := io.Copy(summer, body); err != nil && !errors.Is(err, backend.ErrCorrupt) {
 		return false, err
 	}
 	opts := backend.PutOptions{Meta: info.Meta}
-	opts.Digest, opts.Sum, opts.Size = sums.Sums()
+	opts.Digest, opts.Sum, opts.Size = summer.Sums()
 	if opts.Size == 0 {
 		return false, nil
 	}

@@ -30,7 +30,7 @@ func (a *app) companionFor() error {
 	if err != nil {
 		return err
 	}
-	scheme, own := schemeOf(rawURL), backend.Schemes()
+	scheme, own := backend.SchemeOf(rawURL), backend.Schemes()
 	if scheme == "" || slices.Contains(own, scheme) {
 		return nil
 	}

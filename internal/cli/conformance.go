@@ -100,7 +100,7 @@ func laboratory(rawURL string) (law.Config, func() error, error) {
 		New:  func(context.Context) (string, error) { return rawURL, nil },
 		Open: openBackend,
 	}
-	dir, ok := localDir(rawURL)
+	dir, ok := backend.LocalDir(rawURL)
 	if !ok {
 		return cfg, func() error { return nil }, nil
 	}

@@ -16,7 +16,6 @@ import (
 
 	"github.com/larder-store/larder"
 	"github.com/larder-store/larder/backend"
-	"github.com/larder-store/larder/component"
 	"github.com/larder-store/larder/internal/reserve"
 	"github.com/larder-store/larder/internal/stage"
 	"github.com/larder-store/larder/keying"
@@ -123,9 +122,6 @@ func newRun(a *app) *cobra.Command {
 
 func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 	ctx := cmd.Context()
-	if dir, err := os.UserCacheDir(); err == nil {
-		component.RememberDigests(filepath.Join(dir, "larder", "digests"))
-	}
 	s, err := f.stage(args)
 	if err != nil {
 		return err
@@ -220,6 +216,9 @@ func (f *runFlags) stage(args []string) (*stage.Stage, error) {
 		Env:     f.env,
 		Outputs: f.outputs,
 		Dir:     f.dir,
+	}
+	if dir, err := os.UserCacheDir(); err == nil {
+		s.Digests = filepath.Join(dir, "larder", "digests")
 	}
 	for _, in := range f.inputs {
 		label, path, ok := strings.Cut(in, "=")

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/larder-store/larder"
+	"github.com/larder-store/larder/backend"
 	_ "github.com/larder-store/larder/backend/blob/file"
 	"github.com/larder-store/larder/backend/mem"
 	_ "github.com/larder-store/larder/backend/shelve"
@@ -65,17 +66,13 @@ func (a *app) openToRead(ctx context.Context) (*larder.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	if dir, ok := localDir(rawURL); ok {
-		_, err := os.Stat(dir)
-		absent := errors.Is(err, fs.ErrNotExist)
-		if absent && a.storeURL == "" && os.Getenv(storeVariable) == "" {
-			return larder.New(mem.New(nil), a.options(0)), nil
-		}
-		if absent {
-			return nil, fmt.Errorf("there is no store at %s yet; check the path, or store something there", dir)
-		}
+	opts := a.options(0)
+	opts.ReadOnly = true
+	store, err := larder.Open(ctx, rawURL, opts)
+	if errors.Is(err, fs.ErrNotExist) && a.storeURL == "" && os.Getenv(storeVariable) == "" {
+		return larder.New(mem.New(nil), a.options(0)), nil
 	}
-	return larder.Open(ctx, readOnly(rawURL), a.options(0))
+	return store, err
 }
 
 // tally counts what a store was asked for, for "larder stats".
@@ -89,24 +86,9 @@ func (a *app) tally(c counts) {
 	}
 }
 
-// localDir returns the directory of a store on this machine.
-func localDir(rawURL string) (dir string, ok bool) {
-	if isPath(rawURL) {
-		return rawURL, true
-	}
-	u, err := url.Parse(rawURL)
-	if err != nil || u.Scheme != "shelve" && u.Scheme != "file" || u.Host != "" {
-		return "", false
-	}
-	if dir, err = url.PathUnescape(u.Opaque); err != nil || dir != "" {
-		return dir, err == nil // file:relative/dir
-	}
-	return filepath.FromSlash(u.Path), u.Path != ""
-}
-
 // inDir returns the URL of a store on this machine with another directory.
 func inDir(rawURL, dir string) string {
-	if isPath(rawURL) {
+	if backend.SchemeOf(rawURL) == "" {
 		return dir
 	}
 	u, err := url.Parse(rawURL)
@@ -115,43 +97,6 @@ func inDir(rawURL, dir string) string {
 	}
 	moved := url.URL{Scheme: u.Scheme, Opaque: (&url.URL{Path: filepath.ToSlash(dir)}).EscapedPath(), RawQuery: u.RawQuery}
 	return moved.String()
-}
-
-// readOnly returns the URL of a store as one to read only, where there is such a thing.
-func readOnly(rawURL string) string {
-	const parameter = "readonly"
-	if isPath(rawURL) {
-		rawURL = "shelve:" + (&url.URL{Path: filepath.ToSlash(rawURL)}).EscapedPath()
-	}
-	u, err := url.Parse(rawURL)
-	if err != nil || u.Scheme != "shelve" || u.Query().Has(parameter) {
-		return rawURL
-	}
-	if u.RawQuery != "" {
-		u.RawQuery += "&"
-	}
-	u.RawQuery += parameter + "=true"
-	return u.String()
-}
-
-// schemeOf returns the scheme of a store's URL; "" for a plain path.
-func schemeOf(rawURL string) string {
-	if isPath(rawURL) {
-		return ""
-	}
-	scheme, _, _ := strings.Cut(rawURL, ":")
-	return strings.ToLower(scheme)
-}
-
-// isPath reports whether a store is named by a plain path. One letter before a colon is
-// a drive of Windows.
-func isPath(rawURL string) bool {
-	scheme, _, ok := strings.Cut(rawURL, ":")
-	return !ok || len(scheme) < 2 || strings.ContainsFunc(scheme, notInScheme)
-}
-
-func notInScheme(r rune) bool {
-	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("+-.", r))
 }
 
 // words is a slog.Handler that tells a Store's messages as a line each.

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 
 	"github.com/larder-store/larder"
+	"github.com/larder-store/larder/backend"
 )
 
 // A tally counts what commands of this user on this machine did with one store. It lies in the
@@ -59,7 +60,7 @@ func tallyOf(url string) (tally, error) {
 	if err != nil {
 		return tally{}, err
 	}
-	if dir, ok := localDir(url); ok {
+	if dir, ok := backend.LocalDir(url); ok {
 		if abs, err := filepath.Abs(dir); err == nil {
 			url = abs
 		}

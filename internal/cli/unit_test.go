@@ -3,6 +3,8 @@ package cli
 import (
 	"testing"
 	"time"
+
+	"github.com/larder-store/larder/backend"
 )
 
 func TestDuration(t *testing.T) {
@@ -94,21 +96,9 @@ func TestLocalDir(t *testing.T) {
 		"shelve:///a%20b?sync=full": "/a b", "shelve:a/b%25": "a/b%", "file:///x": "/x", "file:x": "x",
 		"s3://bucket/x": "", "mem:": "", "mem://x": "", "file://host/x": "", "shelve://%zz": "",
 	} {
-		got, ok := localDir(rawURL)
+		got, ok := backend.LocalDir(rawURL)
 		if got != want || ok != (want != "") {
-			t.Errorf("localDir(%q) = %q, %v; want %q", rawURL, got, ok, want)
-		}
-	}
-}
-
-func TestReadOnly(t *testing.T) {
-	for rawURL, want := range map[string]string{
-		"dir": "shelve:dir?readonly=true", "/a b": "shelve:/a%20b?readonly=true", "./a:b": "shelve:./a:b?readonly=true",
-		"shelve:///a?sync=full": "shelve:///a?sync=full&readonly=true", "shelve:a?readonly=false": "shelve:a?readonly=false",
-		"file:///x": "file:///x", "s3://b/p?region=x": "s3://b/p?region=x", "mem:": "mem:",
-	} {
-		if got := readOnly(rawURL); got != want {
-			t.Errorf("readOnly(%q) = %q, want %q", rawURL, got, want)
+			t.Errorf("backend.LocalDir(%q) = %q, %v; want %q", rawURL, got, ok, want)
 		}
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/backend/mem"
 	"github.com/larder-store/larder/internal/lease"
-	"github.com/larder-store/larder/internal/verify"
+	"github.com/larder-store/larder/internal/sums"
 )
 
 // What an object says about its ttl is bounded by an hour: neither a huge ttl nor one that
@@ -28,7 +28,7 @@ func TestTTLOfAnObjectIsBounded(t *testing.T) {
 				}
 				body := fmt.Appendf(nil, `{"holder":"mallory","epoch":1,"ttl_ms":%d,"nonce":"x"}`, ms)
 				opts := backend.PutOptions{Size: int64(len(body))}
-				opts.Digest, opts.Sum = verify.Sums(body)
+				opts.Digest, opts.Sum = sums.Of(body)
 				if _, err := p.Backend.Put(ctx, entry.Key, bytes.NewReader(body), opts); err != nil {
 					t.Fatal(err)
 				}

@@ -1,7 +1,6 @@
 package lease
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -11,7 +10,6 @@ import (
 	"sync"
 
 	"github.com/larder-store/larder/backend"
-	"github.com/larder-store/larder/internal/verify"
 )
 
 // object is what a lease looks like in the backend. Without a Holder it was released.
@@ -163,7 +161,7 @@ func (l *held) look(ctx context.Context) (object, string, error) {
 		return object{}, "", err
 	}
 	defer body.Close()
-	r, err := verify.Open(body, info)
+	r, err := backend.Verify(body, info)
 	if err != nil {
 		return object{}, "", err
 	}
@@ -188,9 +186,7 @@ func (l *held) write(ctx context.Context, holder string, opts backend.PutOptions
 	if err != nil {
 		return err
 	}
-	opts.Size = int64(len(b))
-	opts.Digest, opts.Sum = verify.Sums(b)
-	info, err := l.c.b.Put(ctx, l.key, bytes.NewReader(b), opts)
+	info, err := backend.PutBytes(ctx, l.c.b, l.key, b, opts)
 	switch {
 	case err == nil:
 		l.version, l.unsure = info.Version, nil

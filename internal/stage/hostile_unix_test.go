@@ -16,6 +16,7 @@ import (
 
 	"github.com/larder-store/larder"
 	"github.com/larder-store/larder/backend"
+	where "github.com/larder-store/larder/internal/place"
 	"github.com/larder-store/larder/internal/stage"
 )
 
@@ -307,7 +308,7 @@ func TestCorruptEnd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	key, err := larder.Place(id, stage.Attribute)
+	key, err := where.Of(id, stage.Attribute)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,16 +15,23 @@ import (
 const dirType = "larder.Dir"
 
 // contents returns the component that stands for what a file or a directory holds.
-func contents(ctx context.Context, path string) (component.Component, error) {
+func (s *Stage) contents(ctx context.Context, path string) (component.Component, error) {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		return dirContents(ctx, path)
+		return s.dirContents(ctx, path)
 	}
-	return component.File(path)
+	return s.file(path)
+}
+
+func (s *Stage) file(path string) (component.FileContent, error) {
+	if s.Digests == "" {
+		return component.File(path)
+	}
+	return component.File(path, component.RememberIn(s.Digests))
 }
 
 // dirContents stands for all regular files below a directory, their names, and whether they may be
 // executed. Links to files count as what they lead to; empty directories do not count.
-func dirContents(ctx context.Context, dir string) (component.Component, error) {
+func (s *Stage) dirContents(ctx context.Context, dir string) (component.Component, error) {
 	var names []string
 	var files []component.Component
 	executable := map[string]bool{}
@@ -45,7 +52,7 @@ func dirContents(ctx context.Context, dir string) (component.Component, error) {
 		if info.IsDir() {
 			return fmt.Errorf("%q is a link to a directory; declare what it leads to as an input of its own", path)
 		}
-		c, err := component.File(path)
+		c, err := s.file(path)
 		if err != nil {
 			return err
 		}
@@ -69,8 +76,8 @@ func dirContents(ctx context.Context, dir string) (component.Component, error) {
 }
 
 // executableDigest returns the component of an executable, and its SHA-256 in hex.
-func executableDigest(path string) (component.Component, string, error) {
-	c, err := component.File(path)
+func (s *Stage) executableDigest(path string) (component.Component, string, error) {
+	c, err := s.file(path)
 	if err != nil {
 		return nil, "", fmt.Errorf("the command cannot be identified (give its version by --version instead): %w", err)
 	}

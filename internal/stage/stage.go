@@ -34,6 +34,7 @@ type Stage struct {
 	Outputs []string // files and directories that the command makes
 	Stdin   *Stdin   // what the command reads as its standard input; nil is nothing
 	Dir     string   // where it runs, and what paths are relative to; empty is here
+	Digests string   // a directory for the digests of large files, see component.RememberIn; empty: none
 }
 
 // An Input is a file or a directory that the command reads. Its contents count and its
@@ -142,7 +143,7 @@ func (s *Stage) identify(ctx context.Context) (*identity, error) {
 		if err != nil {
 			return nil, err
 		}
-		c, digest, err := executableDigest(exe)
+		c, digest, err := s.executableDigest(exe)
 		if err != nil {
 			return nil, err
 		}
@@ -167,7 +168,7 @@ func (s *Stage) identify(ctx context.Context) (*identity, error) {
 	inputs := slices.Clone(s.Inputs)
 	slices.SortFunc(inputs, func(a, b Input) int { return strings.Compare(a.label(), b.label()) })
 	for _, in := range inputs {
-		c, err := contents(ctx, s.at(in.Path))
+		c, err := s.contents(ctx, s.at(in.Path))
 		if err != nil {
 			return nil, err
 		}

@@ -10,7 +10,7 @@ import (
 
 // OpenOn is Open on a disk that a test looks on or breaks.
 func OpenOn(dir string, syncFile func(*os.File) error, syncDirectory func(string) error) (*blob.Backend, error) {
-	if err := prepare(dir); err != nil {
+	if err := prepare(dir, false); err != nil {
 		return nil, err
 	}
 	b := newBucket(dir, Options{Timeout: time.Minute})

@@ -12,7 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -27,7 +26,7 @@ import (
 
 const scheme = "file"
 
-func init() { backend.Register(scheme, openURL, "timeout") }
+func init() { backend.RegisterDir(scheme, openDir, "timeout") }
 
 // Options change how a directory is used; nil and the zero value mean the defaults.
 type Options struct {
@@ -35,6 +34,9 @@ type Options struct {
 	// file, which takes microseconds unless that process is stopped; then the write
 	// fails with [backend.ErrLocked]. The default is 30 s.
 	Timeout time.Duration
+
+	// MustExist opens a store only if there is one; else Open fails with an error that matches [fs.ErrNotExist].
+	MustExist bool
 }
 
 // Open opens the directory dir, and makes it if it is absent. A directory that holds
@@ -49,7 +51,7 @@ func Open(dir string, opts *Options) (*blob.Backend, error) {
 	}
 	root, err := filepath.Abs(dir)
 	if err == nil {
-		err = prepare(root)
+		err = prepare(root, o.MustExist)
 	}
 	if err != nil {
 		return nil, backend.Wrap("open", scheme, backend.Key{}, err)
@@ -58,22 +60,12 @@ func Open(dir string, opts *Options) (*blob.Backend, error) {
 	return b, backend.Wrap("open", scheme, backend.Key{}, err)
 }
 
-func openURL(_ context.Context, u *url.URL, p *backend.Params) (backend.Backend, error) {
-	opts := Options{Timeout: p.Duration("timeout", 0, time.Millisecond)}
+func openDir(_ context.Context, dir string, p *backend.Params) (backend.Backend, error) {
+	opts := Options{Timeout: p.Duration("timeout", 0, time.Millisecond), MustExist: p.MustExist()}
 	if err := p.Err(); err != nil {
 		return nil, err
 	}
-	dir := u.Path
-	if u.Opaque != "" {
-		var err error
-		if dir, err = url.PathUnescape(u.Opaque); err != nil {
-			return nil, backend.InvalidURL("the URL's path is malformed: write bytes other than letters as %%XX")
-		}
-	}
-	if dir == "" || u.Host != "" && u.Host != "localhost" || u.User != nil || u.Fragment != "" {
-		return nil, backend.InvalidURL("a directory is written file:///absolute/path or file:relative/path")
-	}
-	return Open(filepath.FromSlash(dir), &opts)
+	return Open(dir, &opts)
 }
 
 // private is a directory for what is no value, tempDir and lockDir lie in it, and
@@ -99,10 +91,13 @@ are then computed anew. Leave single files to the program (larder rm, larder gc)
 `
 
 // prepare makes sure that root is a store. Several processes may do it at once.
-func prepare(root string) error {
+func prepare(root string, mustExist bool) error {
 	made, err := formatted(root)
 	if made || err != nil {
 		return err
+	}
+	if mustExist {
+		return fmt.Errorf("there is no store at %s yet; check the path, or store something there first (%w)", root, fs.ErrNotExist)
 	}
 	if err := makeRoot(filepath.Join(root, private)); err != nil {
 		return err
@@ -118,10 +113,10 @@ func prepare(root string) error {
 		os.Remove(filepath.Join(root, private)) // only if it is empty
 		return fmt.Errorf("%s holds %q, which is not Larder's; choose a directory that is empty or absent", root, stranger)
 	}
-	if err := publish(filepath.Join(root, readmeFile), readme); err != nil {
+	if err := durable.WriteFile(filepath.Join(root, readmeFile), []byte(readme)); err != nil {
 		return err
 	}
-	return publish(filepath.Join(root, private, formatFile), formatText)
+	return durable.WriteFile(filepath.Join(root, private, formatFile), []byte(formatText))
 }
 
 // syncRoot makes the entries of a directory durable; a test looks on.
@@ -173,27 +168,11 @@ func formatted(root string) (bool, error) {
 func strangerIn(root string) (string, error) {
 	entries, err := os.ReadDir(root)
 	for _, e := range entries {
-		if name := e.Name(); name != private && name != readmeFile && !strings.HasPrefix(name, tempPrefix) {
+		name := e.Name()
+		ours := name == private || name == readmeFile || strings.HasPrefix(name, readmeFile+".") || strings.HasPrefix(name, tempPrefix)
+		if !ours {
 			return name, nil
 		}
 	}
 	return "", err
-}
-
-// publish puts a small file in its place, all at once. Who comes second writes the same.
-func publish(path, text string) error {
-	f, err := os.CreateTemp(filepath.Dir(path), tempPrefix+"*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	_, err = f.WriteString(text)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	return durable.SyncDir(filepath.Dir(path))
 }

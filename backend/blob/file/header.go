@@ -13,7 +13,7 @@ import (
 
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/internal/driver"
-	"github.com/larder-store/larder/internal/verify"
+	"github.com/larder-store/larder/internal/sums"
 )
 
 // A file is
@@ -47,7 +47,7 @@ func (h header) encode() ([]byte, error) {
 		return nil, err
 	}
 	text = append(text, '\n')
-	return append([]byte(firstLine(uint32(len(text)), crc32.Checksum(text, verify.Castagnoli))), text...), nil
+	return append([]byte(firstLine(uint32(len(text)), crc32.Checksum(text, sums.Castagnoli))), text...), nil
 }
 
 func firstLine(length, sum uint32) string {
@@ -112,7 +112,7 @@ func decodeHeader(r io.ReaderAt) (h header, start int64, err error) {
 	}
 	text = text[:length]
 	switch {
-	case crc32.Checksum(text, verify.Castagnoli) != sum:
+	case crc32.Checksum(text, sums.Castagnoli) != sum:
 		return h, 0, cmp.Or(later, errors.New("its header does not match its checksum"))
 	case later != nil:
 		return h, 0, errHeader

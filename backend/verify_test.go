@@ -1,4 +1,4 @@
-package verify_test
+package backend_test
 
 import (
 	"bytes"
@@ -9,14 +9,14 @@ import (
 	"testing/iotest"
 
 	"github.com/larder-store/larder/backend"
-	"github.com/larder-store/larder/internal/verify"
+	"github.com/larder-store/larder/internal/sums"
 )
 
 func info(b []byte) backend.Info {
 	return backend.Info{
 		Key:  backend.Key{Shelf: "s", Name: "n"},
 		Size: int64(len(b)),
-		Sum:  crc32.Checksum(b, verify.Castagnoli),
+		Sum:  crc32.Checksum(b, sums.Castagnoli),
 	}
 }
 
@@ -43,7 +43,7 @@ func TestSoundValuesComeThrough(t *testing.T) {
 	for name, way := range ways {
 		for _, size := range sizes {
 			want := value(size)
-			r, err := verify.Open(way(bytes.Clone(want)), info(want))
+			r, err := backend.Verify(way(bytes.Clone(want)), info(want))
 			if err != nil {
 				t.Fatalf("%s, %d bytes: Open: %v", name, size, err)
 			}
@@ -73,7 +73,7 @@ func TestLastByteIsWithheld(t *testing.T) {
 				if size == 0 {
 					want.Sum = 1 // the only damage that an empty value can have
 				}
-				r, err := verify.Open(way(bytes.Clone(bad)), want)
+				r, err := backend.Verify(way(bytes.Clone(bad)), want)
 				n := 0
 				if err == nil {
 					buf := make([]byte, size)
@@ -91,7 +91,7 @@ func TestOtherErrorsStay(t *testing.T) {
 	boom := errors.New("boom")
 	b := value(1000)
 	body := io.MultiReader(bytes.NewReader(b[:500]), iotest.ErrReader(boom))
-	r, err := verify.Open(io.NopCloser(body), info(b))
+	r, err := backend.Verify(io.NopCloser(body), info(b))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +112,7 @@ func (c *closer) Close() error { c.n++; return nil }
 func TestCloseReachesTheBody(t *testing.T) {
 	b := value(10)
 	c := &closer{Reader: bytes.NewReader(b)}
-	r, err := verify.Open(c, info(b))
+	r, err := backend.Verify(c, info(b))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +121,7 @@ func TestCloseReachesTheBody(t *testing.T) {
 		t.Errorf("body closed %d times, want 1", c.n)
 	}
 	c = &closer{Reader: bytes.NewReader(nil)}
-	if _, err := verify.Open(c, backend.Info{Sum: 5}); err == nil || c.n != 1 {
+	if _, err := backend.Verify(c, backend.Info{Sum: 5}); err == nil || c.n != 1 {
 		t.Errorf("corrupt empty value: err %v, body closed %d times; want an error and 1", err, c.n)
 	}
 }
