@@ -9,4 +9,5 @@ import (
 	_ "github.com/larder-store/larder/backend/blob/s3"
 	_ "github.com/larder-store/larder/backend/mem"
 	_ "github.com/larder-store/larder/backend/shelve"
+	_ "github.com/larder-store/larder/backend/sql"
 )

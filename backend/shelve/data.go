@@ -133,12 +133,13 @@ func (d *dir) checkSize(name string, got, want int64) error {
 }
 
 // Remove implements [indexed.Data].
-func (d *dir) Remove(_ context.Context, name string) error {
-	err := d.disk.remove(d.file(name))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+func (d *dir) Remove(_ context.Context, names ...string) error {
+	for _, name := range names {
+		if err := d.disk.remove(d.file(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
 	}
-	return err
+	return nil
 }
 
 // found is a file in the data directory.

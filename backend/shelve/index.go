@@ -231,20 +231,20 @@ func (x *index) byFile(changes []indexed.Change) []*part {
 // So the writers need to be kept out for an instant only. Where that instant does not come soon,
 // because a writer waits for its body, all is kept: those who come after a barrier that waits
 // would wait too.
-func (x *index) Garbage(ctx context.Context, grace time.Duration) iter.Seq2[indexed.Garbage, error] {
-	return func(yield func(indexed.Garbage, error) bool) {
+func (x *index) Garbage(ctx context.Context, grace time.Duration, _ bool) iter.Seq2[[]indexed.Garbage, error] {
+	return func(yield func([]indexed.Garbage, error) bool) {
 		unnamed, busy, err := x.unnamed(ctx)
 		if err != nil {
-			yield(indexed.Garbage{}, err) // nothing is garbage then
+			yield(nil, err) // nothing is garbage then
 			return
 		}
+		var garbage []indexed.Garbage
 		before := time.Now().Add(-grace)
 		for name, f := range unnamed {
 			kept := busy || grace > 0 && f.mod.After(before)
-			if !yield(indexed.Garbage{Name: name, Size: f.size, Kept: kept}, nil) {
-				return
-			}
+			garbage = append(garbage, indexed.Garbage{Name: name, Size: f.size, Kept: kept})
 		}
+		yield(garbage, nil)
 	}
 }
 
@@ -337,4 +337,4 @@ func (x *index) shelves(ctx context.Context, opts backend.ListOptions) iter.Seq2
 }
 
 // Forget implements [indexed.Index]: there is nothing to forget.
-func (x *index) Forget(context.Context, string) error { return nil }
+func (x *index) Forget(context.Context, ...string) error { return nil }

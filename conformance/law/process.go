@@ -234,8 +234,8 @@ func (e *Env) killed(ctx context.Context, j job, acks int, pause time.Duration) 
 // returns which.
 func (p *probe) either(shelf string, n int) int {
 	now, err := p.look(shelf)
-	if err != nil && backend.LimitsOf(p.b).Shared {
-		now, err = p.look(shelf) // a service took up a request of the killed one while we looked
+	if err != nil {
+		now, err = p.look(shelf) // a server took up a request of the killed one while we looked
 	}
 	if err != nil {
 		p.failf("%w", err)
