@@ -20,10 +20,10 @@ import (
 // Done tells as soon as it can be known. What must not happen twice needs a condition of
 // its own (IfAbsent, IfMatch), or a receiver that refuses an Epoch smaller than one it has seen.
 type Lock struct {
-	name   string
-	lease  backend.Lease
-	ttl    time.Duration
-	done   chan struct{}
+	name  string
+	lease backend.Lease
+	ttl   time.Duration
+	done  chan struct{}
 
 	unlocked atomic.Bool
 	renewed  atomic.Int64 // when the last request began that prolonged the lease, as [sinceStart] counts
