@@ -37,7 +37,6 @@ func ExampleMemo() {
 func ExampleStore_Put_file() {
 	ctx, store := inMemory()
 	defer store.Close()
-
 	film, err := os.Open("testdata/film.txt")
 	if err != nil {
 		log.Fatal(err)
