@@ -146,7 +146,7 @@ func (p *piece) unusual(i int) (next int, isRow bool) {
 	return end + 1, false
 }
 
-// hasContent tells whether anything but padding stands behind the end of a file.
+// hasContent reports whether anything but padding stands behind the end of a file.
 func hasContent(data []byte) bool { return len(bytes.Trim(data, "\x1a \t\r\n")) > 0 }
 
 // field reads what the fast path leaves: column c at data[i], with blanks, quotes, text,

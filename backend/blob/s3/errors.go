@@ -22,7 +22,7 @@ import (
 // errPrecondition: 412. What it means depends on the condition.
 var errPrecondition = errors.New("precondition failed")
 
-// translate makes of an SDK's error one that tells what to do, and holds no secret.
+// translate makes of an SDK's error one that says what to do, and holds no secret.
 // need is the permission that the call takes.
 func (b *bucket) translate(ctx context.Context, err error, need string) error {
 	if err == nil {
