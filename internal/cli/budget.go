@@ -32,8 +32,8 @@ func budgetOf(b backend.Backend, scheme string) *budget {
 	return r
 }
 
-// tell writes the budget as rows of a table.
-func (r *budget) tell(w io.Writer) {
+// write writes the budget as rows of a table.
+func (r *budget) write(w io.Writer) {
 	if r == nil {
 		fmt.Fprintf(w, "requests\tfree\tthe store is on this machine\n")
 		return

@@ -86,12 +86,12 @@ func (a *app) info(ctx context.Context, asJSON bool) error {
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
-// promise names what a backend promises, in the order of telling.
+// promise names what a backend promises, in the order in which they are shown.
 var promise = []struct {
 	name, means string
 	of          func(backend.Limits) any
 }{
-	{"atomic_if_absent", "of several writers who want to be the first, one is", func(l backend.Limits) any { return l.AtomicIfAbsent }},
+	{"atomic_if_absent", "of several writers that want to be the first, one is", func(l backend.Limits) any { return l.AtomicIfAbsent }},
 	{"atomic_if_match", "a value is replaced only if it is still the one that was seen", func(l backend.Limits) any { return l.AtomicIfMatch }},
 	{"durable", "what was stored survives a power cut", func(l backend.Limits) any { return l.Durable }},
 	{"lasting", "it is there after the process ended", func(l backend.Limits) any { return l.Lasting }},

@@ -180,7 +180,7 @@ func look(ctx context.Context, store *larder.Store, id string) (shown, error) {
 	return s, nil
 }
 
-// tellShown tells of a component, after others with an empty line between.
+// tellShown shows a component, after others with an empty line between.
 func (a *app) tellShown(s shown, after bool) error {
 	w := tabwriter.NewWriter(a.out(), 0, 0, 2, ' ', 0)
 	if after {
@@ -213,7 +213,7 @@ func (a *app) tellShown(s shown, after bool) error {
 	return w.Flush()
 }
 
-// lookValue gathers what is known of a value, whose entry a list may tell in part.
+// lookValue gathers what is known of a value, whose entry a list may give in part.
 func lookValue(ctx context.Context, store *larder.Store, e catalog.Entry) (shownValue, error) {
 	info, err := store.Backend().Stat(ctx, e.Info.Key)
 	if err != nil {

@@ -135,7 +135,7 @@ func (r *record) shared(run *Run) string {
 	return fmt.Sprintf("stage %q", run.Stage)
 }
 
-// who names a run for a person.
+// who names a run for people.
 func (r *record) who() string {
 	since := time.Since(r.Since).Round(time.Second)
 	if r.ownerAlive() {
