@@ -20,8 +20,8 @@ func newInfo(a *app) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "info [flags] [URL]",
-		Short: "Tell what a store promises, and whether it answers",
-		Long: `Tell what a store promises, which abilities it has beyond the needful, and what was seen of
+		Short: "Show what a store promises, and whether it answers",
+		Long: `Show what a store promises, which abilities it has beyond what is needed, and what was seen of
 it just now. Nothing is written: whether the promises are kept, "larder conformance" tries.`,
 		Example: `  larder info
   larder info 's3://bucket/prefix?region=eu-central-1'`,
