@@ -75,7 +75,7 @@ func (a *app) countStored(ctx context.Context, url string, s *statsText) error {
 		return err
 	}
 	defer store.Close()
-	s.Requests = budgetOf(store.Backend(), backend.SchemeOf(url))
+	s.Requests = budgetOf(store.Backend())
 	line := a.newProgress()
 	defer line.end()
 	last := ""
