@@ -140,6 +140,7 @@ var commands = []struct {
 	{"get", newGet, theStore},
 	{"put", newPut, theStore},
 	{"ls", newList, theStore},
+	{"find", newFind, theStore},
 	{"show", newShow, theStore},
 	{"rm", newRemove, theStore},
 	{"stats", newStats, theStore},
