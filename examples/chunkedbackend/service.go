@@ -2,6 +2,7 @@ package chunkedbackend
 
 import (
 	"slices"
+	"strings"
 	"sync"
 )
 
@@ -11,6 +12,7 @@ import (
 type service struct {
 	mu       sync.Mutex // guards the rest
 	items    map[string]item
+	keys     []string // of items, sorted
 	revision uint64
 }
 
@@ -39,9 +41,15 @@ func (s *service) write(guard string, revision uint64, items map[string][]byte) 
 	}
 	s.revision++
 	for key, value := range items {
-		if value == nil {
+		at, there := slices.BinarySearch(s.keys, key)
+		switch {
+		case value == nil && there:
 			delete(s.items, key)
-		} else {
+			s.keys = slices.Delete(s.keys, at, at+1)
+		case value != nil && !there:
+			s.keys = slices.Insert(s.keys, at, key)
+		}
+		if value != nil {
 			s.items[key] = item{value, s.revision}
 		}
 	}
@@ -52,12 +60,13 @@ func (s *service) write(guard string, revision uint64, items map[string][]byte) 
 func (s *service) page(prefix, after string, n int) []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var keys []string
-	for key := range s.items {
-		if key > after && len(key) >= len(prefix) && key[:len(prefix)] == prefix {
-			keys = append(keys, key)
-		}
+	at, there := slices.BinarySearch(s.keys, max(after, prefix))
+	if there && after >= prefix {
+		at++
 	}
-	slices.Sort(keys)
-	return keys[:min(n, len(keys))]
+	var keys []string
+	for ; at < len(s.keys) && len(keys) < n && strings.HasPrefix(s.keys[at], prefix); at++ {
+		keys = append(keys, s.keys[at])
+	}
+	return keys
 }
