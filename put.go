@@ -105,7 +105,7 @@ type condition struct {
 }
 
 // replacing returns the condition for storing in place of what made a lookup miss: so
-// that of several who found the same gap, one fills it.
+// that of several that found the same gap, one fills it.
 func (s *Store) replacing(ctx context.Context, m *Miss) condition {
 	if m.Reason == ErrNotFound {
 		return condition{ifAbsent: s.limits.AtomicIfAbsent}

@@ -55,7 +55,7 @@ type known struct {
 func (s *Store) record(ctx context.Context) (*Record, error) {
 	s.known.mu.Lock()
 	defer s.known.mu.Unlock()
-	if s.known.asked || !s.limits.Lasting && !s.limits.Shared { // which has no one to tell
+	if s.known.asked || !s.limits.Lasting && !s.limits.Shared { // it ends with the process
 		return s.known.record, nil
 	}
 	text, _, err := backend.GetVerified(ctx, s.backend, recordKey)

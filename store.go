@@ -30,7 +30,7 @@ import (
 	"github.com/larder-store/larder/keying"
 )
 
-// The three core interfaces, and what a Store tells of a value.
+// The three core interfaces, and what a Store knows of a value.
 type (
 	Component    = component.Component // what a result is
 	KeyGenerator = keying.KeyGenerator // a key from that
@@ -67,7 +67,7 @@ type Options struct {
 	Keys KeyGenerator
 	// KeysOfStore makes the store's own generator the default everywhere, for a request at the first use.
 	KeysOfStore bool
-	// Logger is told what did not stop a call but should be known: a result that
+	// Logger receives non-fatal problems: a result that
 	// could not be stored, a wait for another process. The default is slog.Default.
 	Logger *slog.Logger
 	// TempDir is where streams of more than 1 MiB are spooled; the default is
@@ -78,7 +78,7 @@ type Options struct {
 	ReadOnly bool
 
 	// NoLease lets every process compute for itself what is absent. Otherwise one
-	// computes and the others wait, on backends that can tell processes apart.
+	// computes and the others wait, on backends with leases.
 	NoLease bool
 	// LeaseTTL is how long a process that fell silent is believed to be computing, where
 	// its death cannot be seen; the default is a minute, the most an hour.
@@ -117,7 +117,7 @@ type Store struct {
 // imported for its scheme to be known. A nil opts means defaults.
 //
 // With any backend the URL may say lease=none, which is [Options].NoLease, or lease=20s, which
-// is a LeaseTTL; it goes before what opts say.
+// is a LeaseTTL; it overrides opts.
 func Open(ctx context.Context, url string, opts *Options) (*Store, error) {
 	var o Options
 	if opts != nil {

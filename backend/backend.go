@@ -1,8 +1,8 @@
 // Package backend is the contract between a Larder store and the place where
 // its values are kept.
 //
-// Those who use Larder hold a larder.Store; those who bring a new place to keep
-// things implement [Backend] and prove it with conformance.Run. The package
+// Users of Larder hold a larder.Store; to bring a new place to keep
+// things, implement [Backend] and prove it with conformance.Run. The package
 // links nothing beyond the standard library.
 //
 // A backend is a set of named shelves, each a map from names to immutable
@@ -50,7 +50,7 @@ import (
 //
 // No backend computes or checks [PutOptions.Digest] or [PutOptions.Sum]: it keeps them
 // and gives them back. A service that is given them may check what arrives, and refuse what does not
-// match. Who reads verifies (the Store always does).
+// match. Readers verify (the Store always does).
 //
 // Further abilities are small interfaces in files of their own ([Describer],
 // [RangeGetter], [Scanner], [BatchPutter], [BatchDeleter], [Finder], [Leaser], [Sweeper]).
@@ -75,10 +75,10 @@ type Backend interface {
 	// with [ErrTooLong], and either leaves the old value as it was. Put neither closes
 	// the body nor uses it, or the memory behind it, after it returned. While it reads the
 	// body, which may take long, it keeps no other call waiting, of the same key or of others;
-	// Close and Sweep alone may wait for it, and keep nobody else waiting meanwhile.
+	// Close and Sweep alone may wait for it, and keep no other call waiting meanwhile.
 	//
 	// Put returns the Info of what it stored. Its ModTime may be zero where the
-	// engine does not tell a writer.
+	// engine does not return it to a writer.
 	Put(ctx context.Context, key Key, body io.ReadSeeker, opts PutOptions) (Info, error)
 
 	// Delete removes key. Removing what is absent succeeds.
@@ -136,7 +136,7 @@ type Info struct {
 	Digest [32]byte
 	Sum    uint32
 
-	// Version tells one stored value from another for IfMatch: of two Puts of
+	// Version distinguishes one stored value from another for IfMatch: of two Puts of
 	// different bytes under a key, at any times, no two have the same. Two of
 	// the same bytes may (S3's ETag is such a version), so what must change hands
 	// by IfMatch carries a nonce. It is opaque, printable, and empty only from a

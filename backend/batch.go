@@ -34,7 +34,7 @@ type BatchDeleter interface {
 	DeleteBatch(ctx context.Context, keys []Key) error
 }
 
-// BatchError tells which items of a batch failed: it has one error an item, in the
+// BatchError says which items of a batch failed: it has one error an item, in the
 // order of the batch, nil where the item succeeded.
 type BatchError []error
 

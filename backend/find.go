@@ -26,7 +26,7 @@ type Finder interface {
 	Find(ctx context.Context, q component.Query) iter.Seq2[component.Description, error]
 }
 
-// A Planner tells how its [Finder] will answer a query, in words for people: by which index, or by looking at what.
+// A Planner says how its [Finder] will answer a query, in words for people: by which index, or by looking at what.
 type Planner interface {
 	Plan(q component.Query) string
 }

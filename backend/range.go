@@ -14,7 +14,7 @@ type RangeGetter interface {
 	// version found is [ErrChanged], wherever off is: so parts read one by one are parts of one
 	// value. Its body is like that of Get, and the Info is that of the whole value.
 	//
-	// Nothing verifies a range: the caller brings a checksum of his own.
+	// Nothing verifies a range: the caller brings its own checksum.
 	GetRange(ctx context.Context, key Key, version string, off, n int64) (io.ReadCloser, Info, error)
 }
 

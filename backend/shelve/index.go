@@ -229,7 +229,7 @@ func (x *index) byFile(changes []indexed.Change) []*part {
 // Garbage implements [indexed.Index]. What was there before all writers of that time
 // had finished, and is named by no entry now, will never be: names are not used twice.
 // So the writers need to be kept out for an instant only. Where that instant does not come soon,
-// because a writer waits for its body, all is kept: those who come after a barrier that waits
+// because a writer waits for its body, all is kept: writers that come after a barrier that waits
 // would wait too.
 func (x *index) Garbage(ctx context.Context, grace time.Duration, _ bool) iter.Seq2[[]indexed.Garbage, error] {
 	return func(yield func([]indexed.Garbage, error) bool) {
@@ -248,7 +248,7 @@ func (x *index) Garbage(ctx context.Context, grace time.Duration, _ bool) iter.S
 	}
 }
 
-// barrierWait bounds how long a sweep delays those who want to write while others do.
+// barrierWait bounds how long a sweep delays writers that come while others write.
 const barrierWait = time.Second
 
 // unnamed returns the data that no entry names. It is busy where some of it may belong to writers

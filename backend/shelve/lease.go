@@ -18,8 +18,8 @@ import (
 )
 
 // A lease is a kernel lock on a file of its name, so that it ends with its holder at the
-// very instant, however he ends. The file is removed at the end, by the holder or, after
-// a kill, by the sweep: who has locked a file makes sure that it is still the one that the
+// very instant, however it ends. The file is removed at the end, by the holder or, after
+// a kill, by the sweep: a process that has locked a file makes sure that it is still the one that the
 // name leads to. Epochs come from one counter for all names and so grow for each.
 //
 // A lease that is not renewed for its ttl is given up. A process that is stopped

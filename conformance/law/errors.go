@@ -93,7 +93,7 @@ type call struct {
 	do   func(ctx context.Context) error
 }
 
-// single tells whether the method is about one key.
+// single reports whether the method is about one key.
 func (c call) single() bool {
 	return !slices.Contains([]string{"List", "Scan", "Shelves", "Acquire", "Sweep", "Find"}, c.name)
 }

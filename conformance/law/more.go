@@ -200,13 +200,9 @@ func batchDeleteExact(ctx context.Context, e *Env) error {
 
 func leaseBeside(ctx context.Context, e *Env) error {
 	p := e.open(ctx)
-	q, err := e.other(ctx)
-	if err != nil {
-		return err
-	}
 	name, key := e.leaseName("a"), e.key("s", "a")
 	held := p.acquire(name, longLease)
-	r := p.with(ctx)
+	q, r := p.with(ctx), p.with(ctx)
 	if shared, err := e.sharesPlace(ctx); err != nil {
 		return err
 	} else if shared {

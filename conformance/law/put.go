@@ -133,7 +133,7 @@ func (e *Env) bulk() int {
 	return n
 }
 
-// tooLarge tells whether the backend promises no values of n bytes.
+// tooLarge reports whether the backend promises no values of n bytes.
 func (e *Env) tooLarge(n int) bool {
 	return e.Limits.MaxValue > 0 && int64(n) > e.Limits.MaxValue
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/larder-store/larder/backend"
 )
 
-// budget is what each step costs in requests where requests are dear. What docs/buckets.md says
+// budget is what each step costs in requests where requests are costly. What docs/buckets.md says
 // more exactly is counted in interop, on real servers.
 type budget struct {
 	Hit      int `json:"hit"`           // of a value up to 4 MiB
@@ -20,7 +20,7 @@ type budget struct {
 	Page     int `json:"list_page"`     // entries that one request lists
 }
 
-// budgetOf returns the budget of a backend, which was opened by a scheme; nil where requests are not dear.
+// budgetOf returns the budget of a backend, which was opened by a scheme; nil where requests are not costly.
 func budgetOf(b backend.Backend, scheme string) *budget {
 	if !backend.LimitsOf(b).CostlyRequests {
 		return nil

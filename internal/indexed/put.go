@@ -74,7 +74,7 @@ func (b *batch) prepareItem(ctx context.Context, i int, it backend.Item) (err er
 	return err
 }
 
-// precheck spares who is too late the upload. It is the commit that decides.
+// precheck fails early, before uploading. It is the commit that decides.
 func (s *Store) precheck(ctx context.Context, it backend.Item) error {
 	if !it.IfAbsent && it.IfMatch == "" {
 		return nil
