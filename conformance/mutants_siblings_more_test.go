@@ -531,7 +531,6 @@ var cancelSiblings = []mutant{
 		r.doGet = func(ctx context.Context, k key) (io.ReadCloser, info, error) {
 			b, i, err := r.Backend.Get(ctx, k)
 			if errors.Is(err, context.DeadlineExceeded) {
-				err = backend.Wrap("get", "ref", k, fmt.Errorf("%w", context.Canceled))
 				err = &backend.Error{Op: "get", Backend: "ref", Key: k, Err: context.Canceled}
 			}
 			return b, i, err
