@@ -26,7 +26,8 @@ func asGiven(ctx context.Context, e *Env) error {
 			put, err := p.b.Put(ctx, key, strings.NewReader(text), opts)
 			if e.Limits.CostlyRequests { // a service may check what arrives
 				_, _, gerr := load(ctx, p.b, key)
-				if err != nil && errors.Is(gerr, backend.ErrNotFound) || errors.Is(gerr, backend.ErrCorrupt) {
+				_, serr := p.b.Stat(ctx, key)
+				if err != nil && errors.Is(gerr, backend.ErrNotFound) || errors.Is(errors.Join(gerr, serr), backend.ErrCorrupt) {
 					continue
 				}
 			}
