@@ -78,6 +78,7 @@ var directions = []struct {
 	{"conformance", []string{"backend", "backend/mem", "conformance/law", "EXTERNAL"}, ""},
 	{"readers", nil, "formats stand alone"},
 	{"readers/export", []string{"codec", "readers"}, ""},
+	{"command", []string{"internal/cli"}, "the command, for programs with backends of their own"},
 	{"cmd/larder", []string{"internal/cli"}, "the command is internal/cli; what it links is its start"},
 	{"cmd/larder-cloud", []string{"internal/cli", "internal/cli/picture", "backend/all"}, "the same, with every backend"},
 	{"", []string{"component", "keying", "codec", "backend", "internal/sums", "internal/backoff", "internal/lease", "internal/place", "internal/spool"}, "a user links only the backends that he imports"},
