@@ -34,6 +34,9 @@ func newNPYRows(w io.Writer) (*npyRows, error) {
 func (n *npyRows) close() { n.file.Close() }
 
 func (n *npyRows) row(item session.Item[any]) error {
+	if b, ok := item.Value.([]byte); ok {
+		return notANumber(item, string(b))
+	}
 	v := reflect.ValueOf(item.Value)
 	width := 0
 	if v.Kind() == reflect.Slice {
@@ -75,10 +78,14 @@ func (n *npyRows) number(item session.Item[any], v any) error {
 		exact = false
 	}
 	if !exact {
-		return fmt.Errorf("session %q, key %q: --npy needs numbers that a float64 holds; this is %.40v (%T)", item.Session, item.Key, v, v)
+		return notANumber(item, v)
 	}
 	_, err := n.buf.Write(binary.LittleEndian.AppendUint64(nil, math.Float64bits(f)))
 	return err
+}
+
+func notANumber(item session.Item[any], v any) error {
+	return fmt.Errorf("session %q, key %q: --npy needs numbers that a float64 holds; this is %.40q (%T)", item.Session, item.Key, fmt.Sprint(v), v)
 }
 
 // end writes the header and what has waited.
