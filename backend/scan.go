@@ -14,7 +14,7 @@ type Scanner interface {
 }
 
 // Entry is one step of a Scan. Body is valid until the next step and need not
-// be read.
+// be read. Meta must not be changed: entries may share it.
 type Entry struct {
 	Info
 	Body io.Reader
