@@ -15,23 +15,32 @@ import (
 // scan yields the items of a session in the order of their keys: all that was acknowledged before it began.
 // above are records that hide stored ones, sorted. What an error means for the rest says [source].
 func (m *Manager) scan(ctx context.Context, shelf string, q query, above ...[]record) source {
-	return func(yield func(record, error) bool) {
+	packs := func(yield func(record, error) bool) {
 		live, _, err := m.packs(ctx, shelf)
 		if err != nil {
 			yield(record{}, err)
 			return
 		}
-		var s source
-		if len(live) > 0 || len(above) > 0 {
-			s = m.scanPacks(ctx, shelf, live, q, above)
-		} else {
-			s = m.scanItems(ctx, shelf, q)
-		}
-		for r, err := range s {
-			if r.deleted && err == nil {
-				continue
+		m.scanPacks(ctx, shelf, live, q, above)(yield)
+	}
+	// A session has either, so the second is looked for only where there is nothing of the first.
+	first, second := m.scanItems(ctx, shelf, q), source(packs)
+	if len(above) > 0 || m.limits.CostlyRequests {
+		first, second = second, first
+	}
+	return func(yield func(record, error) bool) {
+		found := false
+		for _, s := range []source{first, second} {
+			for r, err := range s {
+				found = true
+				if r.deleted && err == nil {
+					continue
+				}
+				if !yield(r, err) {
+					return
+				}
 			}
-			if !yield(r, err) {
+			if found || len(above) > 0 {
 				return
 			}
 		}

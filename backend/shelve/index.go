@@ -126,7 +126,7 @@ func (x *index) Page(ctx context.Context, shelf string, opts backend.ListOptions
 }
 
 // firstEntries is for how many entries a page has room at first.
-const firstEntries = 64
+const firstEntries = 128
 
 func readPage(c *bbolt.Cursor, shelf string, opts backend.ListOptions, bodies bool) (p indexed.Page) {
 	prefix, start := []byte(opts.Prefix), []byte(opts.Prefix)
