@@ -10,6 +10,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/csv"
 	"flag"
@@ -67,7 +68,7 @@ func run(args []string, stdout, stderr io.Writer) error {
 	if o.worker >= 0 {
 		return work(ctx, m, o.worker)
 	}
-	if err := startWorkers(ctx, o, stderr); err != nil {
+	if err := startWorkers(ctx, o); err != nil {
 		return err
 	}
 	curve, err := collate(ctx, m)
@@ -79,15 +80,16 @@ func run(args []string, stdout, stderr io.Writer) error {
 }
 
 // startWorkers runs this program 8 times more, and waits.
-func startWorkers(ctx context.Context, o options, stderr io.Writer) error {
+func startWorkers(ctx context.Context, o options) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
 	}
 	var all []*exec.Cmd
+	said := make([]bytes.Buffer, workers)
 	for n := range workers {
 		cmd := exec.CommandContext(ctx, self, "-store", o.store, "-worker", strconv.Itoa(n))
-		cmd.Stderr = stderr
+		cmd.Stderr = &said[n]
 		if err := cmd.Start(); err != nil {
 			return err
 		}
@@ -95,7 +97,7 @@ func startWorkers(ctx context.Context, o options, stderr io.Writer) error {
 	}
 	for n, cmd := range all {
 		if failed := cmd.Wait(); failed != nil && err == nil {
-			err = fmt.Errorf("worker %d: %w", n, failed)
+			err = fmt.Errorf("worker %d: %w: %s", n, failed, said[n].String())
 		}
 	}
 	return err
