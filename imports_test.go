@@ -68,6 +68,7 @@ var directions = []struct {
 	{"internal/reserve", []string{"internal/durable", "golang.org/x/sys"}, "knows of outputs, not of stores"},
 	{"internal/driver", []string{"backend"}, "what a bucket is, whatever the SDK"},
 	{"internal/calls", []string{"backend"}, ""},
+	{"internal/pgtest", nil, "starts servers, and knows nothing of stores"},
 	{"internal/gocloud", []string{"backend", "internal/driver", "internal/guard", "gocloud.dev"}, "what the clouds on gocloud.dev share; no SDK"},
 	{"backend/all", []string{"backend/..."}, "blank imports, nothing else"},
 	{"backend/...", []string{"backend", "keying", "component", "internal/...", "SIBLINGS BELOW", "EXTERNAL"}, "never the root, never a sibling"},
@@ -136,7 +137,7 @@ func allowed(t *testing.T, may []string, from, imp string) bool {
 func TestWhatIsLinked(t *testing.T) {
 	heavy := []string{"github.com/aws/", "gocloud.dev", "cloud.google.com", "github.com/Azure/", "github.com/jackc/", "go.etcd.io/bbolt", "pgregory.net/rapid", "gonum.org"}
 	all := packages(t)
-	for _, sdk := range []string{"github.com/aws/", "cloud.google.com", "github.com/Azure/"} {
+	for _, sdk := range []string{"github.com/aws/", "cloud.google.com", "github.com/Azure/", "github.com/jackc/pgx"} {
 		links := func(dep string) bool { return strings.HasPrefix(dep, sdk) }
 		if !slices.ContainsFunc(all[module+"/cmd/larder-cloud"].Deps, links) {
 			t.Errorf("cmd/larder-cloud does not link %s", sdk)

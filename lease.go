@@ -60,7 +60,7 @@ func (s *Store) lease(ctx context.Context, key backend.Key) (l backend.Lease, wa
 }
 
 // inherit takes the lease after its holder. It returns none where the holder left a result: to
-// read it nobody needs the lease, and a fleet need not take it one after the other.
+// reading it needs no lease, and a fleet need not take it one after the other.
 func (s *Store) inherit(ctx context.Context, key backend.Key, before string) (backend.Lease, error) {
 	free, err := s.leases.Look(ctx, key.Name)
 	if err != nil {
@@ -74,7 +74,7 @@ func (s *Store) inherit(ctx context.Context, key backend.Key, before string) (ba
 	return s.leases.Acquire(ctx, key.Name)
 }
 
-// version returns the version of what a key holds, "" if that is nothing, or nobody can tell.
+// version returns the version of what a key holds, "" if that is nothing, or cannot be known.
 func (s *Store) version(ctx context.Context, key backend.Key) string {
 	info, err := s.backend.Stat(ctx, key)
 	if err != nil {
@@ -83,7 +83,7 @@ func (s *Store) version(ctx context.Context, key backend.Key) string {
 	return info.Version
 }
 
-// keepLease prolongs a lease until the returned function releases it. Who lost it goes on: its
+// keepLease prolongs a lease until the returned function releases it. A holder that lost it goes on: its
 // result is as good as the other one's, and what is stored first stays. A request that
 // takes longer than the ttl is given up, since by then the others help themselves.
 func (s *Store) keepLease(ctx context.Context, l backend.Lease, key backend.Key) (release func()) {

@@ -17,13 +17,13 @@ import (
 //
 // It rests on a lease: a holder that dies loses it, at once on shelves and after its time to live
 // elsewhere; and one that is stopped, or cut off from the store, for longer than that loses it without knowing.
-// Done tells as soon as it can be known. What must not happen twice needs a condition of
+// Done is closed as soon as that can be known. What must not happen twice needs a condition of
 // its own (IfAbsent, IfMatch), or a receiver that refuses an Epoch smaller than one it has seen.
 type Lock struct {
-	name   string
-	lease  backend.Lease
-	ttl    time.Duration
-	done   chan struct{}
+	name  string
+	lease backend.Lease
+	ttl   time.Duration
+	done  chan struct{}
 
 	unlocked atomic.Bool
 	renewed  atomic.Int64 // when the last request began that prolonged the lease, as [sinceStart] counts
@@ -125,7 +125,7 @@ func (l *Lock) fresh() bool { return time.Duration(sinceStart()-l.renewed.Load()
 
 var start = time.Now()
 
-// sinceStart counts the nanoseconds of this process, by a clock that nobody sets.
+// sinceStart counts the nanoseconds of this process, by a clock that is never set.
 func sinceStart() int64 { return int64(time.Since(start)) }
 
 // Epoch is the fencing token: greater than that of every earlier holder of the name.

@@ -13,6 +13,7 @@ import (
 const (
 	ShelfCache      = "cache"
 	ShelfComponents = "components"
+	ShelfStore      = "store" // what a Store says of itself
 )
 
 // A Finder searches descriptions by an index instead of reading them all.
@@ -23,6 +24,18 @@ type Finder interface {
 	// [component.FieldFrom] do not occur: the caller replaces them
 	// ([component.Condition.OfDescriptions], [component.Condition.Reach]).
 	Find(ctx context.Context, q component.Query) iter.Seq2[component.Description, error]
+}
+
+// A Planner says how its [Finder] will answer a query, in words for people: by which index, or by looking at what.
+type Planner interface {
+	Plan(q component.Query) string
+}
+
+// A Reacher knows which components are computed from which, at any distance.
+type Reacher interface {
+	// Reach yields the keys of all components that are computed, at any distance, from one whose key fulfils where,
+	// a comparison of [component.FieldKey]. The keys are in no order, each yielded once.
+	Reach(ctx context.Context, where component.Condition) iter.Seq2[string, error]
 }
 
 // maxDescription is keying.MaxPreimage, which this package must not know.

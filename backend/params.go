@@ -24,9 +24,13 @@ type Params struct {
 }
 
 func parseParams(query string, names []string) (*Params, error) {
+	query, name, nested := nestedURL(query)
 	values, err := url.ParseQuery(query)
 	if err != nil {
 		return nil, InvalidURL("the URL's parameters are malformed: write name=value, joined by &, other bytes as %%XX")
+	}
+	if name != "" {
+		values.Add(name, nested)
 	}
 	p := &Params{values: make(map[string]string, len(values))}
 	for _, name := range slices.Sorted(maps.Keys(values)) {
@@ -39,6 +43,20 @@ func parseParams(query string, names []string) (*Params, error) {
 		p.values[name] = values[name][0]
 	}
 	return p, nil
+}
+
+// nestedURL splits off the last parameter of a query if its value is a URL that has parameters itself
+// and is not percent-encoded: all that follows belongs to that URL.
+func nestedURL(query string) (rest, name, value string) {
+	for start := 0; start < len(query); {
+		part, _, _ := strings.Cut(query[start:], "&")
+		name, value, _ := strings.Cut(part, "=")
+		if SchemeOf(value) != "" && strings.Contains(value, "?") {
+			return query[:start], name, query[start+len(name)+1:]
+		}
+		start += len(part) + 1
+	}
+	return query, "", ""
 }
 
 func orNone(names []string) string {

@@ -293,3 +293,28 @@ func TestParseSize(t *testing.T) {
 		}
 	}
 }
+
+// A URL with parameters may be the last parameter of another without being percent-encoded.
+func TestNestedURL(t *testing.T) {
+	var got, other string
+	backend.Register("nesting", func(_ context.Context, _ *url.URL, p *backend.Params) (backend.Backend, error) {
+		got, other = p.String("data", ""), p.String("other", "")
+		return nil, errors.New("opens nothing")
+	}, "data", "other")
+	const inner = "s3://bucket/p%20q?region=x&endpoint=http%3A%2F%2Fhost"
+	for rawURL, want := range map[string][2]string{
+		"nesting://h/?other=1&data=" + inner:                         {inner, "1"},
+		"nesting://h/?data=" + url.QueryEscape(inner) + "&other=1":   {inner, "1"},
+		"nesting://h/?data=s3://bucket/p&other=2":                    {"s3://bucket/p", "2"},
+		"nesting://h/?other=is+it%3F&data=file:///d?sync=data&mode=": {"file:///d?sync=data&mode=", "is it?"},
+		"nesting://h/?other=a?b&data=d":                              {"d", "a?b"},
+	} {
+		got, other = "", ""
+		if _, err := backend.Open(context.Background(), rawURL); err == nil || !strings.Contains(err.Error(), "opens nothing") {
+			t.Errorf("Open(%q) = %v", rawURL, err)
+		}
+		if got != want[0] || other != want[1] {
+			t.Errorf("Open(%q) has data %q and other %q, want %q", rawURL, got, other, want)
+		}
+	}
+}

@@ -86,10 +86,30 @@ func prepare(ctx context.Context, store *larder.Store, q component.Query) (compo
 	if err != nil {
 		return q, err
 	}
+	if r, ok := backend.As[backend.Reacher](store.Backend()); ok {
+		q.Where, err = where.Map(func(c component.Condition) (component.Condition, error) { return reached(ctx, r, c) })
+		return q, err
+	}
 	q.Where, err = where.Reach(func(match func(string) bool) ([]string, error) {
 		return reach(ctx, store.Backend(), match)
 	})
 	return q, err
+}
+
+// reached returns a comparison of distant inputs as one of keys, which the backend's index finds.
+func reached(ctx context.Context, r backend.Reacher, c component.Condition) (component.Condition, error) {
+	if c.Field != component.FieldFrom {
+		return c, nil
+	}
+	where, keys := c, []any{}
+	where.Field = component.FieldKey
+	for key, err := range r.Reach(ctx, where) {
+		if err != nil {
+			return c, err
+		}
+		keys = append(keys, key)
+	}
+	return component.Where(component.FieldKey, component.In, keys), nil
 }
 
 // reduce returns a comparison with its value as descriptions have it.
@@ -219,7 +239,8 @@ func describes(q component.Query) bool {
 
 // A Plan says how a query will be answered, and so what it costs.
 type Plan struct {
-	Indexed bool   // by an index of the backend, which reads little more than it yields
+	Indexed bool   // by an index of the backend
+	How     string // how the backend will find descriptions, in words, if it says so
 	Prefix  string // without an index: only keys that begin with this are read
 	Passes  int    // how many times the descriptions are read: twice, where a query asks what comes from where
 	Stats   bool   // each value that fulfils the rest costs a request, since lists leave out what it cost
@@ -232,7 +253,10 @@ func PlanOf(store *larder.Store, q component.Query) Plan {
 	if !p.Indexed {
 		p.Prefix = prefixOf(q)
 	}
-	if q.Where.Uses(component.FieldFrom) {
+	if planner, ok := backend.As[backend.Planner](store.Backend()); ok && p.Indexed {
+		p.How = planner.Plan(component.Query{Where: q.Where.OfDescriptions(), After: q.After})
+	}
+	if _, ok := backend.As[backend.Reacher](store.Backend()); !ok && q.Where.Uses(component.FieldFrom) {
 		p.Passes++
 	}
 	return p

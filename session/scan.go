@@ -1,6 +1,7 @@
 package session
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -118,6 +119,7 @@ func (m *Manager) scanItems(ctx context.Context, shelf string, q query) source {
 			m.listItems(ctx, shelf, opts, q)(yield)
 			return
 		}
+		var own pieces
 		for e, err := range backend.Scan(ctx, m.backend, shelf, opts) {
 			if err != nil {
 				yield(record{}, err)
@@ -128,12 +130,32 @@ func (m *Manager) scanItems(ctx context.Context, shelf string, q query) source {
 				continue
 			}
 			body, err := readVerified(e.Body, e.Info)
+			if _, borrowed := e.Body.(*backend.Body); borrowed {
+				body = own.clone(body)
+			}
 			r, err := itemRecord(key, e.Info, body, err)
 			if !yield(r, err) {
 				return
 			}
 		}
 	}
+}
+
+// pieces copies small values into pieces of memory that many share.
+type pieces []byte
+
+const piece = 32 << 10
+
+func (p *pieces) clone(b []byte) []byte {
+	if len(b) > piece/8 {
+		return bytes.Clone(b)
+	}
+	if cap(*p)-len(*p) < len(b) {
+		*p = make([]byte, 0, piece)
+	}
+	start := len(*p)
+	*p = append(*p, b...)
+	return (*p)[start:len(*p):len(*p)]
 }
 
 // listItems lists, and gets each item if its value is wanted.

@@ -21,7 +21,7 @@ import (
 // 256 directories by the first two digits of the name (with 100,000 files in one
 // directory tools begin to suffer; in 256 writing them costs 59 µs a file instead of 34).
 //
-// A file stands under its name before it is whole: nobody looks for it until the index
+// A file stands under its name before it is whole: no reader looks for it until the index
 // names it, so that no rename is needed. It implements [indexed.Data].
 type dir struct {
 	disk disk
@@ -133,12 +133,13 @@ func (d *dir) checkSize(name string, got, want int64) error {
 }
 
 // Remove implements [indexed.Data].
-func (d *dir) Remove(_ context.Context, name string) error {
-	err := d.disk.remove(d.file(name))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+func (d *dir) Remove(_ context.Context, names ...string) error {
+	for _, name := range names {
+		if err := d.disk.remove(d.file(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
 	}
-	return err
+	return nil
 }
 
 // found is a file in the data directory.

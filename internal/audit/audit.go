@@ -177,6 +177,7 @@ func (a *auditor) entry(ctx context.Context, listed backend.Info) error {
 	switch {
 	case description:
 		a.report.Descriptions++
+	case listed.Key.Shelf == backend.ShelfStore: // no result of anybody's
 	default:
 		a.report.Values++
 		if read && err == nil {

@@ -21,7 +21,7 @@ func (a *auditor) quarantine(ctx context.Context, key backend.Key, version strin
 		return saved, false, err
 	}
 	info, err := a.b.Stat(ctx, key)
-	if err == nil && version == "" { // it could not even be opened: only reading tells whether this is another one
+	if err == nil && version == "" { // it could not even be opened: only reading shows whether this is another one
 		if _, err = a.read(ctx, key, description); err == nil || errors.Is(err, backend.ErrNewer) {
 			return saved, false, nil
 		}

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the tests use beside Go, where it is missing and can be installed: NumPy,
-# which must open what package codec writes, and Node with npm, on which Azurite runs, the
-# emulator of Azure's storage. Without them those tests say loudly that they were skipped; in CI they fail.
+# which must open what package codec writes, Node with npm, on which Azurite runs, the
+# emulator of Azure's storage, and PostgreSQL and PgBouncer, which the tests start for themselves. Without them those tests say loudly that they were skipped; in CI they fail.
 set -euo pipefail
 
 have_numpy() {
@@ -15,6 +15,8 @@ packages=()
 have_numpy || packages+=(python3-numpy)
 command -v node >/dev/null || packages+=(nodejs)
 command -v npm >/dev/null || packages+=(npm)
+command -v initdb >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || packages+=(postgresql)
+[ -x /usr/sbin/pgbouncer ] || command -v pgbouncer >/dev/null || packages+=(pgbouncer)
 if [ ${#packages[@]} = 0 ]; then exit 0; fi
 
 skipped="${packages[*]} missing and not installed; the tests that need them will be skipped"

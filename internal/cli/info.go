@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/larder-store/larder"
 	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/internal/terminal"
 )
 
 func newInfo(a *app) *cobra.Command {
@@ -41,6 +43,7 @@ type infoText struct {
 	Promises  map[string]any `json:"promises"`
 	Abilities []string       `json:"abilities"`
 	Shelves   []string       `json:"shelves"`
+	Record    *larder.Record `json:"record,omitempty"`
 	OpenedMS  float64        `json:"opened_ms"`
 	ListedMS  float64        `json:"listed_ms"`
 }
@@ -63,7 +66,15 @@ func (a *app) info(ctx context.Context, asJSON bool) error {
 		if err != nil {
 			return err
 		}
-		i.Shelves = append(i.Shelves, shelf)
+		if shelf != backend.ShelfStore {
+			i.Shelves = append(i.Shelves, shelf)
+		}
+	}
+	switch r, err := store.Record(ctx); {
+	case err == nil:
+		i.Record = &r
+	case !errors.Is(err, larder.ErrNotFound):
+		return err
 	}
 	i.OpenedMS = milliseconds(opened.Sub(began))
 	i.ListedMS = milliseconds(time.Since(opened))
@@ -133,6 +144,9 @@ func (a *app) tellInfo(i infoText) error {
 	}
 	fmt.Fprintf(w, "abilities\t%s\n", strings.Join(i.Abilities, ", "))
 	fmt.Fprintf(w, "shelves\t%s\n", strings.Join(firstOf(i.Shelves, maxShown), ", "))
+	if r := i.Record; r != nil {
+		fmt.Fprintf(w, "made\t%s, keys by %s, format %d\n", r.Made.Local().Format("2006-01-02 15:04"), terminal.Clean(r.Keys), r.Format)
+	}
 	fmt.Fprintf(w, "answered\topened in %.1f ms, shelves listed in %.1f ms\n", i.OpenedMS, i.ListedMS)
 	return w.Flush()
 }

@@ -194,7 +194,13 @@ func (a *app) openToRun(ctx context.Context, f *runFlags, wait time.Duration) (s
 	if f.dryRun {
 		return a.openToRead(ctx)
 	}
-	store, err = a.open(ctx, wait)
+	rawURL, err := a.url()
+	if err != nil {
+		return nil, err
+	}
+	opts := a.options(wait)
+	opts.KeysOfStore = false // a hit costs one request
+	store, err = larder.Open(ctx, rawURL, opts)
 	if err == nil || f.storeErrors == storeErrorsFail || errors.Is(err, backend.ErrInvalidURL) || ctx.Err() != nil {
 		return store, err
 	}

@@ -39,7 +39,7 @@ type statsText struct {
 	Components int64 `json:"components"`
 	Bytes      int64 `json:"bytes"`
 
-	// Requests is what the steps take; nil where requests are not dear.
+	// Requests is what the steps take; nil where requests are not costly.
 	Requests *budget `json:"requests,omitempty"`
 }
 

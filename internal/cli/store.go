@@ -56,7 +56,7 @@ func (a *app) openToChange(ctx context.Context, dryRun bool) (*larder.Store, err
 }
 
 func (a *app) options(wait time.Duration) *larder.Options {
-	return &larder.Options{Logger: slog.New(&words{a: a}), MaxWait: wait}
+	return &larder.Options{Logger: slog.New(&words{a: a}), MaxWait: wait, KeysOfStore: true}
 }
 
 // openToRead opens the store for a command that changes nothing, and so makes no store

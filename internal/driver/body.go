@@ -31,7 +31,7 @@ type Body struct {
 
 var errOver = errors.New("the body is read after its Put returned")
 
-// NewBody wraps the body of a Put. An empty one is checked here, since nobody will read it.
+// NewBody wraps the body of a Put. An empty one is checked here, since it will not be read.
 func NewBody(src io.ReadSeeker, size int64) (*Body, error) {
 	b := &Body{size: size, src: src}
 	b.at, _ = src.(io.ReaderAt)
@@ -45,7 +45,7 @@ func NewBody(src io.ReadSeeker, size int64) (*Body, error) {
 	return b, nil
 }
 
-// Finish keeps everybody off the source, once nobody is using it.
+// Finish forbids further reads of the source, once none is under way.
 func (b *Body) Finish() {
 	b.life.Lock()
 	defer b.life.Unlock()
@@ -55,7 +55,7 @@ func (b *Body) Finish() {
 // Size is the length in bytes.
 func (b *Body) Size() int64 { return b.size }
 
-// Err tells what was wrong with the source, so that this is not taken for a failure
+// Err returns what was wrong with the source, so that this is not taken for a failure
 // of the server.
 func (b *Body) Err() error {
 	b.mu.Lock()

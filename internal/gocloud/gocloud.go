@@ -102,7 +102,7 @@ func Connections(stall time.Duration) *http.Transport {
 	return t
 }
 
-// Lost makes an error of a request without an answer, or with one that does not tell
+// Lost makes an error of a request without an answer, or with one that does not say
 // what became of it.
 func Lost(err error) error {
 	// The URL in front of the cause names a place that is known, and may hold a signature.

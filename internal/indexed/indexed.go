@@ -61,11 +61,13 @@ type Index interface {
 	Commit(ctx context.Context, changes []Change) []Outcome
 
 	// Garbage yields data that no entry names, none will, and that is older than
-	// grace. Younger ones are yielded with Kept set.
-	Garbage(ctx context.Context, grace time.Duration) iter.Seq2[Garbage, error]
+	// grace, many at once. Younger ones are yielded with Kept set. Unless dry is true, the
+	// names of claims that ran out are taken from their writers before they are yielded.
+	Garbage(ctx context.Context, grace time.Duration, dry bool) iter.Seq2[[]Garbage, error]
 
-	// Forget is told that the data of a name yielded by Garbage is gone.
-	Forget(ctx context.Context, name string) error
+	// Forget is told that the data of names is gone: names yielded by Garbage, or those
+	// of an Outcome's Free.
+	Forget(ctx context.Context, names ...string) error
 }
 
 // Data holds large values under names that are used once. Its methods are safe for
@@ -84,8 +86,8 @@ type Data interface {
 	// Check says what Open would say, where that is cheap, else nil.
 	Check(ctx context.Context, name string, size int64) error
 
-	// Remove removes name. What is gone is removed.
-	Remove(ctx context.Context, name string) error
+	// Remove removes names. What is gone is removed.
+	Remove(ctx context.Context, names ...string) error
 }
 
 // Entry is what the index holds under a key: the value itself in Inline, or the Name of
@@ -139,4 +141,15 @@ type Store struct {
 	Index  Index
 	Data   Data
 	Inline int64 // values up to this size are kept in the index
+
+	// InlineOn overrides Inline for the shelves that it names.
+	InlineOn map[string]int64
+}
+
+// inline reports whether the index keeps a value itself.
+func (s *Store) inline(shelf string, size int64) bool {
+	if limit, ok := s.InlineOn[shelf]; ok {
+		return size <= limit
+	}
+	return size <= s.Inline
 }

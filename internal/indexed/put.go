@@ -67,14 +67,14 @@ func (b *batch) prepare(ctx context.Context) (todo []int) {
 
 func (b *batch) prepareItem(ctx context.Context, i int, it backend.Item) (err error) {
 	b.changes[i] = Change{Key: it.Key, Options: it.PutOptions}
-	if it.Size > b.s.Inline {
+	if !b.s.inline(it.Key.Shelf, it.Size) {
 		return b.s.precheck(ctx, it)
 	}
 	b.changes[i].Inline, err = backend.ReadBody(it.Body, it.Size)
 	return err
 }
 
-// precheck spares who is too late the upload. It is the commit that decides.
+// precheck fails early, before uploading. It is the commit that decides.
 func (s *Store) precheck(ctx context.Context, it backend.Item) error {
 	if !it.IfAbsent && it.IfMatch == "" {
 		return nil
@@ -100,8 +100,8 @@ func (b *batch) publish(ctx context.Context, todo []int) (lost []int) {
 		changes[n] = b.changes[i]
 	}
 	outcomes := b.s.Index.Commit(ctx, changes)
+	b.s.removeFree(ctx, outcomes)
 	for n, i := range todo {
-		b.s.remove(ctx, outcomes[n].Free)
 		if errors.Is(outcomes[n].Err, ErrClaimLost) {
 			lost = append(lost, i)
 			continue
@@ -116,7 +116,7 @@ func (b *batch) publish(ctx context.Context, todo []int) (lost []int) {
 func (b *batch) upload(ctx context.Context, todo []int) []int {
 	var large []int
 	for _, i := range todo {
-		if b.items[i].Size > b.s.Inline {
+		if it := b.items[i]; !b.s.inline(it.Key.Shelf, it.Size) {
 			large = append(large, i)
 		}
 	}
@@ -157,7 +157,8 @@ func (b *batch) create(ctx context.Context, i int, name string) error {
 	b.changes[i].Name = name
 	err := b.s.Data.Create(ctx, name, b.items[i].Body, b.items[i].PutOptions)
 	if err != nil {
-		b.s.remove(ctx, name)
+		// The index is not told to forget the name: an upload that timed out may still land.
+		_ = b.s.Data.Remove(context.WithoutCancel(ctx), name)
 		b.s.Index.Abandon([]string{name})
 	}
 	return err
@@ -170,17 +171,28 @@ func (s *Store) Delete(ctx context.Context, keys []backend.Key) []error {
 	for i, key := range keys {
 		changes[i] = Change{Key: key, Delete: true}
 	}
-	for i, o := range s.Index.Commit(ctx, changes) {
-		s.remove(ctx, o.Free)
+	outcomes := s.Index.Commit(ctx, changes)
+	s.removeFree(ctx, outcomes)
+	for i, o := range outcomes {
 		errs[i] = o.Err
 	}
 	return errs
 }
 
-// remove removes data that no entry names, also when the call that made it so was
+// removeFree removes data that no entry names, also when the call that made it so was
 // cancelled. Failing is no harm: the sweep finds it.
-func (s *Store) remove(ctx context.Context, name string) {
-	if name != "" {
-		_ = s.Data.Remove(context.WithoutCancel(ctx), name)
+func (s *Store) removeFree(ctx context.Context, outcomes []Outcome) {
+	var names []string
+	for _, o := range outcomes {
+		if o.Free != "" {
+			names = append(names, o.Free)
+		}
+	}
+	if len(names) == 0 {
+		return
+	}
+	ctx = context.WithoutCancel(ctx)
+	if s.Data.Remove(ctx, names...) == nil {
+		_ = s.Index.Forget(ctx, names...)
 	}
 }

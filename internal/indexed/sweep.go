@@ -10,26 +10,39 @@ import (
 // that is about: Orphans, OrphanBytes and Kept.
 func (s *Store) Sweep(ctx context.Context, opts backend.SweepOptions) (backend.SweepReport, error) {
 	var report backend.SweepReport
-	for g, err := range s.Index.Garbage(ctx, opts.Grace) {
+	for found, err := range s.Index.Garbage(ctx, opts.Grace, opts.DryRun) {
 		if err != nil {
 			return report, err
 		}
+		if err := s.sweep(ctx, found, opts.DryRun, &report); err != nil {
+			return report, err
+		}
+	}
+	return report, nil
+}
+
+func (s *Store) sweep(ctx context.Context, found []Garbage, dry bool, report *backend.SweepReport) error {
+	var names []string
+	bytes := int64(0)
+	for _, g := range found {
 		if g.Kept {
 			report.Kept++
 			continue
 		}
-		if !opts.DryRun {
-			// The data goes first: a record without data is found again by the next
-			// sweep, data without a record by nobody.
-			if err := s.Data.Remove(ctx, g.Name); err != nil {
-				return report, err
-			}
-			if err := s.Index.Forget(ctx, g.Name); err != nil {
-				return report, err
-			}
-		}
-		report.Orphans++
-		report.OrphanBytes += g.Size
+		names = append(names, g.Name)
+		bytes += g.Size
 	}
-	return report, nil
+	if !dry && len(names) > 0 {
+		// The data goes first: a record without data is found again by the next
+		// sweep, data without a record by nobody.
+		if err := s.Data.Remove(ctx, names...); err != nil {
+			return err
+		}
+		if err := s.Index.Forget(ctx, names...); err != nil {
+			return err
+		}
+	}
+	report.Orphans += len(names)
+	report.OrphanBytes += bytes
+	return nil
 }

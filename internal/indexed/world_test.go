@@ -284,25 +284,25 @@ func (w *world) free(name string) string {
 	return name
 }
 
-func (p *process) Garbage(_ context.Context, grace time.Duration) iter.Seq2[indexed.Garbage, error] {
-	return func(yield func(indexed.Garbage, error) bool) {
+func (p *process) Garbage(_ context.Context, grace time.Duration, dry bool) iter.Seq2[[]indexed.Garbage, error] {
+	return func(yield func([]indexed.Garbage, error) bool) {
 		f, err := p.begin("garbage")
 		if err != nil {
-			yield(indexed.Garbage{}, err)
+			yield(nil, err)
 			return
 		}
 		var found []indexed.Garbage
 		if p.records {
-			found = p.condemned(grace)
+			found = p.condemned(grace, dry)
 		} else {
 			found = p.orphans()
 		}
 		if err := p.end(f); err != nil {
-			yield(indexed.Garbage{}, err)
+			yield(nil, err)
 			return
 		}
-		for _, g := range found {
-			if !yield(g, nil) {
+		for two := range slices.Chunk(found, 2) {
+			if !yield(two, nil) {
 				return
 			}
 		}
@@ -326,12 +326,14 @@ func (w *world) orphans() (found []indexed.Garbage) {
 
 // condemned condemns pending names whose lease ran out, and returns what was condemned
 // longer ago than grace.
-func (w *world) condemned(grace time.Duration) (found []indexed.Garbage) {
+func (w *world) condemned(grace time.Duration, dry bool) (found []indexed.Garbage) {
 	for _, name := range slices.Sorted(maps.Keys(w.recorded)) {
 		r := w.recorded[name]
 		if r.state == "pending" && w.now.Sub(r.since) > leaseTime {
 			r = record{"condemned", w.now}
-			w.recorded[name] = r
+			if !dry {
+				w.recorded[name] = r
+			}
 		}
 		if r.state == "condemned" {
 			found = append(found, indexed.Garbage{Name: name, Size: int64(len(w.data[name])), Kept: w.now.Sub(r.since) <= grace})
@@ -340,12 +342,14 @@ func (w *world) condemned(grace time.Duration) (found []indexed.Garbage) {
 	return found
 }
 
-func (p *process) Forget(_ context.Context, name string) error {
+func (p *process) Forget(_ context.Context, names ...string) error {
 	f, err := p.begin("forget")
 	if err != nil {
 		return err
 	}
-	delete(p.recorded, name)
+	for _, name := range names {
+		delete(p.recorded, name)
+	}
 	return p.end(f)
 }
 
@@ -392,11 +396,13 @@ func (p *process) Check(ctx context.Context, name string, size int64) error {
 	return err
 }
 
-func (p *process) Remove(_ context.Context, name string) error {
+func (p *process) Remove(_ context.Context, names ...string) error {
 	f, err := p.begin("remove")
 	if err != nil {
 		return err
 	}
-	delete(p.data, name)
+	for _, name := range names {
+		delete(p.data, name)
+	}
 	return p.end(f)
 }

@@ -101,7 +101,7 @@ func (c *Client) Acquire(ctx context.Context, name string) (backend.Lease, error
 	return l, nil
 }
 
-// Look tells whether the lease of a name is free to be taken, and takes nothing: one read. Who
+// Look reports whether the lease of a name is free to be taken, and takes nothing: one read. Who
 // holds it says an error that matches [backend.ErrLocked]. Leases that the backend grants
 // itself cannot be looked at: then it returns false and no error.
 func (c *Client) Look(ctx context.Context, name string) (free bool, err error) {

@@ -42,7 +42,7 @@ func (r *runner) compare(ctx context.Context, packed *body) (done bool, err erro
 	return true, nil
 }
 
-// digests returns what tells the members of an archive from others of the same name.
+// digests returns what distinguishes the members of an archive from others of the same name.
 func digests(r io.Reader, size int64) (map[string]string, error) {
 	members := map[string]string{}
 	t := newMembers(r, size)

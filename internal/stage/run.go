@@ -48,7 +48,7 @@ type Outcome struct {
 	Differs []string      // in what
 }
 
-// Lookup tells whether Run would give back a run that is kept, and changes nothing.
+// Lookup reports whether Run would give back a run that is kept, and changes nothing.
 func (s *Stage) Lookup(ctx context.Context, o Options) (Outcome, error) {
 	targets, err := s.targets()
 	if err != nil {

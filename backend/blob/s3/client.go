@@ -92,7 +92,7 @@ func connections(client aws.HTTPClient, stall time.Duration) *http.Client {
 		case http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
 			return guard.CheckRedirect(r, via) // a bucket made a moment ago
 		}
-		return http.ErrUseLastResponse // which tells the right region
+		return http.ErrUseLastResponse // which names the right region
 	}}
 }
 
@@ -139,7 +139,7 @@ func (a *attempt) context(ctx context.Context) context.Context {
 	return context.WithValue(ctx, attemptKey{}, a)
 }
 
-// tracking tells each attempt about its requests.
+// tracking lets each attempt see its requests.
 type tracking struct{ client *http.Client }
 
 // bodyError is a failure of the caller's body: no reason to try again.

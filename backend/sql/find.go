@@ -1,0 +1,172 @@
+package sql
+
+import (
+	"context"
+	"io"
+	"iter"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/component"
+	"github.com/larder-store/larder/keying"
+)
+
+// What Find reads at a time. The first page is small, so that the first answers come soon.
+const (
+	firstFind = 100
+	nextFind  = 5000
+	window    = 20_000 // keys that one statement looks at, where no index leads to the answers
+	dense     = 40     // an index that finds one in so many is worse than a scan in order of the keys
+)
+
+// Find implements [backend.Finder]. The tables find candidates, and the pre-image of each decides, so that the
+// answers are those of any other backend. Pages follow the keys: nothing is held between two of them, and each
+// statement is bounded.
+func (b *Backend) Find(ctx context.Context, q component.Query) iter.Seq2[component.Description, error] {
+	return func(yield func(component.Description, error) bool) {
+		f := &finder{b: b, t: b.translate(q.Where), after: q.After, limit: firstFind}
+		f.windowed = !f.t.indexed()
+		n := 0
+		for !f.ended {
+			found, err := f.page(ctx)
+			if err != nil {
+				yield(component.Description{}, wrap("find", backend.Key{}, err))
+				return
+			}
+			for _, d := range found {
+				if !q.Match(d, nil) {
+					continue
+				}
+				if n++; !yield(d, nil) || n == q.Limit {
+					return
+				}
+			}
+		}
+	}
+}
+
+// finder is a Find in progress.
+type finder struct {
+	b        *Backend
+	t        *translation
+	after    string
+	limit    int
+	windowed bool // by windows of keys, rather than from an index to the keys
+	probing  bool // a window is tried, since the index finds so many
+	ended    bool
+}
+
+// page returns the descriptions of the next candidates.
+func (f *finder) page(ctx context.Context) ([]component.Description, error) {
+	if err := f.b.calls.Begin(ctx); err != nil {
+		return nil, err
+	}
+	defer f.b.calls.End()
+	if !f.windowed {
+		found, n, err := f.candidates(ctx, f.after, "", f.limit)
+		if f.ended = n < f.limit; !f.ended && !f.t.ordered() {
+			f.windowed, f.probing = true, true
+		}
+		f.limit = nextFind
+		return found, err
+	}
+	last, keys, err := f.window(ctx)
+	if err != nil || keys == 0 {
+		f.ended = true
+		return nil, err
+	}
+	found, n, err := f.candidates(ctx, f.after, last, keys)
+	if n < keys || f.after >= last { // else the page was cut off for its bytes
+		f.after, f.ended = last, keys < window
+	}
+	if f.probing && n*dense < keys {
+		f.windowed = false
+	}
+	f.probing = false
+	return found, err
+}
+
+// window returns the last of the next keys, and how many they are.
+func (f *finder) window(ctx context.Context) (last string, keys int, err error) {
+	args := []any{f.after, window}
+	where := "key > $1"
+	if f.t.typ != nil {
+		where, args = "type = $3 AND key > $1", append(args, *f.t.typ)
+	}
+	components := quote(f.b.db.schema) + ".components"
+	// Odd rows may be of another type than they say.
+	sql := "SELECT coalesce(max(key), ''), count(*) FROM (SELECT key FROM " + components + " WHERE " + where + " ORDER BY key LIMIT $2) AS w"
+	if f.t.typ != nil {
+		sql = "SELECT coalesce(max(key), ''), count(*) FROM (" +
+			"(SELECT key FROM " + components + " WHERE " + where + " ORDER BY key LIMIT $2) UNION " +
+			"(SELECT key FROM " + components + " WHERE odd AND key > $1 ORDER BY key LIMIT $2) ORDER BY key LIMIT $2) AS w"
+	}
+	err = f.b.db.row(ctx, true, sql, args, &last, &keys)
+	return last, keys, err
+}
+
+// candidates reads the pre-images of at most limit candidates behind a key, up to another unless that is empty,
+// and moves on behind them. n is how many candidates there were, or limit if some were left.
+func (f *finder) candidates(ctx context.Context, after, to string, limit int) (found []component.Description, n int, err error) {
+	a := &arguments{}
+	schema := quote(f.b.db.schema) + "."
+	bounds := "c.key > " + a.add(after)
+	if to != "" {
+		bounds += " AND c.key <= " + a.add(to)
+	}
+	where := f.t.sql(a, to != "")
+	max := a.add(limit)
+	sql := "SELECT key, stored, sum, size, body, ahead FROM (SELECT p.key, e.stored, e.sum, e.size, e.body, sum(e.size) OVER (ORDER BY p.key) - e.size AS ahead FROM (" +
+		"(SELECT c.key FROM " + schema + "components c WHERE NOT c.odd AND " + bounds + " AND " + where + " ORDER BY c.key LIMIT " + max + ") UNION ALL " +
+		"(SELECT c.key FROM " + schema + "components c WHERE c.odd AND " + bounds + " ORDER BY c.key LIMIT " + max + ") ORDER BY key LIMIT " + max + ") AS p " +
+		"JOIN " + schema + "entries e ON e.shelf = 'components' AND e.name = p.key) AS s WHERE ahead < " + a.add(pageBytes) + " ORDER BY key"
+	var last string
+	var bytes int64
+	err = f.b.db.query(ctx, sql, a.values, func() { found, n, last, bytes = nil, 0, "", 0 }, func(rows pgx.Rows) error {
+		var body []byte
+		var info backend.Info
+		var sum, ahead int64
+		if err := rows.Scan(&last, &info.ModTime, &sum, &info.Size, &body, &ahead); err != nil {
+			return err
+		}
+		n, bytes, info.Sum = n+1, ahead+info.Size, uint32(sum)
+		if d, ok := parse(last, body, info); ok {
+			found = append(found, d)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, 0, err
+	}
+	if n > 0 {
+		f.after = last
+	}
+	if bytes >= pageBytes { // perhaps cut off
+		n = limit
+	}
+	return found, n, nil
+}
+
+// parse decodes a pre-image. One that is corrupt describes nothing; "larder check" tells of it.
+func parse(key string, body []byte, info backend.Info) (component.Description, bool) {
+	if body == nil {
+		return component.Description{}, false
+	}
+	sound, err := backend.Verify(backend.NewBody(body), info)
+	if err == nil {
+		_, err = io.Copy(io.Discard, sound)
+	}
+	if err != nil {
+		return component.Description{}, false
+	}
+	d, err := keying.Decode(body)
+	d.Key, d.Stored = key, info.ModTime
+	return d, err == nil
+}
+
+// times in rows are exact to a microsecond only.
+func near(t time.Time) (low, high time.Time) {
+	return t.Add(-time.Microsecond), t.Add(time.Microsecond)
+}

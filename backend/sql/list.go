@@ -1,0 +1,97 @@
+package sql
+
+import (
+	"context"
+	"iter"
+
+	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/internal/calls"
+	"github.com/larder-store/larder/internal/indexed"
+)
+
+// Page is a call of its own: what is done between two pages is none.
+func (p pager) Page(ctx context.Context, shelf string, opts backend.ListOptions, bodies bool) (indexed.Page, error) {
+	if err := p.calls.Begin(ctx); err != nil {
+		return indexed.Page{}, err
+	}
+	defer p.calls.End()
+	return p.Index.Page(ctx, shelf, opts, bodies)
+}
+
+// pager is an index whose pages are calls.
+type pager struct {
+	indexed.Index
+	calls *calls.Counter
+}
+
+// List implements [backend.Backend], by pages of rows.
+func (b *Backend) List(ctx context.Context, shelf string, opts backend.ListOptions) iter.Seq2[backend.Info, error] {
+	return func(yield func(backend.Info, error) bool) {
+		if err := opts.Validate(shelf); err != nil {
+			yield(backend.Info{}, wrap("list", backend.Key{Shelf: shelf}, err))
+			return
+		}
+		for e, err := range b.store.List(ctx, shelf, opts) {
+			if !yield(e.Info, wrap("list", backend.Key{Shelf: shelf}, err)) {
+				return
+			}
+		}
+	}
+}
+
+// Scan implements [backend.Scanner].
+func (b *Backend) Scan(ctx context.Context, shelf string, opts backend.ListOptions) iter.Seq2[backend.Entry, error] {
+	return func(yield func(backend.Entry, error) bool) {
+		if err := opts.Validate(shelf); err != nil {
+			yield(backend.Entry{}, wrap("scan", backend.Key{Shelf: shelf}, err))
+			return
+		}
+		for e, err := range b.store.Scan(ctx, shelf, opts) {
+			if !yield(e, wrap("scan", backend.Key{Shelf: shelf}, err)) {
+				return
+			}
+		}
+	}
+}
+
+const shelvesPage = 1000
+
+// Shelves implements [backend.Backend].
+func (b *Backend) Shelves(ctx context.Context, opts backend.ListOptions) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		if err := opts.ValidateShelves(); err != nil {
+			yield("", wrap("shelves", backend.Key{}, err))
+			return
+		}
+		left := opts.Limit
+		for {
+			opts.Limit = shelvesPage
+			if left > 0 {
+				opts.Limit = min(left, shelvesPage)
+			}
+			names, err := b.shelves(ctx, opts)
+			if err != nil {
+				yield("", wrap("shelves", backend.Key{}, err))
+				return
+			}
+			for _, name := range names {
+				if !yield(name, nil) {
+					return
+				}
+			}
+			if n := len(names); n < opts.Limit || n == left {
+				return
+			}
+			left -= min(left, len(names))
+			opts.After = names[len(names)-1]
+		}
+	}
+}
+
+func (b *Backend) shelves(ctx context.Context, opts backend.ListOptions) ([]string, error) {
+	if err := b.calls.Begin(ctx); err != nil {
+		return nil, err
+	}
+	defer b.calls.End()
+	return b.index.shelves(ctx, opts)
+}

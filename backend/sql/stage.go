@@ -1,0 +1,123 @@
+package sql
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/larder-store/larder/backend"
+)
+
+// stages reports whether puts can go through a staging table: all are in rows, under keys that
+// differ, and either all or none are to be the first. One INSERT cannot change a row twice.
+func (p *publication) stages(at []int) bool {
+	cond := conditionOf(p.changes[at[0]].Options)
+	seen := make(map[backend.Key]bool, len(at))
+	for _, i := range at {
+		c := p.changes[i]
+		if c.Name != "" || conditionOf(c.Options) != cond || cond == ifMatch || seen[c.Key] {
+			return false
+		}
+		seen[c.Key] = true
+	}
+	return true
+}
+
+var stagedColumns = []string{"shelf", "name", "id", "size", "sum", "digest", "meta", "body", "type", "version", "params", "as_of", "odd", "inputs"}
+
+const staging = "CREATE TEMPORARY TABLE larder_staged (shelf text COLLATE \"C\", name text COLLATE \"C\", id text, size bigint, sum bigint, digest bytea, " +
+	"meta text, body bytea, type text, version text, params text, as_of timestamptz, odd boolean, inputs text[]) ON COMMIT DROP"
+
+// stage makes many puts by COPY into a table of the transaction, and from there at once.
+func (p *publication) stage(ctx context.Context, at []int) {
+	p.sort(at)
+	var stored time.Time
+	won := map[string]bool{}
+	err := p.x.db.do(ctx, false, func(conn *pgxpool.Conn) error {
+		clear(won)
+		return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) (err error) {
+			stored, err = p.stageIn(ctx, tx, at, won)
+			return err
+		})
+	})
+	if isCode(err, noPrivilege) { // to make temporary tables
+		for start := 0; start < len(at); start += batchSize {
+			p.batch(ctx, at[start:min(start+batchSize, len(at))])
+		}
+		return
+	}
+	if err != nil {
+		p.fail(ctx, at, err)
+		return
+	}
+	for _, i := range at {
+		if p.changes[i].Options.IfAbsent && !won[p.ids[i]] {
+			p.lose(i, backend.ErrExists)
+		} else {
+			p.win(i, stored)
+		}
+	}
+}
+
+// stageIn does it in a transaction, and fills won with the ids of what was stored where not all is.
+func (p *publication) stageIn(ctx context.Context, tx pgx.Tx, at []int, won map[string]bool) (stored time.Time, err error) {
+	mode := p.x.db.mode()
+	if err := tx.QueryRow(ctx, "SELECT clock_timestamp()", mode).Scan(&stored); err != nil {
+		return stored, err
+	}
+	if _, err := tx.Exec(ctx, staging, mode); err != nil {
+		return stored, err
+	}
+	components := false
+	rows := pgx.CopyFromSlice(len(at), func(n int) ([]any, error) {
+		c := p.changes[at[n]]
+		row := append(valuesOf(c, always), nil, nil, nil, nil, nil, nil)
+		row[2] = p.ids[at[n]]
+		if c.Key.Shelf == backend.ShelfComponents {
+			components = true
+			copy(row[8:], describe(c.Inline).args())
+		}
+		return row, nil
+	})
+	if _, err := tx.CopyFrom(ctx, pgx.Identifier{"larder_staged"}, stagedColumns, rows); err != nil {
+		return stored, err
+	}
+	schema := quote(p.x.db.schema) + "."
+	first := p.changes[at[0]].Options.IfAbsent
+	conflict := "DO UPDATE SET id = EXCLUDED.id, size = EXCLUDED.size, sum = EXCLUDED.sum, digest = EXCLUDED.digest, stored = EXCLUDED.stored, meta = EXCLUDED.meta, body = EXCLUDED.body"
+	if first {
+		conflict = "DO NOTHING RETURNING id::text"
+	}
+	inserted, err := tx.Query(ctx, "INSERT INTO "+schema+"entries (shelf, name, id, size, sum, digest, stored, meta, body) "+
+		"SELECT shelf, name, id::uuid, size, sum, digest, $1, meta, body FROM larder_staged ORDER BY shelf, name ON CONFLICT (shelf, name) "+conflict, mode, stored)
+	if err != nil {
+		return stored, err
+	}
+	for inserted.Next() {
+		var id string
+		if err := inserted.Scan(&id); err != nil {
+			inserted.Close()
+			return stored, err
+		}
+		won[plain(id)] = true
+	}
+	if inserted.Close(); inserted.Err() != nil || !components {
+		return stored, inserted.Err()
+	}
+	// Descriptions that were there already are not described anew.
+	from := "larder_staged s JOIN " + schema + "entries e ON e.shelf = s.shelf AND e.name = s.name AND e.id = s.id::uuid WHERE s.shelf = 'components'"
+	for _, sql := range []string{
+		"INSERT INTO " + schema + "components (key, type, version, params, as_of, stored, odd) " +
+			"SELECT s.name, s.type, s.version, s.params::jsonb, s.as_of, e.stored, s.odd FROM " + from + " ORDER BY s.name " + onKnown,
+		"DELETE FROM " + schema + "inputs i USING " + from + " AND i.component = s.name AND i.n > cardinality(s.inputs)",
+		"INSERT INTO " + schema + "inputs (component, n, input) SELECT f.name, i.n, i.input FROM (SELECT s.name, s.inputs FROM " + from + ") AS f, " +
+			"unnest(f.inputs) WITH ORDINALITY AS i (input, n) ORDER BY f.name, i.n " + onKnownInput,
+	} {
+		if _, err := tx.Exec(ctx, sql, mode); err != nil {
+			return stored, err
+		}
+	}
+	return stored, nil
+}
