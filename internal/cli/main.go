@@ -149,6 +149,8 @@ var commands = []struct {
 	{"info", newInfo, storeNamed},
 	{"read", newRead, noStore},
 	{"conformance", newConformance, storeNamed},
+	{"sessions", newSessions, noStore}, // its commands open it
+	{"collate", newCollate, theStore},
 	{"version", newVersion, noStore},
 }
 
