@@ -5,6 +5,7 @@ import (
 	"os"
 	"testing"
 
+	"github.com/larder-store/larder/internal/pgtest"
 	"github.com/larder-store/larder/interop/servers"
 )
 
@@ -12,5 +13,6 @@ func TestMain(m *testing.M) {
 	servers.Environment()
 	code := m.Run()
 	servers.Stop()
+	pgtest.Stop()
 	os.Exit(code)
 }

@@ -2,6 +2,7 @@ package sql
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"strconv"
@@ -51,7 +52,7 @@ func (b *Backend) steps(ctx context.Context, dryRun bool) ([]migration, error) {
 	if err != nil {
 		return nil, err
 	}
-	return steps, b.settle(ctx)
+	return steps, b.settle(ctx, false)
 }
 
 // Facts implements [backend.Informer].
@@ -214,8 +215,11 @@ func (b *Backend) strays(ctx context.Context, page []backend.Info, remove bool) 
 		return nil, err
 	}
 	for _, id := range stray {
-		if _, err := b.data.b.Stat(ctx, b.data.key(id)); err != nil {
-			continue // a sweep was faster
+		switch _, err := b.data.b.Stat(ctx, b.data.key(id)); {
+		case errors.Is(err, backend.ErrNotFound): // a sweep was faster
+			continue
+		case err != nil && !errors.Is(err, backend.ErrCorrupt):
+			return found, err
 		}
 		found = append(found, of[id])
 		if remove {

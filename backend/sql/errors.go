@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"net"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -61,6 +62,9 @@ func fateOf(err error) fate {
 	if pgconn.SafeToRetry(err) {
 		return unsent
 	}
+	if isOwn(err) {
+		return failed
+	}
 	return unknown
 }
 
@@ -107,10 +111,8 @@ func (d *database) explain(ctx context.Context, err error) error {
 	if ended := ctx.Err(); ended != nil && !errors.Is(err, ended) {
 		return fmt.Errorf("%w (%s)", ended, d.scrub(err.Error()))
 	}
-	for _, own := range own {
-		if errors.Is(err, own) {
-			return err
-		}
+	if isOwn(err) || errors.Is(err, backend.ErrUnavailable) {
+		return err
 	}
 	if pg := new(pgconn.PgError); errors.As(err, &pg) {
 		return d.explainCode(pg)
@@ -134,8 +136,12 @@ var errReadOnly = fmt.Errorf("%w: the store was opened read-only", errors.ErrUns
 // own are errors that are ours already.
 var own = []error{
 	backend.ErrNotFound, backend.ErrExists, backend.ErrChanged, backend.ErrCorrupt, backend.ErrNewer, backend.ErrInvalidKey,
-	backend.ErrInvalidURL, backend.ErrTooLarge, backend.ErrTooLong, backend.ErrLocked, backend.ErrUnavailable, backend.ErrClosed,
-	errors.ErrUnsupported, fs.ErrNotExist, context.Canceled, context.DeadlineExceeded,
+	backend.ErrInvalidURL, backend.ErrTooLarge, backend.ErrTooLong, backend.ErrLocked, backend.ErrClosed,
+	errors.ErrUnsupported, fs.ErrNotExist,
+}
+
+func isOwn(err error) bool {
+	return slices.ContainsFunc(own, func(one error) bool { return errors.Is(err, one) })
 }
 
 // explainCode adds to what the server said what to do about it.

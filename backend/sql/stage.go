@@ -34,15 +34,16 @@ const staging = "CREATE TEMPORARY TABLE larder_staged (shelf text COLLATE \"C\",
 func (p *publication) stage(ctx context.Context, at []int) {
 	p.sort(at)
 	var stored time.Time
-	won := map[string]bool{}
+	won, denied := map[string]bool{}, false
 	err := p.x.db.do(ctx, false, func(conn *pgxpool.Conn) error {
 		clear(won)
 		return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) (err error) {
 			stored, err = p.stageIn(ctx, tx, at, won)
+			denied = isCode(err, noPrivilege)
 			return err
 		})
 	})
-	if isCode(err, noPrivilege) { // to make temporary tables
+	if denied { // perhaps to make temporary tables
 		for start := 0; start < len(at); start += batchSize {
 			p.batch(ctx, at[start:min(start+batchSize, len(at))])
 		}

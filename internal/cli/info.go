@@ -41,6 +41,7 @@ type infoText struct {
 	Promises  map[string]any `json:"promises"`
 	Abilities []string       `json:"abilities"`
 	Shelves   []string       `json:"shelves"`
+	Facts     []backend.Fact `json:"facts,omitempty"` // what the engine tells of itself
 	OpenedMS  float64        `json:"opened_ms"`
 	ListedMS  float64        `json:"listed_ms"`
 }
@@ -64,6 +65,11 @@ func (a *app) info(ctx context.Context, asJSON bool) error {
 			return err
 		}
 		i.Shelves = append(i.Shelves, shelf)
+	}
+	if informer, ok := backend.As[backend.Informer](b); ok {
+		if i.Facts, err = informer.Facts(ctx); err != nil {
+			return err
+		}
 	}
 	i.OpenedMS = milliseconds(opened.Sub(began))
 	i.ListedMS = milliseconds(time.Since(opened))
@@ -133,6 +139,9 @@ func (a *app) tellInfo(i infoText) error {
 	}
 	fmt.Fprintf(w, "abilities\t%s\n", strings.Join(i.Abilities, ", "))
 	fmt.Fprintf(w, "shelves\t%s\n", strings.Join(firstOf(i.Shelves, maxShown), ", "))
+	for _, f := range i.Facts {
+		fmt.Fprintf(w, "%s\t%s\n", f.Name, f.Value)
+	}
 	fmt.Fprintf(w, "answered\topened in %.1f ms, shelves listed in %.1f ms\n", i.OpenedMS, i.ListedMS)
 	return w.Flush()
 }
