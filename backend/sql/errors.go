@@ -96,7 +96,12 @@ func fateOfConnect(err error) fate {
 	if dns := new(net.DNSError); errors.As(err, &dns) && dns.IsNotFound {
 		return failed
 	}
-	if parse := new(pgconn.ParseConfigError); errors.As(err, &parse) {
+	// What is neither the network nor time is a certificate, or TLS that the server does not speak.
+	network := net.Error(nil)
+	if errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, context.DeadlineExceeded) {
+		return unsent
+	}
+	if connect := new(pgconn.ConnectError); errors.As(err, &connect) {
 		return failed
 	}
 	return unsent
@@ -108,8 +113,11 @@ func (d *database) explain(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
-	if ended := ctx.Err(); ended != nil && !errors.Is(err, ended) {
+	if ended := ctx.Err(); ended != nil {
 		return fmt.Errorf("%w (%s)", ended, d.scrub(err.Error()))
+	}
+	if parse := new(pgconn.ParseConfigError); errors.As(err, &parse) {
+		return backend.InvalidURL("the parameters of the connection: %s", d.scrub(err.Error()))
 	}
 	if isOwn(err) || errors.Is(err, backend.ErrUnavailable) {
 		return err
@@ -118,14 +126,14 @@ func (d *database) explain(ctx context.Context, err error) error {
 		return d.explainCode(pg)
 	}
 	text := d.scrub(err.Error())
+	if connect := new(pgconn.ConnectError); errors.As(err, &connect) && fateOfConnect(err) == failed {
+		return errors.New(text)
+	}
 	switch {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("%w: the server closed the connection: %s", backend.ErrUnavailable, text)
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("%w: %s", backend.ErrUnavailable, text) // not the caller's: a timeout of connecting
-	}
-	if parse := new(pgconn.ParseConfigError); errors.As(err, &parse) {
-		return fmt.Errorf("%w: the parameters of the connection: %s", backend.ErrInvalidURL, text)
 	}
 	return fmt.Errorf("%w: %s", backend.ErrUnavailable, text)
 }
