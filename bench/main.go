@@ -49,9 +49,9 @@ func run(ctx context.Context, rounds int, only, dir string) error {
 
 	fmt.Println(machine())
 	fmt.Println()
-	for _, g := range []func(*bench) (*group, error){
+	for _, g := range append([]func(*bench) (*group, error){
 		hitOfAKnownKey, memoHit, bigHit, bigFreshHit, groupedPuts, describedPut, manyProcesses, stream, wholeProcess, manyStages,
-	} {
+	}, postgresGroups(only)...) {
 		made, err := g(b)
 		if err != nil {
 			return err

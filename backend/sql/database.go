@@ -78,7 +78,7 @@ func (d *database) do(ctx context.Context, idempotent bool, f func(conn *pgxpool
 	deadline := time.Now().Add(d.patience)
 	pause, conflicts, cancelled := firstPause, 0, false
 	for {
-		err, fate := d.once(ctx, f)
+		fate, err := d.once(ctx, f)
 		switch {
 		case err == nil:
 			return nil
@@ -133,21 +133,21 @@ func (d *database) sleep(ctx context.Context, pause time.Duration) error {
 }
 
 // once runs f with a connection, and judges its error.
-func (d *database) once(ctx context.Context, f func(conn *pgxpool.Conn) error) (error, fate) {
+func (d *database) once(ctx context.Context, f func(conn *pgxpool.Conn) error) (fate, error) {
 	conn, err := d.pool.Acquire(ctx)
 	if err != nil {
-		return err, fateOfConnect(err)
+		return fateOfConnect(err), err
 	}
 	defer conn.Release()
 	if d.pooled.Load() == poolUnknown {
 		if err := d.recognize(ctx, conn); err != nil {
-			return err, unsent
+			return unsent, err
 		}
 	}
 	if err = f(conn); err == nil {
-		return nil, failed
+		return failed, nil
 	}
-	return err, fateOf(err)
+	return fateOf(err), err
 }
 
 // recognize tells by the number of the server's process whether a pooler stands between: one that
