@@ -95,7 +95,7 @@ func (b *Backend) facts(ctx context.Context) (facts []backend.Fact, err error) {
 	sql := "SELECT c.relname, c.relkind::text, pg_total_relation_size(c.oid), pg_relation_size(c.oid), " +
 		"greatest(c.reltuples, 0)::bigint, coalesce(s.n_dead_tup, 0), coalesce(s.last_autovacuum::text, 'never') " +
 		"FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN pg_stat_all_tables s ON s.relid = c.oid " +
-		"WHERE n.nspname = $1 AND (c.relkind = 'r' OR c.relname LIKE 'declared\\_%' AND c.relkind = 'i') ORDER BY c.relkind DESC, c.relname"
+		"WHERE n.nspname = $1 AND (c.relkind = 'r' OR (c.relname LIKE 'declared\\_number\\_%' OR c.relname LIKE 'declared\\_words\\_%') AND c.relkind = 'i') ORDER BY c.relkind DESC, c.relname"
 	begin := len(facts)
 	err = b.db.query(ctx, sql, []any{b.db.schema}, func() { facts = facts[:begin] }, func(rows pgx.Rows) error {
 		var name, kind, vacuumed string
