@@ -57,7 +57,9 @@ func (d *database) configure(c *pgxpool.Config) {
 		c.ConnConfig.RuntimeParams["application_name"] = "larder"
 	}
 	c.BeforeConnect = func(_ context.Context, conn *pgx.ConnConfig) error {
-		conn.DefaultQueryExecMode = d.mode()
+		if d.pooled.Load() == poolBetween { // else batches would be sent as on the first connection, for ever
+			conn.DefaultQueryExecMode = pgx.QueryExecModeExec
+		}
 		return nil
 	}
 }
@@ -94,6 +96,8 @@ func (d *database) do(ctx context.Context, idempotent bool, f func(conn *pgxpool
 			if err := d.sleep(ctx, rand.N(firstPause)); err != nil {
 				return err
 			}
+			continue
+		case errors.Is(err, errMode):
 			continue
 		case fate == unknown && !idempotent:
 			return fmt.Errorf("%w: %w: %s", backend.ErrUnavailable, errUnsure, d.scrub(err.Error()))
@@ -132,6 +136,9 @@ func (d *database) sleep(ctx context.Context, pause time.Duration) error {
 	}
 }
 
+// errMode is why a connection is given up at once, and another one is taken.
+var errMode = errors.New("the connection would prepare statements, behind a pooler")
+
 // once runs f with a connection, and judges its error.
 func (d *database) once(ctx context.Context, f func(conn *pgxpool.Conn) error) (fate, error) {
 	conn, err := d.pool.Acquire(ctx)
@@ -143,6 +150,10 @@ func (d *database) once(ctx context.Context, f func(conn *pgxpool.Conn) error) (
 		if err := d.recognize(ctx, conn); err != nil {
 			return unsent, err
 		}
+	}
+	if d.pooled.Load() == poolBetween && conn.Conn().Config().DefaultQueryExecMode != pgx.QueryExecModeExec {
+		_ = conn.Conn().Close(ctx) // opened before that was known
+		return unsent, errMode
 	}
 	if err = f(conn); err == nil {
 		return failed, nil
