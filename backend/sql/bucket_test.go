@@ -153,7 +153,7 @@ func TestKilledClients(t *testing.T) {
 	c := pgtest.Shared(t)
 	proxy := pgtest.NewProxy(t, c)
 	for _, op := range operations() {
-		if op.fails != nil {
+		if op.fails != nil || op.name == "small" || op.name == "large" { // as those with conditions
 			continue
 		}
 		turns := 1
