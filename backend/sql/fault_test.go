@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -209,12 +210,12 @@ func TestCutConnections(t *testing.T) {
 					loc, version := prepare(t, c.URL())
 					b := open(t, moved(t, loc, proxy.URL))
 					get(t, b, otherKey) // the connection is there
-					cuts := 0
+					var cuts atomic.Int32
 					proxy.Cut(func(n int) pgtest.Cut {
 						if n != turn {
 							return pgtest.None
 						}
-						cuts++
+						cuts.Add(1)
 						return how
 					}, nil)
 					err := op.do(b, version)
@@ -223,8 +224,8 @@ func TestCutConnections(t *testing.T) {
 						if !errors.Is(err, op.fails) {
 							t.Fatalf("error = %v, want %v", err, op.fails)
 						}
-					} else if cuts != 1 {
-						t.Fatalf("cut %d times, want once", cuts)
+					} else if cuts.Load() != 1 {
+						t.Fatalf("cut %d times, want once", cuts.Load())
 					}
 					proxy.Cut(nil, nil)
 					got := get(t, b, theKey)
