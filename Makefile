@@ -1,12 +1,13 @@
 # make test    everything that CI runs; installs what it needs where it can
 # make check   the static part of it
 # make fuzz    every fuzz target for a while
+# make stress  every law of the conformance suite 200 times beside four busy loops
 # make bench   the table of ratios: us, the raw engine, peers where they are installed
 # make install the commands larder and larder-cloud into $GOBIN
 
 GO ?= go
 
-.PHONY: test deps check race interop cross fuzz bench install
+.PHONY: test deps check race interop cross fuzz stress bench install
 
 test: deps check race interop cross
 
@@ -33,6 +34,10 @@ interop:
 # `make test`, which gives one answer for one tree.
 fuzz:
 	./internal/ci/fuzz.sh 20s
+
+# A law that fails on a backend that breaks nothing is a false alarm, and a busy machine finds it.
+stress:
+	./internal/ci/stress.sh
 
 cross:
 	for os in darwin windows; do GOOS=$$os $(GO) vet ./... || exit 1; done

@@ -35,11 +35,14 @@ type Claim struct {
 }
 
 // Claim takes the claim of an attribute of c, and waits at most [Options].MaxWait for its
-// holder. On a backend that cannot tell processes apart, under [Options].NoLease, and if the
+// holder. On a backend without leases, under [Options].NoLease, and if the
 // store did not answer the lookup before it, it is granted at once.
 func (s *Store) Claim(ctx context.Context, c Component, attribute string) (*Claim, error) {
 	key, err := s.place(ctx, c, attribute)
 	if err != nil {
+		return nil, err
+	}
+	if err := s.checkRecord(ctx); err != nil {
 		return nil, err
 	}
 	l, waited, err := s.lease(ctx, key)

@@ -11,8 +11,8 @@ import (
 	"github.com/larder-store/larder/backend"
 )
 
-// flights are the computations under way in this process, one a key. They know who
-// waits for whom, so that a loop is an error instead of a deadlock.
+// flights are the computations under way in this process, one a key. They know which
+// waits for which, so that a loop is an error instead of a deadlock.
 type flights struct {
 	mu sync.Mutex // guards m and every flight's waiters and waitsFor
 	m  map[backend.Key]*flight
@@ -22,7 +22,7 @@ type flights struct {
 	landed [256]atomic.Uint32
 }
 
-// flight is one computation and those who wait for it.
+// flight is one computation and its waiters.
 type flight struct {
 	key    backend.Key
 	cancel context.CancelFunc
@@ -119,7 +119,7 @@ func (g *flights) remove(f *flight) {
 	}
 }
 
-// pathTo returns the flights from f to target along who waits for whom, both
+// pathTo returns the flights from f to target, each of which waits for the next, both
 // included; nil if there is no such path.
 func (f *flight) pathTo(target *flight, seen map[*flight]bool) []*flight {
 	if f == target {

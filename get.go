@@ -23,7 +23,7 @@ type Miss struct {
 	version string // of the entry that was found, for its replacement by IfMatch
 }
 
-// Error tells what was looked for and why it is a miss.
+// Error says what was looked for and why it is a miss.
 func (m *Miss) Error() string { return fmt.Sprintf("miss %q: %v", m.Key, m.Reason) }
 
 // Is makes every Miss an ErrNotFound.
@@ -184,7 +184,7 @@ func (s *Store) Has(ctx context.Context, c Component, attribute string) (bool, e
 	return err == nil, err
 }
 
-// Stat tells size, digest and time of an attribute of c without reading it.
+// Stat returns size, digest and time of an attribute of c without reading it.
 func (s *Store) Stat(ctx context.Context, c Component, attribute string) (Info, error) {
 	key, err := s.place(ctx, c, attribute)
 	if err != nil {
@@ -206,7 +206,7 @@ func (s *Store) Delete(ctx context.Context, c Component, attribute string) error
 // given, in the order of their escaped forms.
 func (s *Store) Attributes(ctx context.Context, c Component) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
-		id, err := s.keys.Key(ctx, c)
+		id, err := s.Key(ctx, c)
 		if err != nil {
 			yield("", err)
 			return

@@ -53,6 +53,8 @@ var directions = []struct {
 	{"keying", []string{"component"}, "keys are made of components"},
 	{"codec", []string{"github.com/fxamacker/cbor"}, "values know nothing of stores"},
 	{"catalog", []string{"", "backend", "component", "keying"}, "asks any store"},
+	{"session", []string{"", "backend", "codec", "keying", "internal/spool", "internal/sums", "internal/temp"}, "works on any store"},
+	{"internal/sessiontest", []string{"", "session"}, "the processes of tests, on any store"},
 	{"internal/place", []string{"backend", "keying"}, ""},
 	{"internal/sums", nil, "stands alone"},
 	{"internal/spool", []string{"internal/sums", "internal/temp"}, "stands alone"},
@@ -63,7 +65,8 @@ var directions = []struct {
 	{"internal/turnstile", []string{"backend", "internal/durable"}, "knows of one file, not of stores"},
 	{"internal/durable", []string{"golang.org/x/sys"}, "stands alone"},
 	{"internal/temp", nil, "stands alone"},
-	{"internal/reserve", []string{"internal/durable", "golang.org/x/sys"}, "knows of outputs, not of stores"},
+	{"internal/backoff", nil, "stands alone"},
+	{"internal/reserve", []string{"internal/backoff", "internal/durable", "golang.org/x/sys"}, "knows of outputs, not of stores"},
 	{"internal/driver", []string{"backend"}, "what a bucket is, whatever the SDK"},
 	{"internal/calls", []string{"backend"}, ""},
 	{"internal/pgtest", nil, "starts servers, and knows nothing of stores"},
@@ -77,7 +80,7 @@ var directions = []struct {
 	{"readers/export", []string{"codec", "readers"}, ""},
 	{"cmd/larder", []string{"internal/cli"}, "the command is internal/cli; what it links is its start"},
 	{"cmd/larder-cloud", []string{"internal/cli", "internal/cli/picture", "backend/all"}, "the same, with every backend"},
-	{"", []string{"component", "keying", "codec", "backend", "internal/sums", "internal/lease", "internal/place", "internal/spool"}, "a user links only the backends that he imports"},
+	{"", []string{"component", "keying", "codec", "backend", "internal/sums", "internal/backoff", "internal/lease", "internal/place", "internal/spool"}, "a user links only the backends that he imports"},
 }
 
 func TestImportDirections(t *testing.T) {
@@ -150,6 +153,7 @@ func TestWhatIsLinked(t *testing.T) {
 		"backend/mem":     nil,
 		"backend/shelve":  {"go.etcd.io/bbolt"},
 		"conformance/law": nil,
+		"session":         nil,
 		"readers":         nil,
 		"cmd/larder":      {"go.etcd.io/bbolt"},
 	} {

@@ -114,7 +114,7 @@ func (p *panicError) Error() string {
 	return fmt.Sprintf("larder: compute panicked: %v\n\n%s", p.value, p.stack)
 }
 
-// Unwrap lets a recovered panic with an error be told by errors.Is.
+// Unwrap lets errors.Is look into a recovered panic with an error.
 func (p *panicError) Unwrap() error {
 	err, _ := p.value.(error)
 	return err
@@ -135,6 +135,9 @@ func (s *Store) fly(ctx context.Context, f *flight, t *task) {
 
 // settle makes a missing value: found after all, or computed and stored.
 func (s *Store) settle(ctx context.Context, t *task) outcome {
+	if err := s.checkRecord(ctx); err != nil {
+		return outcome{err: err}
+	}
 	l, waited, err := s.lease(ctx, t.key)
 	if err != nil {
 		return outcome{err: err}
@@ -175,7 +178,7 @@ func (s *Store) settle(ctx context.Context, t *task) outcome {
 // comes to look at it.
 const publishTries = 3
 
-// publish stores a computed value in the place of what was missing. Who comes second
+// publish stores a computed value in the place of what was missing. The second to come
 // takes what the first one stored, unless that is corrupt: then it is replaced.
 func (s *Store) publish(ctx context.Context, t *task, e *encoded) outcome {
 	if errors.Is(t.miss.Reason, ErrNewer) { // what is there may be right: it stays

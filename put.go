@@ -105,7 +105,7 @@ type condition struct {
 }
 
 // replacing returns the condition for storing in place of what made a lookup miss: so
-// that of several who found the same gap, one fills it.
+// that of several that found the same gap, one fills it.
 func (s *Store) replacing(ctx context.Context, m *Miss) condition {
 	if m.Reason == ErrNotFound {
 		return condition{ifAbsent: s.limits.AtomicIfAbsent}
@@ -124,6 +124,9 @@ func (s *Store) replacing(ctx context.Context, m *Miss) condition {
 // put stores an encoded value and, where it is not yet known to be stored, the
 // description of its component: in one commit where the engine has one.
 func (s *Store) put(ctx context.Context, c Component, key backend.Key, v *encoded, cond condition) (Info, error) {
+	if err := s.checkRecord(ctx); err != nil {
+		return Info{}, err
+	}
 	items := append([]backend.Item{{Key: key, Body: v.body, PutOptions: backend.PutOptions{
 		Size:     v.size,
 		Digest:   v.digest,
@@ -132,6 +135,7 @@ func (s *Store) put(ctx context.Context, c Component, key backend.Key, v *encode
 		IfMatch:  cond.ifMatch,
 		Meta:     v.meta,
 	}}}, s.descriptions(ctx, c)...)
+	items = append(items, s.newRecord(ctx)...)
 
 	var info Info
 	var err error
@@ -151,12 +155,14 @@ func (s *Store) put(ctx context.Context, c Component, key backend.Key, v *encode
 	return info, nil
 }
 
-// putDescribed puts a value, the first item, and descriptions. A description that
+// putDescribed puts a value, the first item, and beside it descriptions and the record. One of these that
 // failed is no failure of the value: it is tried again with the next one.
 func (s *Store) putDescribed(ctx context.Context, items []backend.Item) (Info, error) {
 	infos, err := backend.PutBatch(ctx, s.backend, items)
 	for i, item := range items[1:] {
 		switch err := backend.ItemError(err, i+1); {
+		case item.Key == recordKey:
+			s.recordPut(err)
 		case err == nil, errors.Is(err, ErrExists):
 			s.described.add(item.Key.Name)
 		case backend.ItemError(err, 0) == nil:
@@ -177,7 +183,11 @@ const maxDescribed = 100
 // can be explained too. The name is the digest of the bytes, so that it needs no
 // overwriting and any reader can check it.
 func (s *Store) descriptions(ctx context.Context, c Component) []backend.Item {
-	keys, ok := s.keys.(keying.Preimager)
+	generator, err := s.generator(ctx)
+	if err != nil {
+		return nil
+	}
+	keys, ok := generator.(keying.Preimager)
 	if !ok {
 		return nil
 	}
@@ -193,20 +203,21 @@ func (s *Store) descriptions(ctx context.Context, c Component) []backend.Item {
 			continue // an input known by its key alone has no pre-image here
 		}
 		seen[id] = true
-		digest, sum := sums.Of(preimage)
-		items = append(items, backend.Item{
-			Key:  backend.Key{Shelf: backend.ShelfComponents, Name: id},
-			Body: bytes.NewReader(preimage),
-			PutOptions: backend.PutOptions{
-				Size:     int64(len(preimage)),
-				Digest:   digest,
-				Sum:      sum,
-				IfAbsent: s.limits.AtomicIfAbsent,
-				Meta:     backend.Meta{codec.MetaKey: codec.CBOR},
-			},
-		})
+		items = append(items, s.note(backend.Key{Shelf: backend.ShelfComponents, Name: id}, preimage, codec.CBOR))
 	}
 	return items
+}
+
+// note returns the put of a small value that is never overwritten.
+func (s *Store) note(key backend.Key, text []byte, codecName string) backend.Item {
+	digest, sum := sums.Of(text)
+	return backend.Item{Key: key, Body: bytes.NewReader(text), PutOptions: backend.PutOptions{
+		Size:     int64(len(text)),
+		Digest:   digest,
+		Sum:      sum,
+		IfAbsent: s.limits.AtomicIfAbsent,
+		Meta:     backend.Meta{codec.MetaKey: codecName},
+	}}
 }
 
 // encoded is a value with all that a backend wants to know of it.

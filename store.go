@@ -20,6 +20,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/larder-store/larder/backend"
@@ -29,7 +30,7 @@ import (
 	"github.com/larder-store/larder/keying"
 )
 
-// The three core interfaces, and what a Store tells of a value.
+// The three core interfaces, and what a Store knows of a value.
 type (
 	Component    = component.Component // what a result is
 	KeyGenerator = keying.KeyGenerator // a key from that
@@ -51,6 +52,8 @@ var (
 	ErrConflict = errors.New("key already holds other bytes")
 	// ErrLoop: a computation asked, through others, for its own result.
 	ErrLoop = errors.New("computation waits for itself")
+	// ErrKeys: the store was made with another KeyGenerator, which the error names.
+	ErrKeys = errors.New("the store has keys of another generator")
 	// ErrStale: the reason of a [Miss] for a value that is older than [MaxAge] allows, or
 	// from the future.
 	ErrStale = errors.New("stale")
@@ -58,10 +61,13 @@ var (
 
 // Options adjust a Store. The zero value of each means its default.
 type Options struct {
-	// Keys makes keys; the default is keying.Hash. Two stores share results only if
-	// they use the same.
+	// Keys makes keys. A store stays with the generator of its first value; with another one, nothing can be stored
+	// ([ErrKeys]). The default is the store's own where that costs no request, and keying.Hash elsewhere and
+	// for a new store.
 	Keys KeyGenerator
-	// Logger is told what did not stop a call but should be known: a result that
+	// KeysOfStore makes the store's own generator the default everywhere, for a request at the first use.
+	KeysOfStore bool
+	// Logger receives non-fatal problems: a result that
 	// could not be stored, a wait for another process. The default is slog.Default.
 	Logger *slog.Logger
 	// TempDir is where streams of more than 1 MiB are spooled; the default is
@@ -72,7 +78,7 @@ type Options struct {
 	ReadOnly bool
 
 	// NoLease lets every process compute for itself what is absent. Otherwise one
-	// computes and the others wait, on backends that can tell processes apart.
+	// computes and the others wait, on backends with leases.
 	NoLease bool
 	// LeaseTTL is how long a process that fell silent is believed to be computing, where
 	// its death cannot be seen; the default is a minute, the most an hour.
@@ -87,12 +93,16 @@ type Options struct {
 type Store struct {
 	backend  backend.Backend
 	limits   backend.Limits
-	keys     KeyGenerator
+	keys     KeyGenerator // as given; see generator
 	log      *slog.Logger
 	tempDir  string
 	maxWait  time.Duration
 	leaseTTL time.Duration // as given
 	now      func() time.Time
+
+	adopt   bool                         // keys is nil, and the record may be asked for
+	adopted atomic.Pointer[KeyGenerator] // instead of keys
+	known   known
 
 	leases      *lease.Client // nil: every process computes for itself
 	flights     flights
@@ -107,7 +117,7 @@ type Store struct {
 // imported for its scheme to be known. A nil opts means defaults.
 //
 // With any backend the URL may say lease=none, which is [Options].NoLease, or lease=20s, which
-// is a LeaseTTL; it goes before what opts say.
+// is a LeaseTTL; it overrides opts.
 func Open(ctx context.Context, url string, opts *Options) (*Store, error) {
 	var o Options
 	if opts != nil {
@@ -120,6 +130,7 @@ func Open(ctx context.Context, url string, opts *Options) (*Store, error) {
 	var how []backend.OpenOption
 	if o.ReadOnly {
 		how = append(how, backend.ReadOnly())
+		o.NoLease = true
 	}
 	b, err := backend.OpenWith(ctx, url, how...)
 	if err != nil {
@@ -145,9 +156,7 @@ func New(b Backend, opts *Options) *Store {
 		leaseTTL: o.LeaseTTL,
 		now:      time.Now,
 	}
-	if s.keys == nil {
-		s.keys = keying.Hash{}
-	}
+	s.adopt = o.Keys == nil && (o.KeysOfStore || !s.limits.CostlyRequests)
 	if s.log == nil {
 		s.log = slog.Default()
 	}
@@ -169,12 +178,21 @@ func (s *Store) Close() error { return s.backend.Close() }
 
 // Key returns the key that the store's KeyGenerator makes of c.
 func (s *Store) Key(ctx context.Context, c Component) (string, error) {
-	return s.keys.Key(ctx, c)
+	if _, known := component.KnownKey(c); known && s.keys == nil {
+		if key, err := (keying.Hash{}).Key(ctx, c); err == nil {
+			return key, nil // the store need not be asked whose it is
+		}
+	}
+	keys, err := s.generator(ctx)
+	if err != nil {
+		return "", err
+	}
+	return keys.Key(ctx, c)
 }
 
 // place returns where an attribute of c is kept.
 func (s *Store) place(ctx context.Context, c Component, attribute string) (backend.Key, error) {
-	id, err := s.keys.Key(ctx, c)
+	id, err := s.Key(ctx, c)
 	if err != nil {
 		return backend.Key{}, err
 	}

@@ -7,7 +7,7 @@ import (
 	"github.com/larder-store/larder/internal/lease"
 )
 
-// Sweep removes what interrupted and overwritten Puts left behind in the backend, and leases that nobody has
+// Sweep removes what interrupted and overwritten Puts left behind in the backend, and leases without a holder
 // touched for a day. No value that can be read is removed; the store may be in use.
 func (s *Store) Sweep(ctx context.Context, opts backend.SweepOptions) (backend.SweepReport, error) {
 	report, err := backend.Sweep(ctx, s.backend, opts)

@@ -8,14 +8,14 @@ import (
 )
 
 // leaseParameter is the one parameter of a URL that is the Store's own, whatever the
-// backend: all who share a place should agree on who waits for whom.
+// backend: all processes that share a place should agree on how they wait for each other.
 const leaseParameter = "lease"
 
 // minTTL of a URL: with less, one slow request passes for a death.
 const minTTL = 100 * time.Millisecond
 
 // takeLease takes the parameter lease out of a URL, and into o: "none" switches leases off,
-// a duration is their ttl. What is wrong with the rest of the URL, the backend tells.
+// a duration is their ttl. The backend reports what is wrong with the rest of the URL.
 func takeLease(rawURL string, o *Options) (string, error) {
 	if backend.SchemeOf(rawURL) == "" {
 		return rawURL, nil

@@ -1,8 +1,8 @@
 // Package backend is the contract between a Larder store and the place where
 // its values are kept.
 //
-// Those who use Larder hold a larder.Store; those who bring a new place to keep
-// things implement [Backend] and prove it with conformance.Run. The package
+// Users of Larder hold a larder.Store; to bring a new place to keep
+// things, implement [Backend] and prove it with conformance.Run. The package
 // links nothing beyond the standard library.
 //
 // A backend is a set of named shelves, each a map from names to immutable
@@ -31,18 +31,25 @@ import (
 //     never ignored and never checked ahead of the write.
 //   - No credential appears in an error, a log line or a String method.
 //   - A method called after Close returns [ErrClosed].
-//   - A cancelled ctx ends a call soon, with an error that matches ctx.Err().
-//     Whether a cancelled Put took effect is unknown to the caller, but it took
-//     effect wholly or not at all.
+//   - A call whose ctx has ended before it begins does nothing. A ctx that ends
+//     later ends the call soon, with an error that matches ctx.Err(). Whether a
+//     cancelled Put took effect is unknown to the caller, but it took effect
+//     wholly or not at all.
 //   - Every error is an [*Error], made once, where the engine's own error enters
-//     the backend, and matches a sentinel of this package where one fits.
+//     the backend, and matches a sentinel of this package where one fits. Where
+//     several errors fit, any one of them is returned.
+//
+// A Put that fails with [ErrExists], [ErrChanged], [ErrInvalidKey], [ErrTooLarge], [ErrTooLong],
+// [io.ErrUnexpectedEOF] or [errors.ErrUnsupported], or because its body failed, stored
+// nothing and reserved nothing. After any other error its outcome is unknown: the value is
+// stored as a whole or not at all.
 //
 // Keys are checked by [Key.Validate], metadata by [Meta.Validate]; [CheckPut] does
 // both. An implementation calls them first, so that no engine ever sees a name
 // that it would have to escape.
 //
 // No backend computes or checks [PutOptions.Digest] or [PutOptions.Sum]: it keeps them
-// and gives them back. Who reads verifies (the Store always does).
+// and gives them back. Readers verify (the Store always does).
 //
 // Further abilities are small interfaces in files of their own ([Describer],
 // [RangeGetter], [Scanner], [BatchPutter], [BatchDeleter], [Finder], [Leaser], [Sweeper]).
@@ -51,7 +58,9 @@ type Backend interface {
 	// Get returns the value of key. The caller reads the body to its end or
 	// not, and closes it; what it holds is a snapshot: an overwrite or a Delete
 	// meanwhile either leaves it whole or makes reading fail, it never mixes.
-	// The bytes delivered belong to the caller. An absent key is [ErrNotFound];
+	// The caller may then Get again. The same holds where the ctx of Get ends, or the handle
+	// is closed, before the body was read: it never ends early as if it were whole. The last
+	// bytes may come together with [io.EOF]. The bytes delivered belong to the caller. An absent key is [ErrNotFound];
 	// a key whose data is gone or unreadable though its entry is there is
 	// [ErrCorrupt].
 	Get(ctx context.Context, key Key) (io.ReadCloser, Info, error)
@@ -64,10 +73,11 @@ type Backend interface {
 	// opts.Size bytes: a shorter one fails with [io.ErrUnexpectedEOF], a longer one
 	// with [ErrTooLong], and either leaves the old value as it was. Put neither closes
 	// the body nor uses it, or the memory behind it, after it returned. While it reads the
-	// body, which may take long, it keeps no other call waiting.
+	// body, which may take long, it keeps no other call waiting, of the same key or of others;
+	// Close and Sweep alone may wait for it, and keep no other call waiting meanwhile.
 	//
 	// Put returns the Info of what it stored. Its ModTime may be zero where the
-	// engine does not tell a writer.
+	// engine does not return it to a writer.
 	Put(ctx context.Context, key Key, body io.ReadSeeker, opts PutOptions) (Info, error)
 
 	// Delete removes key. Removing what is absent succeeds.
@@ -125,7 +135,7 @@ type Info struct {
 	Digest [32]byte
 	Sum    uint32
 
-	// Version tells one stored value from another for IfMatch: of two Puts of
+	// Version distinguishes one stored value from another for IfMatch: of two Puts of
 	// different bytes under a key, at any times, no two have the same. Two of
 	// the same bytes may (S3's ETag is such a version), so what must change hands
 	// by IfMatch carries a nonce. It is opaque, printable, and empty only from a

@@ -12,7 +12,8 @@ type BatchPutter interface {
 	// PutBatch stores the items, across shelves, in as few commits as the engine can;
 	// bbolt and Postgres take one. Each item succeeds or fails for itself, as by
 	// Put in the order given: an item whose condition fails does not keep the others
-	// from being stored. The result has one Info an item, zero where it failed.
+	// from being stored. The result has one Info an item, zero where it failed. Bodies are
+	// treated as by Put: while one is waited for, no other call is.
 	//
 	// Where any item failed the error is a [BatchError], unless nothing could be
 	// attempted at all. A crash leaves each item stored wholly or not at all.
@@ -28,12 +29,12 @@ type Item struct {
 
 // A BatchDeleter removes many keys with fewer commits or requests.
 type BatchDeleter interface {
-	// DeleteBatch removes the keys, any number of them. Those that are absent
+	// DeleteBatch removes the keys, any number of them, and no others. Those that are absent
 	// count as removed. Failures are reported as by PutBatch.
 	DeleteBatch(ctx context.Context, keys []Key) error
 }
 
-// BatchError tells which items of a batch failed: it has one error an item, in the
+// BatchError says which items of a batch failed: it has one error an item, in the
 // order of the batch, nil where the item succeeded.
 type BatchError []error
 

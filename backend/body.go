@@ -6,7 +6,7 @@ import (
 )
 
 // A Body is the reader that [Backend.Get] returns for a value that is in memory as a
-// whole. Who wants all of it takes the slice instead of copying it.
+// whole. A caller that wants all of it takes the slice instead of copying it.
 type Body struct {
 	b   []byte
 	off int
@@ -88,7 +88,7 @@ func CopyBody(dst io.Writer, body io.ReadSeeker, size int64) error {
 	return atEnd(body, size)
 }
 
-// shortBody tells the end of the body from any other error.
+// shortBody distinguishes the end of the body from any other error.
 func shortBody(n, size int64, err error) error {
 	if err == io.EOF || err == io.ErrUnexpectedEOF {
 		return fmt.Errorf("body ended after %d of %d bytes: %w", n, size, io.ErrUnexpectedEOF)

@@ -52,7 +52,10 @@ func (s *sentinel) Is(target error) bool { return target == s.is }
 
 // Error is every error that a Backend returns.
 type Error struct {
-	Op      string // the method in lower case: "get", "put", "list", …; "open"
+	// Op is the method in lower case: "open", "get", "stat", "put", "delete", "list", "shelves",
+	// "close"; of abilities "get range", "scan", "put batch", "delete batch", "find", "acquire",
+	// "renew", "release", "sweep", "salvage". An item of a batch fails as "put" or "delete".
+	Op      string
 	Backend string // the scheme: "shelve", "s3", …
 	Key     Key    // zero where no single key is meant
 	Err     error

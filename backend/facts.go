@@ -5,7 +5,7 @@ import (
 	"iter"
 )
 
-// An Informer tells what its engine knows of itself, for people.
+// An Informer says what its engine knows of itself, for people.
 type Informer interface {
 	Facts(ctx context.Context) ([]Fact, error)
 }

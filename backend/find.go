@@ -13,6 +13,7 @@ import (
 const (
 	ShelfCache      = "cache"
 	ShelfComponents = "components"
+	ShelfStore      = "store" // what a Store says of itself
 )
 
 // A Finder searches descriptions by an index instead of reading them all.
@@ -25,7 +26,7 @@ type Finder interface {
 	Find(ctx context.Context, q component.Query) iter.Seq2[component.Description, error]
 }
 
-// A Planner tells how its [Finder] will answer a query, in words for people: by which index, or by looking at what.
+// A Planner says how its [Finder] will answer a query, in words for people: by which index, or by looking at what.
 type Planner interface {
 	Plan(q component.Query) string
 }

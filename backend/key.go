@@ -95,7 +95,7 @@ func (o ListOptions) validate(longest int, slash bool) error {
 	return nil
 }
 
-// keyByte tells which bytes a segment may hold: [a-z0-9._=-].
+// keyByte marks the bytes that a segment may hold: [a-z0-9._=-].
 var keyByte = func() (t [256]bool) {
 	for _, c := range []byte("abcdefghijklmnopqrstuvwxyz0123456789._=-") {
 		t[c] = true

@@ -1,6 +1,6 @@
 package backend
 
-// A Describer tells what it promises beyond what every [Backend] must do. The
+// A Describer states what it promises beyond what every [Backend] must do. The
 // conformance suite holds it to its word.
 type Describer interface {
 	Limits() Limits
@@ -26,7 +26,7 @@ type Limits struct {
 	Shared bool
 
 	// CostlyRequests: every call costs money or a network round trip, so that a
-	// caller spares them and does not describe or look up for mere comfort.
+	// caller avoids those that it can do without.
 	CostlyRequests bool
 
 	// MaxValue is the largest value in bytes, at least 1 MiB; 0 is no limit worth naming.

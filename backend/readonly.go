@@ -53,21 +53,12 @@ func (r *readOnly) Delete(_ context.Context, key Key) error {
 	return &Error{Op: "delete", Backend: r.scheme, Key: key, Err: errReadOnly}
 }
 
-// Limits implements [Describer].
-func (r *readOnly) Limits() Limits {
-	l := LimitsOf(r.Backend)
-	l.AtomicIfAbsent, l.AtomicIfMatch = false, false
-	return l
-}
-
 // asReader returns the ability T of what r wraps, if it is one to read.
 func asReader[T any](r *readOnly) (T, bool) {
 	var none T
 	switch any(&none).(type) {
-	case *RangeGetter, *Scanner, *Finder:
+	case *RangeGetter, *Scanner, *Finder, *Describer: // limits are those of the place
 		return As[T](r.Backend)
-	case *Describer:
-		return any(r).(T), true
 	case *Sweeper:
 		if s, ok := As[Sweeper](r.Backend); ok {
 			return any(dryOnly{s, r.scheme}).(T), true

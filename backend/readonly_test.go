@@ -61,8 +61,8 @@ func TestReadOnly(t *testing.T) {
 	if _, ok := backend.As[backend.Scanner](b); ok != has {
 		t.Errorf("a handle to read has scans: %v, want %v", ok, has)
 	}
-	if l := backend.LimitsOf(b); l.AtomicIfAbsent || l.AtomicIfMatch {
-		t.Errorf("a handle to read promises conditions: %+v", l)
+	if got, want := backend.LimitsOf(b), backend.LimitsOf(m); got != want {
+		t.Errorf("a handle to read has the limits %+v, the place %+v", got, want)
 	}
 	if text, _, err := backend.GetVerified(ctx, m, key); string(text) != "text" && !errors.Is(err, backend.ErrCorrupt) {
 		t.Errorf("afterwards the value is %q, %v", text, err)

@@ -13,7 +13,7 @@ var secretName = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`(?i)pass|pwd|secret|token|key|sig|sas|cred|auth`)
 })
 
-// torn tells whether a password with one of / ? # in it, not written as %XX, has torn
+// torn reports whether a password with one of / ? # in it, not written as %XX, has torn
 // a URL apart: then part of the password passes for a port, the rest for a path, a
 // parameter or a fragment, and the @ is in there.
 func torn(u *url.URL) bool {

@@ -13,8 +13,8 @@ type Scanner interface {
 	Scan(ctx context.Context, shelf string, opts ListOptions) iter.Seq2[Entry, error]
 }
 
-// Entry is one step of a Scan. Body is valid until the next step and need not
-// be read.
+// Entry is one step of a Scan. Body, and memory that it gives away without a copy as
+// [Body.Take] does, are valid until the next step. It need not be read.
 type Entry struct {
 	Info
 	Body io.Reader

@@ -18,7 +18,7 @@ import (
 // is empty, the parameters are in p.
 //
 // An Opener reads every parameter that it needs, then returns p.Err() if it is not
-// nil, and only then touches the world. What is wrong with the rest of the URL it tells by
+// nil, and only then touches the world. It reports what is wrong with the rest of the URL by
 // [InvalidURL].
 type Opener func(ctx context.Context, u *url.URL, p *Params) (Backend, error)
 

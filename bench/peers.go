@@ -13,6 +13,9 @@ import (
 //go:embed peers.py
 var peersPy string
 
+//go:embed brian.py
+var brianPy string
+
 // peers is a Python process that times hits of the peers on demand, so that they run
 // in the same rounds as we do.
 type peers struct {
@@ -24,11 +27,16 @@ type peers struct {
 
 // startPeers takes the first Python that can import a peer. Where none can, bad says so.
 func startPeers(dir string) *peers {
+	return startPython(peersPy, filepath.Join(dir, "peers"), "joblib, diskcache, numpy")
+}
+
+// startPython starts a script with a directory of its own, by the first Python that has what it needs.
+func startPython(script, dir, needs string) *peers {
 	for _, python := range []string{"python3", "/usr/bin/python3"} { // a version manager's may hide Debian's
-		if exec.Command(python, "-c", "import joblib, diskcache, numpy").Run() != nil {
+		if exec.Command(python, "-c", "import "+needs).Run() != nil {
 			continue
 		}
-		p := &peers{cmd: exec.Command(python, "-c", peersPy, filepath.Join(dir, "peers"))}
+		p := &peers{cmd: exec.Command(python, "-c", script, dir)}
 		in, err1 := p.cmd.StdinPipe()
 		out, err2 := p.cmd.StdoutPipe()
 		if err1 != nil || err2 != nil || p.cmd.Start() != nil {
@@ -40,7 +48,7 @@ func startPeers(dir string) *peers {
 		}
 		p.stop()
 	}
-	return &peers{bad: "not measured: no python3 with joblib, diskcache and numpy"}
+	return &peers{bad: "not measured: no python3 with " + needs}
 }
 
 func (p *peers) stop() {
@@ -56,15 +64,18 @@ func (p *peers) add(g *group, name, what string, n int) {
 		g.absent(name, p.bad)
 		return
 	}
-	g.add(name, n, func(n int) (measured, error) {
-		fmt.Fprintln(p.in, what, n)
-		if !p.out.Scan() {
-			return measured{}, fmt.Errorf("the peers' process ended: %v", p.out.Err())
-		}
-		var wall, cpu float64
-		if _, err := fmt.Sscan(p.out.Text(), &wall, &cpu); err != nil {
-			return measured{}, fmt.Errorf("%s: %s", what, p.out.Text())
-		}
-		return measured{time.Duration(wall * 1e9), time.Duration(cpu * 1e9)}, nil
-	})
+	g.add(name, n, func(n int) (measured, error) { return p.ask(what, n) })
+}
+
+// ask has the process do what a line says, and returns what it took.
+func (p *peers) ask(line ...any) (measured, error) {
+	fmt.Fprintln(p.in, line...)
+	if !p.out.Scan() {
+		return measured{}, fmt.Errorf("the peers' process ended: %v", p.out.Err())
+	}
+	var wall, cpu float64
+	if _, err := fmt.Sscan(p.out.Text(), &wall, &cpu); err != nil {
+		return measured{}, fmt.Errorf("%v: %s", line, p.out.Text())
+	}
+	return measured{time.Duration(wall * 1e9), time.Duration(cpu * 1e9)}, nil
 }

@@ -98,7 +98,7 @@ func (d *descriptions) of(id string) (component.Description, bool, error) {
 }
 
 // reach returns the keys of all components that are computed, at any distance, from one whose key
-// matches. It reads all descriptions once, and holds who is computed from what in memory: some
+// matches. It reads all descriptions once, and holds in memory what is computed from what: some
 // 200 bytes an input.
 func reach(ctx context.Context, b larder.Backend, match func(string) bool) ([]string, error) {
 	from := map[string][]string{} // by key of an input, what is computed from it

@@ -50,7 +50,7 @@ const idLength = 64
 func notHex(r rune) bool { return !strings.ContainsRune("0123456789abcdef", r) }
 
 // Resolve returns the key of the component that text means: the key itself; as many of its first
-// characters as tell it from the others; or the component's type, or the last part of that behind a
+// characters as distinguish it from the others; or the component's type, or the last part of that behind a
 // slash, where values of just one component of that type are stored. What is only an input of others has
 // a key too. Nothing found is an error that matches [larder.ErrNotFound], several an [Ambiguity].
 //

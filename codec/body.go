@@ -12,7 +12,7 @@ import (
 const step = 256 << 10
 
 // body is a header followed by rows of equal length, which are views of the
-// memory of the encoded value: nothing is copied until somebody reads.
+// memory of the encoded value: nothing is copied until it is read.
 type body struct {
 	head  []byte
 	rows  [][]byte

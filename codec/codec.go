@@ -31,7 +31,7 @@ var (
 )
 
 // Encoded is a value ready to be stored. It refers to the memory of the value that
-// it was made from: nobody may change that value before the Encoded is done with.
+// it was made from: that value must not change before the Encoded is done with.
 //
 // Body holds Size bytes and stands at offset 0. It can be read again after a Seek,
 // and is an [io.WriterTo] and an [io.ReaderAt] as well. Several goroutines may call
@@ -46,7 +46,7 @@ type Encoded struct {
 // that would not come back as it is fails with [ErrNotData] and the path to what is
 // wrong; nothing is left out silently.
 //
-// An [io.Reader] is not read here: who has one stores its bytes as [Raw].
+// An [io.Reader] is not read here: its bytes are stored as [Raw].
 func Encode(v any) (Encoded, error) {
 	rv := reflect.ValueOf(v)
 	for n := 0; rv.Kind() == reflect.Pointer && !rv.IsNil() && n < maxNesting; n++ {

@@ -8,7 +8,7 @@
 //   - "npy": slices of numbers and bools, [][]T of equal rows, [Matrix] and single
 //     complex numbers, in NumPy's format. numpy.load opens them. Their memory is
 //     written without a copy, and read into memory that is already there.
-//   - "cbor": everything else. Also nil slices, which the other two could not tell
+//   - "cbor": everything else. Also nil slices, which the other two could not distinguish
 //     from empty ones.
 //
 // There is no gob, no pickle, and nothing that could execute. All functions may be

@@ -18,7 +18,7 @@ type layout struct {
 // bytesLayout is that of raw bytes.
 var bytesLayout = layout{kind: 'u', size: 1}
 
-// hostBig tells how this machine orders bytes. It folds to a constant.
+// hostBig says how this machine orders bytes. It folds to a constant.
 var hostBig = binary.NativeEndian.Uint16([]byte{0, 1}) == 1
 
 // layoutOf returns how elements of a Go type lie in a file, and in this
@@ -91,7 +91,7 @@ func (l layout) String() string {
 	return l.descr()
 }
 
-// widensTo tells whether elements of layout l become such of a Go type that is stored
+// widensTo reports whether elements of layout l become such of a Go type that is stored
 // as file, without loss. Byte order does not matter. On machines of 32 bits an
 // int is stored in 8 bytes; there each element is checked.
 func (l layout) widensTo(file layout) bool {

@@ -54,7 +54,7 @@ func (v *fieldVisitor) field(f reflect.StructField, tag fieldTag) error {
 		return refuse(`is unexported and would not be stored; export it, ` +
 			`or leave it out with the tag cbor:"-"`)
 	case embeds && pointer && !f.IsExported():
-		return refuse("is an embedded pointer to an unexported struct, which nobody could set; " +
+		return refuse("is an embedded pointer to an unexported struct, which cannot be set; " +
 			"embed the struct itself")
 	case embeds && pointer && v.array:
 		return refuse("is an embedded pointer in a struct stored as an array, which would not " +
@@ -97,7 +97,7 @@ func tagOf(f reflect.StructField) fieldTag {
 	return fieldTag{name: name, named: true}
 }
 
-// tagOptions splits a tag and tells whether it has an option.
+// tagOptions splits a tag and reports whether it has an option.
 func tagOptions(tag, option string) (name string, has bool) {
 	name, options, _ := strings.Cut(tag, ",")
 	return name, slices.Contains(strings.Split(options, ","), option)

@@ -43,7 +43,7 @@ func (m Matrix[T]) Row(i int) []T {
 	return m.Data[i*m.Cols : (i+1)*m.Cols : (i+1)*m.Cols]
 }
 
-// isMatrix tells whether t is Matrix of whatever element. A type that embeds one or is
+// isMatrix reports whether t is Matrix of whatever element. A type that embeds one or is
 // derived from one is a struct like any other.
 func isMatrix(t reflect.Type) bool {
 	return t.Kind() == reflect.Struct && t.NumField() == 3 &&

@@ -11,7 +11,7 @@ import (
 	"github.com/fxamacker/cbor/v2"
 )
 
-// A profile is what a Go type tells before any value of it is seen: whether what the
+// A profile is what a Go type says before any value of it is seen: whether what the
 // CBOR library writes of it can be read back, and what has to be looked at in each
 // value. The library, like encoding/json, leaves out silently what it cannot write;
 // here that is an error.
@@ -25,7 +25,7 @@ type profile struct {
 	unit      int64 // the size of its largest part, in bytes
 }
 
-// walked tells whether each value has to be looked at.
+// walked reports whether each value has to be looked at.
 func (p profile) walked() bool { return p.open || p.recursive || p.timed }
 
 var profiles sync.Map // reflect.Type to profile
@@ -87,7 +87,7 @@ func (p *profiler) kind(t reflect.Type) error {
 			"store it alone, in a slice of its own, or as two floats", t)
 	case reflect.Interface:
 		if t.NumMethod() > 0 {
-			return refuse("is the interface %v, and nobody could tell which type to read it into; "+
+			return refuse("is the interface %v, which does not say what type to read it into; "+
 				"use a concrete type", t)
 		}
 		p.open = true
@@ -122,7 +122,7 @@ func (p *profiler) pointer(t reflect.Type) error {
 	return refuse("is %v, a pointer to pointers without end", t)
 }
 
-// methods tells whether t writes and reads itself, in the order that the library
+// methods reports whether t writes and reads itself, in the order that the library
 // prefers.
 func (p *profiler) methods(t reflect.Type) (done bool, err error) {
 	if t.Kind() == reflect.Pointer || t.Kind() == reflect.Interface {

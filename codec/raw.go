@@ -11,7 +11,7 @@ func encodeRaw(b []byte) Encoded {
 	return Encoded{Codec: Raw, Body: newBody(nil, b), Size: int64(len(b))}
 }
 
-// stringBytes is the memory of s. Nobody may write to it.
+// stringBytes is the memory of s. It must not be written to.
 func stringBytes(s string) []byte {
 	return unsafe.Slice(unsafe.StringData(s), len(s))
 }

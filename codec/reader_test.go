@@ -139,7 +139,7 @@ func TestSizeMustBeRight(t *testing.T) {
 	}
 }
 
-// isEmpty tells whether dst points to nothing that could be part of a value.
+// isEmpty reports whether dst points to nothing that could be part of a value.
 func isEmpty(dst any) bool {
 	v := reflect.ValueOf(dst).Elem()
 	return v.IsZero() || v.Kind() == reflect.Slice && v.Len() == 0

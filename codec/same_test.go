@@ -71,7 +71,7 @@ func sameValue(a, b reflect.Value) bool {
 	return reflect.DeepEqual(a.Interface(), b.Interface())
 }
 
-// opaque tells whether a struct shows none of its fields.
+// opaque reports whether a struct shows none of its fields.
 func opaque(t reflect.Type) bool {
 	return !slices.ContainsFunc(reflect.VisibleFields(t), reflect.StructField.IsExported)
 }

@@ -164,7 +164,7 @@ func (s *source) elements(rv reflect.Value, n int64, from layout) error {
 // makeSlice returns a slice of n numbers, which are any at first if they are many: all are
 // about to be read, and to zero 8 MB before that takes a fifth of the time that reading them
 // does. strings.Builder alone hands out memory that was not zeroed. No pointers may be in it, and
-// nobody sees it before it was filled: see slice.
+// it is not seen before it was filled: see slice.
 func makeSlice(t reflect.Type, n int) reflect.Value {
 	size := n * int(t.Elem().Size())
 	if size <= keepLimit {

@@ -7,7 +7,7 @@ import (
 )
 
 // changeTime is when contents or attributes of a file were last changed; zero where
-// the system does not tell.
+// the system does not say.
 func changeTime(info fs.FileInfo) time.Time {
 	if s, ok := info.Sys().(*syscall.Stat_t); ok {
 		return time.Unix(s.Ctim.Unix())

@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	// settled is how long a file must have been left alone before its times tell it from its
+	// settled is how long a file must have been left alone before its times distinguish it from its
 	// next state. FAT keeps times to 2 s, HFS+ to 1 s, others finer.
 	settled = 3 * time.Second
 	// maxDigests bounds the cache: about 1 MB, and more files than a pipeline reads.
@@ -91,7 +91,7 @@ func same(a, b fs.FileInfo) bool {
 		a.ModTime().Equal(b.ModTime()) && changeTime(a).Equal(changeTime(b))
 }
 
-// latest is when a file was last changed, as far as its times tell. A program may set
+// latest is when a file was last changed, as far as its times show. A program may set
 // the time of modification back; the time of change it may not.
 func latest(info fs.FileInfo) time.Time {
 	m, c := info.ModTime(), changeTime(info)

@@ -187,7 +187,7 @@ func TestDigestsAreRemembered(t *testing.T) {
 	}
 }
 
-// A file from the future cannot be told from one that changes now.
+// A file from the future cannot be distinguished from one that changes now.
 func TestDigestsDistrustTheFuture(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "recording.dat")
 	write(t, path, "one")

@@ -10,7 +10,7 @@ import (
 // twice. 64 parts are more than a struct of parameters has, and take less than 1 µs.
 const identityBudget = 64
 
-// identifiable reports whether c can be told from other components by ==, at a small
+// identifiable reports whether c can be distinguished from other components by ==, at a small
 // cost, so that it can be a key of a map.
 func identifiable(c Component) bool {
 	budget := identityBudget
@@ -49,5 +49,5 @@ func comparablePart(v reflect.Value, budget *int) bool {
 	return true
 }
 
-// negativeZero: it equals 0 to ==, and a component's methods may tell it from that.
+// negativeZero: it equals 0 to ==, and a component's methods may distinguish it from that.
 func negativeZero(f float64) bool { return f == 0 && math.Signbit(f) }

@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// identity tells a file from all others that exist beside it.
+// identity distinguishes a file from all others that exist beside it.
 func identity(info fs.FileInfo) (device, inode uint64, ok bool) {
 	s, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {

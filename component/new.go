@@ -25,10 +25,10 @@ func New(typ, version string, params any, inputs ...Component) Component {
 //	component.Of(Detect{Threshold: -20}, "1.2", recording)
 //
 // A pointer stands for what it points to. The package of a command is known by the path it
-// was built from. Where the type has no name that tells it from every other (a map, a
+// was built from. Where the type has no name that distinguishes it from every other (a map, a
 // struct without a name, a type declared inside a function, also as a type argument, a type of a command
 // that was run from loose files as in "go run x.go") the component has no type, and making
-// its key fails: use [New] there. So it is with a v in a variable of an interface type: Go does not tell there
+// its key fails: use [New] there. So it is with a v in a variable of an interface type: Go does not say there
 // whether a type was declared inside a function, and two of those may share a name.
 func Of[V any](v V, version string, inputs ...Component) Component {
 	typ := ""

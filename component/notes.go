@@ -61,7 +61,7 @@ func noted(dir, path string, info fs.FileInfo) (digest [sha256.Size]byte, ok boo
 	return digest, err == nil
 }
 
-// takeNote notes a digest. It is a courtesy: what goes wrong is not told.
+// takeNote notes a digest. Failures are ignored: the digest is computed again then.
 func takeNote(dir, path string, info fs.FileInfo, digest [sha256.Size]byte) {
 	state := stateOf(info)
 	path, err := filepath.Abs(path)
@@ -97,8 +97,8 @@ func sweepNotes(dir string, before time.Time) {
 	}
 }
 
-// stateOf tells a state of a file from every other, also one of another file that came to be in
-// its place; empty where the system does not tell enough.
+// stateOf distinguishes a state of a file from every other, also one of another file that came to be in
+// its place; empty where the system does not say enough.
 func stateOf(info fs.FileInfo) string {
 	device, inode, ok := identity(info)
 	if !ok {

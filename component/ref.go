@@ -7,7 +7,7 @@ const RefType = "larder.Ref"
 // store. As an input it is exactly as good as the whole component: the keys of what is
 // computed from it are the same. What the component is cannot be asked of it.
 //
-// [KnownKey] tells a Ref from other components.
+// [KnownKey] distinguishes a Ref from other components.
 func Ref(key string) Component { return ref{key} }
 
 // KnownKey returns the key that a [Ref] was made with, and whether c is one.

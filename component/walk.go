@@ -21,7 +21,7 @@ var ErrTooMany = errors.New("too many components")
 // the same if they are equal as Go values (==).
 //
 // Components that cannot be compared (a struct with a map in it, not behind a pointer), those
-// that are dear to compare (a struct that holds many others by value) and those that
+// that are expensive to compare (a struct that holds many others by value) and those that
 // Inputs makes afresh at each call are visited once for each path that leads to them. A graph
 // of shared inputs may so grow beyond all bounds, and Walk gives up at [MaxComponents].
 //

@@ -273,7 +273,7 @@ type gains struct {
 	z    complex128
 }
 
-// What Go takes for equal although it can be told apart is not taken for the same component.
+// What Go takes for equal although it can be distinguished is not taken for the same component.
 func TestNegativeZeroIsNoAlias(t *testing.T) {
 	minus := math.Copysign(0, -1)
 	for _, pair := range [][2]component.Component{

@@ -1,15 +1,8 @@
 package conformance
 
 import (
-	"context"
-	"fmt"
-	"maps"
-	"math/rand/v2"
-	"slices"
-	"strings"
 	"testing"
 
-	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/conformance/law"
 )
 
@@ -17,49 +10,35 @@ import (
 // options, and wants them all to answer alike. Of conditions it asks for what all promise.
 func Compare(t *testing.T, configs map[string]Config) {
 	t.Helper()
-	names := slices.Sorted(maps.Keys(configs))
-	if len(names) < 2 {
-		t.Fatalf("conformance: Compare needs two backends, not %d", len(names))
+	seed, tier := chosenSeed(t), law.Soak
+	places := map[string]law.Config{}
+	for name, c := range configs {
+		places[name] = in(t, c.law(t, seed), c)
+		tier = min(tier, c.chosenTier(t))
 	}
-	seed := chosenSeed(t)
-	rnd := rand.New(rand.NewPCG(seed, 0))
-	stages := map[string]law.Stage{}
-	var common backend.Limits
-	for i, name := range names {
-		st, err := stage(t, in(t, law.Config{Open: configs[name].Open}, configs[name]))
+	if err := law.Compare(t.Context(), places, tier, seed); err != nil {
+		t.Fatalf("conformance: %v\nreplay: %s", err, replay(t, tier, seed))
+	}
+}
+
+// Fuzz lets the fuzzer choose the calls that a backend and the reference in memory have to
+// answer alike:
+//
+//	func FuzzConformance(f *testing.F) { conformance.Fuzz(f, config) }
+//
+// Without -fuzz it tries a few seeds.
+func Fuzz(f *testing.F, c Config) {
+	f.Helper()
+	for _, seed := range law.ReplaySeeds() {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		diff, err := law.Replay(t.Context(), in(t, c.law(t, 1), c), data)
 		if err != nil {
-			t.Fatalf("%s: %v", name, err)
+			t.Fatal(err)
 		}
-		if i == 0 {
-			common = st.Limits
+		if diff != "" {
+			t.Errorf("%s\nlaw:    Any sequence of calls is answered as the reference in memory answers it.", diff)
 		}
-		common.AtomicIfAbsent = common.AtomicIfAbsent && st.Limits.AtomicIfAbsent
-		common.AtomicIfMatch = common.AtomicIfMatch && st.Limits.AtomicIfMatch
-		if m := st.Limits.MaxValue; m > 0 && (common.MaxValue == 0 || m < common.MaxValue) {
-			common.MaxValue = m
-		}
-		stages[name] = st
-	}
-	for i := range map[law.Tier]int{law.Quick: 5, law.Full: 30, law.Soak: 1000}[configs[names[0]].chosenTier(t)] {
-		script := law.RandomScript(rnd, 40)
-		var first []string
-		for k, name := range names {
-			st := stages[name]
-			st.Mark, st.Limits = fmt.Sprintf("script-%d-", i), common
-			history, err := st.Play(context.Background(), script)
-			if err != nil {
-				t.Fatalf("%s: %v", name, err)
-			}
-			if k == 0 {
-				first = history
-				continue
-			}
-			for step := range history {
-				if history[step] != first[step] {
-					t.Fatalf("after these calls\n  %s\n%s answers\n  %s\nand %s\n  %s\nreplay: %s=%d go test -run '^%s$'", strings.Join(first[:step], "\n  "),
-						names[0], first[step], name, history[step], seedVariable, seed, t.Name())
-				}
-			}
-		}
-	}
+	})
 }

@@ -16,14 +16,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/conformance/law"
@@ -47,9 +48,16 @@ type Config struct {
 	// empty reason fail the test.
 	Skip map[string]string
 
-	// Tier is how thorough a run is, unless the environment says it. 0 is law.Full, and with
-	// go test -short law.Quick.
-	Tier law.Tier
+	// Quick tries the laws of tier quick alone, as go test -short does, unless the environment
+	// chooses the tier.
+	Quick bool
+
+	// Patience is how long one law may take on a machine that has nothing else to do; 0 is 30
+	// seconds in tier quick, 2 minutes in full, an hour in soak. See [law.Config.Patience].
+	Patience time.Duration
+
+	// Sizes are bounds, in bytes, at which the backend changes its way; see [law.Config.Sizes].
+	Sizes []int64
 }
 
 // The environment chooses how thorough a run is, and replays one.
@@ -59,7 +67,8 @@ const (
 )
 
 // Run tries every law of a tier on the backend, each as a subtest of its name in a place of
-// its own. LARDER_CONFORMANCE=quick, full or soak decides on the tier before [Config.Tier] does.
+// its own. The tier is full, or quick by [Config.Quick] and go test -short;
+// LARDER_CONFORMANCE=quick, full or soak overrides both.
 //
 // A failure prints the law as a sentence, how it was broken, and a seed that, given as
 // LARDER_CONFORMANCE_SEED, chooses the same values and operations again.
@@ -76,35 +85,46 @@ func Run(t *testing.T, c Config) {
 		os.Exit(0)
 	}
 	tier, cfg := c.chosenTier(t), c.law(t, chosenSeed(t))
-	if err := validate(cfg); err != nil {
+	if err := cfg.Validate(); err != nil {
 		t.Fatal(err)
 	}
+	var laws []law.Law
 	for _, l := range law.Laws() {
 		if l.Tier <= tier {
-			t.Run(l.Name, func(t *testing.T) {
-				if !l.Alone {
-					t.Parallel()
-				}
-				report(t, law.Try(t.Context(), in(t, cfg, c), l, tier))
-			})
+			laws = append(laws, l)
 		}
 	}
-	t.Run(shrunk.Name, func(t *testing.T) {
-		t.Parallel()
-		model(t, in(t, cfg, c), tier)
-	})
+	f := &findings{results: make([]law.Result, len(laws))}
+	t.Cleanup(func() { f.firstCause(t) })
+	for i, l := range laws {
+		t.Run(l.Name, func(t *testing.T) {
+			if !l.Alone {
+				t.Parallel()
+			}
+			r := law.Try(t.Context(), in(t, cfg, c), l, tier)
+			f.add(i, r)
+			report(t, r, tier)
+		})
+	}
 }
 
-// validate reports what is wrong with a Config, whose Skip may name what only tests have.
-func validate(cfg law.Config) error {
-	if reason, ok := cfg.Skip[shrunk.Name]; ok {
-		if reason == "" {
-			return fmt.Errorf("conformance: Skip names %q without a reason", shrunk.Name)
-		}
-		cfg.Skip = maps.Clone(cfg.Skip)
-		delete(cfg.Skip, shrunk.Name)
+// findings are the results of a run, in the order of the table of laws.
+type findings struct {
+	mu      sync.Mutex // guards results
+	results []law.Result
+}
+
+func (f *findings) add(i int, r law.Result) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.results[i] = r
+}
+
+// firstCause names the law to begin with where many are broken.
+func (f *findings) firstCause(t *testing.T) {
+	if r := (law.Report{Results: f.results}); r.FirstCause() != "" {
+		t.Log(r.FirstCause())
 	}
-	return cfg.Validate()
 }
 
 // law returns what all subtests of t have in common.
@@ -115,6 +135,9 @@ func (c Config) law(t testing.TB, seed uint64) law.Config {
 		Fresh: true,
 		Skip:  c.Skip,
 		Seed:  seed,
+
+		Patience: c.Patience,
+		Sizes:    c.Sizes,
 	}
 	if c.Crash != nil {
 		// A helper process comes back to t's call of Run, so it is t that it runs.
@@ -131,14 +154,23 @@ func in(t testing.TB, cfg law.Config, c Config) law.Config {
 	return cfg
 }
 
-func report(t *testing.T, r law.Result) {
+func report(t *testing.T, r law.Result, tier law.Tier) {
 	t.Helper()
 	switch r.Status {
 	case law.Failed:
-		t.Errorf("%s\nlaw:    %s\nreplay: %s=%d go test -run '^%s$'", r.Why, r.Rule, seedVariable, r.Seed, t.Name())
+		t.Errorf("%s\nlaw:    %s\nreplay: %s", r.Why, r.Rule, replay(t, tier, r.Seed))
 	case law.Skipped:
 		t.Skip(r.Why)
 	}
+}
+
+// replay is the command that runs a test again as it was run.
+func replay(t testing.TB, tier law.Tier, seed uint64) string {
+	race := ""
+	if raceDetector {
+		race = "-race "
+	}
+	return fmt.Sprintf("%s=%s %s=%d go test %s-run '^%s$'", tierVariable, tier, seedVariable, seed, race, t.Name())
 }
 
 func (c Config) chosenTier(t testing.TB) law.Tier {
@@ -151,9 +183,7 @@ func (c Config) chosenTier(t testing.TB) law.Tier {
 			t.Fatalf("%s: %v", tierVariable, err)
 		}
 		return tier
-	case c.Tier != 0:
-		return c.Tier
-	case testing.Short():
+	case c.Quick, testing.Short():
 		return law.Quick
 	}
 	return law.Full

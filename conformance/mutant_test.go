@@ -22,6 +22,7 @@ type mutant struct {
 	breaks func(r *ref)
 
 	open  func(ctx context.Context, loc string) (backend.Backend, error) // instead of breaks
+	tier  law.Tier                                                       // where the law looks harder than in its own tier
 	hangs bool                                                           // it is caught because it does not come back
 }
 
@@ -29,7 +30,7 @@ type mutant struct {
 func mutants() []mutant {
 	return slices.Concat(handleMutants, putMutants, bodyMutants, getMutants, infoMutants, keyMutants, conditionMutants,
 		deleteMutants, listMutants, shelvesMutants, scanMutants, rangeMutants, batchMutants, cancelMutants, stormMutants,
-		leaseMutants, sweepMutants, findMutants, leakMutants)
+		leaseMutants, sweepMutants, findMutants, leakMutants, newerMutants, siblings())
 }
 
 // TestMutants lets the law that should catch each mutant catch it, and for the right
@@ -49,7 +50,7 @@ func TestMutants(t *testing.T) {
 			if !l.Alone {
 				t.Parallel()
 			}
-			r := law.Try(t.Context(), m.config(), l, max(l.Tier, law.Quick))
+			r := law.Try(t.Context(), m.config(), l, max(l.Tier, m.tier))
 			late := strings.Contains(r.Why, "not done after") || strings.Contains(r.Why, "hangs")
 			switch {
 			case r.Status != law.Failed:

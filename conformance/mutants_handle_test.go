@@ -21,7 +21,7 @@ func lasts(r *ref) {
 	}
 }
 
-// renewals tells one opening from every other.
+// renewals distinguishes one opening from every other.
 var renewals atomic.Int64
 
 var handleMutants = []mutant{

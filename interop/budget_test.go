@@ -36,10 +36,13 @@ func TestRequestBudget(t *testing.T) {
 		do   func() error
 		want map[string]int
 	}{
+		{"first miss in a new store", memo(plain, 0, "fit"), map[string]int{"GET": 2, "PUT": 3}},
+		{"first miss in another process", memo(open(larder.Options{NoLease: true}), 9, "fit"), map[string]int{"GET": 2, "PUT": 2}},
 		{"miss of a new component", memo(plain, 1, "fit"), map[string]int{"GET": 1, "PUT": 2}},
 		{"miss of a described one", memo(plain, 1, "residual"), map[string]int{"GET": 1, "PUT": 1}},
 		{"hit", memo(plain, 1, "fit"), map[string]int{"GET": 1}},
 		{"hit in another process", memo(open(larder.Options{}), 1, "fit"), map[string]int{"GET": 1}},
+		{"first miss, computed once", memo(leasing, 3, "fit"), map[string]int{"GET": 2, "PUT": 4}},
 		{"miss, computed once", memo(leasing, 2, "fit"), map[string]int{"GET": 1, "PUT": 4}},
 		{"hit, with leases", memo(leasing, 2, "fit"), map[string]int{"GET": 1}},
 	} {

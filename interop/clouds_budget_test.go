@@ -33,9 +33,9 @@ func TestCloudBudget(t *testing.T) {
 				}
 			}
 			store := larder.New(b, &larder.Options{NoLease: true})
-			memo := func(attribute string) func() error {
+			memo := func(n int, attribute string) func() error {
 				return func() error {
-					_, err := larder.Memo(context.Background(), store, component.New("test/stage", "1", 7), attribute,
+					_, err := larder.Memo(context.Background(), store, component.New("test/stage", "1", n), attribute,
 						func(context.Context) (float64, error) { return 1.5, nil })
 					return err
 				}
@@ -63,9 +63,10 @@ func TestCloudBudget(t *testing.T) {
 				{"a hit", get("a"), nil, one("GET")},
 				{"a hit of nothing", get("empty"), nil, one("GET")},
 				{"a miss", get("absent"), backend.ErrNotFound, one("GET")},
-				{"a miss of a new component", memo("fit"), nil, map[string]int{"GET": 1, "PUT": 2}},
-				{"a miss of a described one", memo("residual"), nil, map[string]int{"GET": 1, "PUT": 1}},
-				{"a hit of a Memo", memo("fit"), nil, one("GET")},
+				{"the first miss in a new store", memo(1, "fit"), nil, map[string]int{"GET": 2, "PUT": 3}},
+				{"a miss of a new component", memo(7, "fit"), nil, map[string]int{"GET": 1, "PUT": 2}},
+				{"a miss of a described one", memo(7, "residual"), nil, map[string]int{"GET": 1, "PUT": 1}},
+				{"a hit of a Memo", memo(7, "fit"), nil, one("GET")},
 				{"a delete", func() error { return b.Delete(context.Background(), key("a")) }, nil, one("DELETE")},
 			} {
 				if err := step.do(); !errors.Is(err, step.fail) {

@@ -10,7 +10,7 @@ import (
 )
 
 // A KeyGenerator makes a key from what a component is. Equal components get equal
-// keys, different ones different keys; a component that cannot be told apart from
+// keys, different ones different keys; a component that cannot be distinguished from
 // every other is an error, never a key. It is safe for concurrent use.
 //
 // A key is one segment of backend.Key's grammar: at most 200 bytes of [a-z0-9._=-].

@@ -12,7 +12,7 @@ type trail struct {
 	places []place
 }
 
-// place is what tells one map, slice or pointer from another.
+// place is what distinguishes one map, slice or pointer from another.
 type place struct {
 	t   reflect.Type
 	ptr uintptr

@@ -186,7 +186,7 @@ func (a *aerReader) trimOdd(lines [][]byte, n int) ([][]byte, int) {
 	return lines[:last], m
 }
 
-// isOdd tells whether a line begins otherwise than "# text", "#!AER-DAT" or the end mark.
+// isOdd reports whether a line begins otherwise than "# text", "#!AER-DAT" or the end mark.
 func isOdd(line []byte) bool {
 	return len(line) > 2 && line[1] != ' ' && line[1] != '!' && line[1] != '\r' && !bytes.HasPrefix(line, []byte(aerEnd))
 }

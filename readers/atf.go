@@ -148,7 +148,7 @@ func (h *atfHeader) counts() error {
 }
 
 // optional reads the optional header records. They are split later, for only the titles
-// tell the delimiter.
+// show the delimiter.
 func (h *atfHeader) optional() error {
 	for i := range h.records {
 		line, err := h.record(fmt.Sprintf("header record %d of %d", i+1, h.records))

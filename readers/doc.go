@@ -14,13 +14,13 @@
 //     dropped: what cannot be read is an error with its place, and what could be read
 //     otherwise is a [Warning]. Options.Strict makes errors of the warnings.
 //   - What was read before an error is returned with it.
-//   - Columns are told apart by their place, for titles repeat.
+//   - Columns are distinguished by their place, for titles repeat.
 //   - A count in a file allocates nothing: memory grows with what is there.
 //   - No input makes the package panic.
 //
 // A [Table] is also looked at as a recording: [Table.Signals], [Table.Sweeps] and
 // [Table.Trace] know how Axon's programs lay out several signals and sweeps,
-// [Table.Time] and [Table.SampleInterval] tell the time.
+// [Table.Time] and [Table.SampleInterval] return the time.
 //
 // What is read, what is refused and why stands in docs/readers.md, with the sources.
 package readers

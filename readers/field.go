@@ -50,7 +50,7 @@ func nextField(rec []byte, i int, delim byte) (f field, next int) {
 	return f, i + n + 1
 }
 
-// isPadding tells whether c before a field belongs to the delimiter. A TAB between commas is padding too.
+// isPadding reports whether c before a field belongs to the delimiter. A TAB between commas is padding too.
 func isPadding(c, delim byte) bool {
 	return c == ' ' || c == '\t' && delim != '\t'
 }
@@ -117,7 +117,7 @@ func trimEmpty(fields []field, keep int) []field {
 	return fields
 }
 
-// isBlank tells whether a line holds only blanks and TABs.
+// isBlank reports whether a line holds only blanks and TABs.
 func isBlank(line []byte) bool {
 	for _, c := range line {
 		if c != ' ' && c != '\t' && c != '\r' {

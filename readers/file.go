@@ -6,7 +6,7 @@ import (
 	"os"
 )
 
-// Read tells by [Sniff] what r holds, and reads it whole: an ATF file, one that NEURON
+// Read finds out by [Sniff] what r holds, and reads it whole: an ATF file, one that NEURON
 // wrote, or address events, as [Events.Table] shows them. Anything else is an error that
 // matches [ErrFormat] and names what it looks like.
 func Read(r io.Reader, opts *Options) (*Table, error) {

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// A Format is what a file is, as far as this package can tell.
+// A Format is what a file is, as far as this package knows.
 type Format uint8
 
 const (
@@ -87,7 +87,7 @@ func (f Format) article() string {
 // that were met.
 const SniffLen = 64 << 10
 
-// Sniff tells what a file is from its first bytes, at most [SniffLen] of them. It never
+// Sniff finds out what a file is from its first bytes, at most [SniffLen] of them. It never
 // takes a file for an ATF file because of its first three letters alone, which two other
 // formats share.
 func Sniff(prefix []byte) Format {
@@ -150,7 +150,7 @@ func isVWrite(b []byte) bool {
 	return false
 }
 
-// sniffNeuron tells NEURON's text forms apart by their first two lines.
+// sniffNeuron distinguishes NEURON's text forms by their first two lines.
 func sniffNeuron(text []byte) Format {
 	lines := firstLines(text, 2, lineEnd(text))
 	if len(lines) == 0 {

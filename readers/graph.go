@@ -9,7 +9,7 @@ import (
 
 // A graphReader reads what Print > Ascii writes of a NEURON graph (graph.cpp,
 // Graph::ascii_save): a table of columns, curves with points of their own, or both. Such
-// files are what somebody saw on a screen, so they are read line by line.
+// files are what a person saw on a screen, so they are read line by line.
 type graphReader struct {
 	src  *source
 	o    Options
@@ -116,7 +116,7 @@ func (g *graphReader) addvar() error {
 }
 
 // columns makes the columns of a table, with the names of the current line if they are
-// as many. A name with blanks in it, such as v( 0.5 ), cannot be told from two.
+// as many. A name with blanks in it, such as v( 0.5 ), cannot be distinguished from two.
 func (g *graphReader) columns(cols, rows int) {
 	t := g.t
 	t.DeclaredRows, t.DeclaredColumns = rows, cols

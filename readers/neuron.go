@@ -18,7 +18,7 @@ const (
 
 // ReadNeuronDat reads the files that NEURON writes under the name .dat: the vector file
 // (label, count, rows of x and y), and also Vector.printf, Vector.vwrite, File.printf
-// tables, count and step, and graphs printed as text, and the spikes of Brian's FileSpikeMonitor. [Table.Format] tells which it was.
+// tables, count and step, and graphs printed as text, and the spikes of Brian's FileSpikeMonitor. [Table.Format] says which it was.
 // It returns what it read together with an error, never nil.
 //
 // Graphs and the binary form heed the limits, Name and Strict of Options, nothing else.
@@ -65,7 +65,7 @@ func openNeuron(src *source, o Options) (*neuronEngine, error) {
 	}
 	t.Format = Sniff(src.start())
 	if t.Format == Unknown && o.Headerless {
-		t.Format = Numbers // and let the rows tell what is wrong with them
+		t.Format = Numbers // and let the rows show what is wrong with them
 	}
 	switch {
 	case t.Format == NeuronDat:

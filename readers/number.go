@@ -235,7 +235,7 @@ func parseNumber(field []byte, point byte) (float64, error) {
 	return 0, ErrNumber
 }
 
-// isNumber tells whether parseNumber finds a value.
+// isNumber reports whether parseNumber finds a value.
 func isNumber(field []byte, point byte) bool {
 	_, err := parseNumber(field, point)
 	return !errors.Is(err, ErrNumber)

@@ -42,7 +42,7 @@ type Options struct {
 	MaxRows    int
 
 	// SizeHint is the expected size of the input in bytes; it saves copying while
-	// columns grow. Files and in-memory readers tell it themselves. A wrong hint
+	// columns grow. Files and in-memory readers say it themselves. A wrong hint
 	// changes no result.
 	SizeHint int64
 
@@ -60,7 +60,7 @@ const (
 	maxWorkers        = 8
 )
 
-// with returns a copy of o in which every default is filled in, using what r tells of itself.
+// with returns a copy of o in which every default is filled in, using what r says of itself.
 func (o *Options) with(r io.Reader) Options {
 	var c Options
 	if o != nil {
@@ -89,7 +89,7 @@ func (o *Options) with(r io.Reader) Options {
 	return c
 }
 
-// sizeOf returns how many bytes r holds, or 0 if it does not tell.
+// sizeOf returns how many bytes r holds, or 0 if it does not say.
 func sizeOf(r io.Reader) int64 {
 	switch r := r.(type) {
 	case *os.File:

@@ -45,7 +45,7 @@ func (l *layout) parse(b block, dst [][]float64, row int) *piece {
 	p := &piece{lay: l, data: b.data, line: b.line, off: b.off, cut: b.cut, eol: -1}
 	p.text = make([][]string, len(l.modes))
 	p.first = row
-	data, modes, last := b.data, l.modes, len(l.modes)-1
+	data := b.data
 	for i := 0; i < len(data); p.line++ {
 		p.head = i
 		if data[i] <= ' ' {
@@ -62,29 +62,8 @@ func (l *layout) parse(b block, dst [][]float64, row int) *piece {
 			p.failBlank()
 			break
 		}
-		ok := true
-		for c := 0; c <= last; c++ {
-			v, j, plain := scanDecimal(data, i, l.point)
-			if plain && modes[c] != asText {
-				next := 0
-				switch d := data[j]; {
-				case c < last && d == l.tight, c == last && d == l.end:
-					next = j + 1
-				case c == last && d == '\r' && data[j+1] == l.end:
-					next = j + 2
-				}
-				if next > 0 {
-					if modes[c] == asNumber {
-						dst[c][row] = v
-					}
-					i = next
-					continue
-				}
-			}
-			if i, ok = p.field(dst, row, c, i); !ok {
-				break
-			}
-		}
+		var ok bool
+		i, ok = p.row(dst, row, i)
 		if ok && i-p.head > l.maxLine+2 { // two bytes of line end
 			p.fail(p.head, 0, nil, ErrLineTooLong, fmt.Sprintf("at most %d bytes", l.maxLine))
 			ok = false
@@ -110,6 +89,43 @@ func (l *layout) parse(b block, dst [][]float64, row int) *piece {
 	return p
 }
 
+// row reads a row that begins at data[i], and returns where the next line begins.
+func (p *piece) row(dst [][]float64, row, i int) (next int, ok bool) {
+	l, data := p.lay, p.data
+	last := len(l.modes) - 1
+	for c, mode := range l.modes {
+		v, j, plain := scanDecimal(data, i, l.point)
+		if plain && mode != asText {
+			next = l.behind(data, j, c == last)
+		} else {
+			next = 0
+		}
+		if next == 0 {
+			if i, ok = p.field(dst, row, c, i); !ok {
+				return i, false
+			}
+			continue
+		}
+		if mode == asNumber {
+			dst[c][row] = v
+		}
+		i = next
+	}
+	return i, true
+}
+
+// behind returns where the next field, or behind the last one the next line, begins, if a plain one ends before data[j];
+// else 0.
+func (l *layout) behind(data []byte, j int, last bool) int {
+	switch d := data[j]; {
+	case !last && d == l.tight, last && d == l.end:
+		return j + 1
+	case last && d == '\r' && data[j+1] == l.end:
+		return j + 2
+	}
+	return 0
+}
+
 // unusual looks at a line that begins with a blank or a control character. It is a row
 // if something else is on it; else next is where the next line begins, or -1 at a Ctrl-Z.
 func (p *piece) unusual(i int) (next int, isRow bool) {
@@ -130,7 +146,7 @@ func (p *piece) unusual(i int) (next int, isRow bool) {
 	return end + 1, false
 }
 
-// hasContent tells whether anything but padding stands behind the end of a file.
+// hasContent reports whether anything but padding stands behind the end of a file.
 func hasContent(data []byte) bool { return len(bytes.Trim(data, "\x1a \t\r\n")) > 0 }
 
 // field reads what the fast path leaves: column c at data[i], with blanks, quotes, text,

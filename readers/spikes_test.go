@@ -100,7 +100,7 @@ func TestErrorsUseTheRightArticle(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := table.Time(); err == nil || !strings.Contains(err.Error(), "an ATF file does not tell the time") {
+	if _, err := table.Time(); err == nil || !strings.Contains(err.Error(), "an ATF file does not give the time") {
 		t.Errorf("error = %v", err)
 	}
 }

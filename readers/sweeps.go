@@ -19,7 +19,7 @@ type Trace struct {
 	Signal
 	Sweep    int       // from 0
 	Column   int       // of the values in the table
-	Times    []float64 // nil where neither a column nor the header tells the time
+	Times    []float64 // nil where neither a column nor the header gives the time
 	Values   []float64
 	Interval float64 // between samples, in the units of the time; 0 where it is not told
 }
@@ -50,7 +50,7 @@ func (t *Table) timeColumns() int {
 // timeUnits are units of time, as titles have them.
 var timeUnits = []string{"s", "sec", "ms", "msec", "us", "usec", "µs", "ns", "min", "h"}
 
-// isRecording tells an ATF file of traces from one of results, whose first column is
+// isRecording distinguishes an ATF file of traces from one of results, whose first column is
 // anything. What Axon's programs write of a recording says how it was acquired.
 func (t *Table) isRecording() bool {
 	for _, key := range []string{"AcquisitionMode", "SignalsExported", "Signals"} {
@@ -66,7 +66,7 @@ func (t *Table) isRecording() bool {
 // HasTimeColumn reports whether a column holds the time, or, in a graph, x.
 func (t *Table) HasTimeColumn() bool { return t.TimeColumn() >= 0 }
 
-// Time returns the column of the time of a recording, or, for a file that tells only the
+// Time returns the column of the time of a recording, or, for a file that gives only the
 // interval, the times that follow from it. The units are those of the file: see
 // [Table.TimeUnits].
 func (t *Table) Time() ([]float64, error) {
@@ -74,7 +74,7 @@ func (t *Table) Time() ([]float64, error) {
 		return t.numbers(c)
 	}
 	if t.Step == 0 {
-		return nil, fmt.Errorf("readers: %s does not tell the time", t.Format.article())
+		return nil, fmt.Errorf("readers: %s does not give the time", t.Format.article())
 	}
 	times := make([]float64, t.rows)
 	for i := range times {
@@ -117,7 +117,7 @@ func (t *Table) SampleInterval() (dt, maxDeviation float64, err error) {
 
 // Signals returns the signals of one sweep, in the order of their columns. The header
 // names them (SignalsExported, Signals); where it does not, titles that number sweeps
-// ("Trace #2") tell them apart; else every column is a signal of one sweep.
+// ("Trace #2") distinguish them; else every column is a signal of one sweep.
 func (t *Table) Signals() []Signal {
 	first, data := t.timeColumns(), t.dataColumns()
 	if data == 0 {
@@ -206,7 +206,7 @@ func (t *Table) columnSignals() []string {
 	return h.Fields
 }
 
-// repeats tells whether names repeat after every k.
+// repeats reports whether names repeat after every k.
 func repeats(names []string, k int) bool {
 	for i, name := range names {
 		if name != names[i%k] {

@@ -16,7 +16,7 @@ const (
 	Unread              // left out by Options.Columns
 )
 
-// A Column describes one column. Titles may be empty and may repeat: columns are told
+// A Column describes one column. Titles may be empty and may repeat: columns are distinguished
 // apart by their place.
 type Column struct {
 	Title string
@@ -35,7 +35,7 @@ type HeaderRecord struct {
 	Line   int
 }
 
-// A Code tells one kind of warning from another.
+// A Code distinguishes one kind of warning from another.
 type Code uint8
 
 const (
@@ -99,7 +99,7 @@ type Table struct {
 	Curves   []Curve        // of a NEURON graph, beside or instead of columns
 	Comments map[int]string // by row: the comment behind the last column of an ATF record
 
-	// Step is the sampling interval where the header tells it and no column holds the
+	// Step is the sampling interval where the header gives it and no column holds the
 	// time (NEURON's count-and-step files), else 0.
 	Step float64
 
@@ -156,7 +156,7 @@ func (t *Table) Floats(col int) (values []float64, bad int, err error) {
 	return values, bad, nil
 }
 
-// check tells whether col holds data.
+// check reports whether col holds data.
 func (t *Table) check(col int) error {
 	if col < 0 || col >= len(t.Columns) {
 		return fmt.Errorf("readers: no column %d: the file has %d", col, len(t.Columns))

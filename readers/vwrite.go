@@ -146,7 +146,7 @@ func (v *vwriteReader) elements(count int, kind uint32, scale, low float64) ([]f
 	return values, nil
 }
 
-// cut tells a file that ends early from an io.Reader that fails.
+// cut distinguishes a file that ends early from an io.Reader that fails.
 func (v *vwriteReader) cut(err error, count, got int) error {
 	if err != io.EOF && err != io.ErrUnexpectedEOF {
 		return err

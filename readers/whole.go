@@ -111,7 +111,7 @@ func (e *engine) readAll(again *rewinder) (*Table, error) {
 }
 
 // readMixed makes columns of text of those where text was found among the numbers. It
-// reads the file again for them, since the numbers do not tell how they were written.
+// reads the file again for them, since the numbers do not show how they were written.
 func (e *engine) readMixed(again *rewinder, dataLine int) error {
 	t := e.table
 	modes := slices.Repeat([]mode{asNothing}, len(t.Columns))

@@ -1,5 +1,5 @@
 // Package all links every backend of Larder, so that any of their URLs opens. It brings in
-// the SDKs of all clouds; who needs one backend imports that one.
+// the SDKs of all clouds; a program that needs one backend imports that one.
 package all
 
 import (

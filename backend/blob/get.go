@@ -106,7 +106,7 @@ func (b *Backend) read(ctx context.Context, key backend.Key, version string, off
 	case n > math.MaxInt64-off:
 		n = -1
 	}
-	// Everything is asked for at once, since how large the value is only the answer tells, and an empty
+	// Everything is asked for at once, since only the answer says how large the value is, and an empty
 	// one has no first byte to ask for. A large one may be cut off and fetched in parts after all.
 	stream, o, err := b.bucket.Get(ctx, b.object(key), version, off, n)
 	if errors.Is(err, driver.ErrRange) {

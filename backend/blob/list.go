@@ -69,7 +69,7 @@ func listed(key backend.Key, o driver.Object) backend.Info {
 }
 
 // objects is the bucket's list, which must go forward: an object that was seen is lost
-// to who resumes after the one before it.
+// to a caller that resumes after the one before it.
 func (b *Backend) objects(ctx context.Context, query driver.ListOptions) iter.Seq2[driver.Object, error] {
 	return func(yield func(driver.Object, error) bool) {
 		// The call ends before each yield and a new one begins after it, so that the loop body may

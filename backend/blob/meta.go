@@ -143,7 +143,7 @@ func describe(key backend.Key, o driver.Object) (backend.Info, stamp, error) {
 	}, s, nil
 }
 
-// holds compares what was recorded with what the service tells of the object, as far as it does.
+// holds compares what was recorded with what the service says of the object, as far as it does.
 func (s stamp) holds(o driver.Object) error {
 	switch {
 	case s.size >= 0 && s.size != o.Size:

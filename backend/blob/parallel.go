@@ -22,7 +22,7 @@ type parallel struct {
 	mode   atomic.Int32
 	timer  *time.Timer
 	queue  chan *part  // in order; closed after the last
-	free   chan []byte // buffers that nobody uses
+	free   chan []byte // unused buffers
 	wg     sync.WaitGroup
 
 	now  *part // being read; nil: first is

@@ -14,7 +14,7 @@ import (
 )
 
 // Put implements [backend.Backend]: one request, or several for the parts of a large
-// value. ModTime is zero where the bucket does not tell a writer.
+// value. ModTime is zero where the bucket does not return it to a writer.
 func (b *Backend) Put(ctx context.Context, key backend.Key, body io.ReadSeeker, opts backend.PutOptions) (backend.Info, error) {
 	c, err := b.begin(ctx)
 	if err != nil {
@@ -66,7 +66,7 @@ func (b *Backend) put(ctx context.Context, key backend.Key, src io.ReadSeeker, o
 	}, nil
 }
 
-// lookAgain finds out what became of a Put whose answer was lost: the nonce tells whether
+// lookAgain finds out what became of a Put whose answer was lost: the nonce shows whether
 // the object that is there now is ours.
 func (b *Backend) lookAgain(ctx context.Context, key backend.Key, mine stamp, opts backend.PutOptions, u *driver.Unclear) (driver.Object, error) {
 	o, err := b.bucket.Head(ctx, b.object(key))

@@ -51,7 +51,7 @@ type place struct {
 	leases   map[string]grant
 }
 
-// An entry is never changed once it is on a shelf: who has found it may read on
+// An entry is never changed once it is on a shelf: a reader that has found it may read on
 // without the lock, whatever happens to its key.
 type entry struct {
 	info backend.Info
@@ -168,7 +168,7 @@ func (b *Backend) Delete(ctx context.Context, key backend.Key) error {
 	return backend.Wrap("delete", scheme, key, b.remove(ctx, key))
 }
 
-// Close implements [backend.Backend]. It waits for nobody: a call in progress that
+// Close implements [backend.Backend]. It does not wait: a call in progress that
 // has not stored its value yet fails.
 func (b *Backend) Close() error {
 	b.place.mu.Lock()
@@ -177,7 +177,7 @@ func (b *Backend) Close() error {
 	return nil
 }
 
-// ready tells why no call may go on: the caller gave up, or the handle is closed.
+// ready returns why no call may go on: the caller gave up, or the handle is closed.
 // The lock is held.
 func (b *Backend) ready(ctx context.Context) error {
 	if b.closed {

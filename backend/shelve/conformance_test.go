@@ -7,7 +7,6 @@ import (
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/backend/shelve"
 	"github.com/larder-store/larder/conformance"
-	"github.com/larder-store/larder/conformance/law"
 	"github.com/larder-store/larder/internal/ramdisk"
 )
 
@@ -25,6 +24,6 @@ func TestConformanceOnDisk(t *testing.T) {
 		New:   func(t testing.TB) string { return t.TempDir() },
 		Open:  func(ctx context.Context, loc string) (backend.Backend, error) { return shelve.Open(loc, nil) },
 		Crash: conformance.Self,
-		Tier:  law.Quick,
+		Quick: true,
 	})
 }

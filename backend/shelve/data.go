@@ -21,7 +21,7 @@ import (
 // 256 directories by the first two digits of the name (with 100,000 files in one
 // directory tools begin to suffer; in 256 writing them costs 59 µs a file instead of 34).
 //
-// A file stands under its name before it is whole: nobody looks for it until the index
+// A file stands under its name before it is whole: no reader looks for it until the index
 // names it, so that no rename is needed. It implements [indexed.Data].
 type dir struct {
 	disk disk

@@ -11,8 +11,8 @@ import (
 	"github.com/larder-store/larder/internal/durable"
 )
 
-// disk makes the file operations by which values are published. In tests its hook is told
-// of each step, by name and path, before and after its effect: it fails the step by
+// disk makes the file operations by which values are published. In tests its hook is called
+// with each step, by name and path, before and after its effect: it fails the step by
 // returning an error, or kills the process there.
 type disk struct {
 	hook      func(step, path string) error
@@ -137,7 +137,7 @@ func (s *sink) ReadFrom(r io.Reader) (int64, error) {
 	return durable.Copy(s, r, make([]byte, buffer))
 }
 
-// isFile tells bodies whose WriteTo is no better than a copy with a small buffer.
+// isFile reports bodies whose WriteTo is no better than a copy with a small buffer.
 func isFile(r io.Reader) bool {
 	_, ok := r.(*os.File)
 	return ok

@@ -93,7 +93,7 @@ func (f *file) wait(ctx context.Context, p turnstile.WaitPolicy, t *turn) error 
 }
 
 // do runs a job while no process has the file open. The job must not be under way when do
-// returns early, with ctx: it is told by a ctx of its own.
+// returns early, with ctx: it gets a ctx of its own.
 func (f *file) do(ctx context.Context, p turnstile.WaitPolicy, job func(context.Context) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -218,7 +218,7 @@ func (f *file) current() *session {
 	return f.cur
 }
 
-// end ends a session once its transactions are over. Who wants to start one waits for
+// end ends a session once its transactions are over. A new transaction waits for
 // that, and then for a new session.
 func (f *file) end(s *session) {
 	f.mu.Lock()
@@ -242,7 +242,7 @@ func (f *file) endLocked(s *session) {
 	_ = s.close() // what was committed is on the disk
 }
 
-// watch ends the session when others wait and its slice is over or nobody uses it, and
+// watch ends the session when others wait and its slice is over or it is unused, and
 // when it was idle for a whole slice. It returns when the session has ended.
 func (f *file) watch(s *session) {
 	tick := time.NewTicker(s.slice / ticksInSlice)

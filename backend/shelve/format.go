@@ -48,7 +48,7 @@ const (
 	foreign              // something else; with an error
 )
 
-// inspect tells whether path is a store.
+// inspect reports whether path is a store.
 func inspect(path string) (state, error) {
 	line, err := os.ReadFile(filepath.Join(path, formatFile))
 	switch {

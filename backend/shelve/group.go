@@ -16,8 +16,8 @@ import (
 	"github.com/larder-store/larder/internal/turnstile"
 )
 
-// A group is what one transaction commits: the requests of all who came while the last
-// was on its way to the disk. Nobody waits for a group to fill, so a lone writer is as fast
+// A group is what one transaction commits: all requests that came while the last
+// was on its way to the disk. No request waits for a group to fill, so a lone writer is as fast
 // as without, and 64 of them need one fsync together. These bound what a late comer waits
 // for, and the memory of a transaction; a single request may exceed them.
 const (
@@ -26,9 +26,10 @@ const (
 )
 
 // A bbolt file grows by a quarter of its size, within these bounds: each time costs an fsync,
-// but a file should not be mostly air. (bbolt's own step is 16 MiB.)
+// but a file should not be mostly air, least of all the thousands of a sweep's sessions. (bbolt's own
+// step is 16 MiB.)
 const (
-	minGrowth = 1 << 20
+	minGrowth = 64 << 10
 	maxGrowth = 16 << 20
 )
 
@@ -194,7 +195,7 @@ func (f *file) commitGroup(s *session, group []*request) {
 	}
 }
 
-// update makes all steps in one transaction. After an error committing tells whether they
+// update makes all steps in one transaction. After an error, committing reports whether they
 // may have taken effect.
 func (f *file) update(s *session, steps []step) (committing bool, err error) {
 	defer s.rescue(debug.SetPanicOnFault(true), &err)

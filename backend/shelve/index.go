@@ -228,10 +228,12 @@ func (x *index) byFile(changes []indexed.Change) []*part {
 
 // Garbage implements [indexed.Index]. What was there before all writers of that time
 // had finished, and is named by no entry now, will never be: names are not used twice.
-// So the writers need to be kept out for an instant only.
+// So the writers need to be kept out for an instant only. Where that instant does not come soon,
+// because a writer waits for its body, all is kept: writers that come after a barrier that waits
+// would wait too.
 func (x *index) Garbage(ctx context.Context, grace time.Duration, _ bool) iter.Seq2[[]indexed.Garbage, error] {
 	return func(yield func([]indexed.Garbage, error) bool) {
-		unnamed, err := x.unnamed(ctx)
+		unnamed, busy, err := x.unnamed(ctx)
 		if err != nil {
 			yield(nil, err) // nothing is garbage then
 			return
@@ -239,39 +241,46 @@ func (x *index) Garbage(ctx context.Context, grace time.Duration, _ bool) iter.S
 		var garbage []indexed.Garbage
 		before := time.Now().Add(-grace)
 		for name, f := range unnamed {
-			kept := grace > 0 && f.mod.After(before)
+			kept := busy || grace > 0 && f.mod.After(before)
 			garbage = append(garbage, indexed.Garbage{Name: name, Size: f.size, Kept: kept})
 		}
 		yield(garbage, nil)
 	}
 }
 
-func (x *index) unnamed(ctx context.Context) (map[string]found, error) {
-	unnamed := map[string]found{}
+// barrierWait bounds how long a sweep delays writers that come while others write.
+const barrierWait = time.Second
+
+// unnamed returns the data that no entry names. It is busy where some of it may belong to writers
+// that are still at work.
+func (x *index) unnamed(ctx context.Context) (unnamed map[string]found, busy bool, err error) {
+	unnamed = map[string]found{}
 	for f, err := range x.data.files() {
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		unnamed[f.name] = f
 	}
 	if len(unnamed) == 0 {
-		return nil, nil
+		return nil, false, nil
 	}
-	barrier, err := x.place.data.Enter(ctx, x.wait, false)
-	if err != nil {
-		return nil, err
+	barrier, err := x.place.data.EnterSoon(ctx, x.wait, barrierWait)
+	switch busy = errors.Is(err, turnstile.ErrBusy); {
+	case err == nil:
+		barrier.Leave()
+	case !busy:
+		return nil, false, err
 	}
-	barrier.Leave()
 	for e, err := range x.entries(ctx) {
 		if err != nil {
-			return nil, fmt.Errorf("nothing was removed: %w", err)
+			return nil, false, fmt.Errorf("nothing was removed: %w", err)
 		}
 		delete(unnamed, e.Name)
 	}
 	if len(unnamed) == 0 {
-		return nil, nil
+		return nil, false, nil
 	}
-	return unnamed, x.place.noneAside() // looked for last: a salvage puts the damaged file aside first
+	return unnamed, busy, x.place.noneAside() // looked for last: a salvage puts the damaged file aside first
 }
 
 // entries yields all entries of all shelves. One that cannot be decoded is an error: what

@@ -18,8 +18,8 @@ import (
 )
 
 // A lease is a kernel lock on a file of its name, so that it ends with its holder at the
-// very instant, however he ends. The file is removed at the end, by the holder or, after
-// a kill, by the sweep: who has locked a file makes sure that it is still the one that the
+// very instant, however it ends. The file is removed at the end, by the holder or, after
+// a kill, by the sweep: a process that has locked a file makes sure that it is still the one that the
 // name leads to. Epochs come from one counter for all names and so grow for each.
 //
 // A lease that is not renewed for its ttl is given up. A process that is stopped
@@ -34,6 +34,7 @@ type lease struct {
 	mu    sync.Mutex  // guards the rest
 	file  *os.File    // nil once released, or lost
 	timer *time.Timer // gives the lease up
+	until time.Time   // when it does
 }
 
 const (
@@ -84,7 +85,8 @@ func (b *Backend) acquire(ctx context.Context, name string, ttl time.Duration) (
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.file = f
-	l.timer = time.AfterFunc(ttl, l.end)
+	l.until = time.Now().Add(ttl)
+	l.timer = time.AfterFunc(ttl, l.expire)
 	return l, nil
 }
 
@@ -156,6 +158,7 @@ func (l *lease) Renew(ctx context.Context) error {
 	if err != nil {
 		return wrap("renew", backend.Key{}, fmt.Errorf(leaseReason, l.name, err))
 	}
+	l.until = time.Now().Add(l.ttl)
 	l.timer.Reset(l.ttl)
 	return nil
 }
@@ -166,9 +169,25 @@ func (l *lease) Release(context.Context) error {
 	return nil
 }
 
+// expire gives up a lease that was not renewed. A busy machine may have renewed it after the timer
+// fired and before this runs.
+func (l *lease) expire() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if time.Now().Before(l.until) {
+		return // the timer was set again
+	}
+	l.giveUp()
+}
+
 func (l *lease) end() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.giveUp()
+}
+
+// giveUp ends the lease. The lock is held.
+func (l *lease) giveUp() {
 	if l.file == nil {
 		return
 	}

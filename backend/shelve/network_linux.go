@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// networks are the file systems of other machines, by the number that statfs(2) tells;
+// networks are the file systems of other machines, by the number that statfs(2) returns;
 // those that it does not list are from the sources of the file systems themselves.
 var networks = map[uint32]string{
 	unix.NFS_SUPER_MAGIC:   "nfs",

@@ -2,5 +2,5 @@
 
 package shelve
 
-// networkOf cannot tell here.
+// networkOf cannot know here.
 func networkOf(string) (string, error) { return "", nil }

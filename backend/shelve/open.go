@@ -18,7 +18,7 @@ import (
 type Options struct {
 	// NoSync skips the fsync of value files ("sync=index" in a URL). Values are written
 	// faster, and a kill -9 still loses nothing. After a power cut a value that was
-	// acknowledged may be torn, which its checksum tells: it is a miss. The index is
+	// acknowledged may be torn, which its checksum reveals: it is a miss. The index is
 	// synced always.
 	NoSync bool
 

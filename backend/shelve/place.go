@@ -127,9 +127,12 @@ func (p *place) release() {
 	p.root.Close()
 }
 
+// mainShelves lie in one file, so that a result, its description and the store's record go in by one commit.
+var mainShelves = []string{backend.ShelfCache, backend.ShelfComponents, backend.ShelfStore}
+
 // file returns the bbolt file of a shelf.
 func (p *place) file(shelf string) *file {
-	if shelf == backend.ShelfCache || shelf == backend.ShelfComponents {
+	if slices.Contains(mainShelves, shelf) {
 		return p.main
 	}
 	p.mu.RLock()
@@ -153,7 +156,7 @@ func (p *place) shelves() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	names := []string{backend.ShelfCache, backend.ShelfComponents}
+	names := slices.Clone(mainShelves)
 	for _, e := range entries {
 		name, ok := strings.CutPrefix(e.Name(), shelfMark)
 		if name, isShelf := strings.CutSuffix(name, shelfEnd); ok && isShelf && backend.ValidateShelf(name) == nil {

@@ -34,7 +34,7 @@ import (
 // name of that file. It is made anew for each Put, so that neither can ever come back,
 // not even in a shelf that was removed and made again or restored from a backup.
 //
-// The checksum covers the name because the body's own checksum cannot tell that a
+// The checksum covers the name because the body's own checksum cannot show that a
 // record stands under a name that is not its own.
 const (
 	recordFormat = 1

@@ -31,8 +31,8 @@ type session struct {
 }
 
 const (
-	// boltTimeout is for those who open the file without passing its turnstile. Everyone
-	// else has closed it when the turnstile is passed.
+	// boltTimeout is for programs that open the file without passing its turnstile. All
+	// others has closed it when the turnstile is passed.
 	boltTimeout = 2 * time.Second
 
 	// slices: a holder that is busy looks after so long whether others wait. Handing over
@@ -123,7 +123,7 @@ func mapSize(size int64) int {
 	return int(size + size/2 + roomToGrow)
 }
 
-// serves reports whether the session is good for who wants to be alone, or not.
+// serves reports whether the session is good for a caller that must be alone, or need not.
 func (s *session) serves(alone bool) bool { return (s.alone || !alone) && !s.spoiled.Load() }
 
 // rescue turns a panic of bbolt, or a fault in what it mapped, into an error: both are a
@@ -145,7 +145,7 @@ func (s *session) spoil() {
 	}
 }
 
-// touch tells the watcher that the session is in use. Most of the time it only reads, so
+// touch shows the watcher that the session is in use. Most of the time it only reads, so
 // that readers on several cores do not fight for the line.
 func (s *session) touch() {
 	if !s.used.Load() {

@@ -8,7 +8,7 @@ import (
 	"github.com/larder-store/larder/backend"
 )
 
-// Sweep implements [backend.Sweeper]. It needs no grace: kernel locks tell whether a writer
+// Sweep implements [backend.Sweeper]. It needs no grace: kernel locks show whether a writer
 // is still at work.
 func (b *Backend) Sweep(ctx context.Context, opts backend.SweepOptions) (backend.SweepReport, error) {
 	report, err := b.sweep(ctx, opts)

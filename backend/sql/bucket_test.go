@@ -3,6 +3,7 @@
 package sql_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -163,17 +164,27 @@ func TestKilledClients(t *testing.T) {
 					loc, version := prepare(t, c.URL())
 					cmd := exec.Command(os.Args[0], "-test.run=^TestKilledClients$")
 					cmd.Env = append(os.Environ(), victim+"="+op.name+"|"+version+"|"+moved(t, loc, proxy.URL))
+					started := make(chan struct{})
 					proxy.Cut(func(n int) pgtest.Cut {
 						if n == turn {
 							return how
 						}
 						return pgtest.None
-					}, func() { _ = cmd.Process.Signal(syscall.SIGKILL) })
-					out, err := cmd.CombinedOutput()
+					}, func() {
+						<-started
+						_ = cmd.Process.Signal(syscall.SIGKILL)
+					})
+					var out bytes.Buffer
+					cmd.Stdout, cmd.Stderr = &out, &out
+					if err := cmd.Start(); err != nil {
+						t.Fatal(err)
+					}
+					close(started)
+					err := cmd.Wait()
 					if turn == 0 {
 						turns = proxy.Turns()
 						if err != nil {
-							t.Fatalf("the helper fails: %v: %s", err, out)
+							t.Fatalf("the helper fails: %v: %s", err, &out)
 						}
 					}
 					proxy.Cut(nil, nil)

@@ -15,7 +15,6 @@ import (
 
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/conformance"
-	"github.com/larder-store/larder/conformance/law"
 	"github.com/larder-store/larder/internal/pgtest"
 )
 
@@ -168,10 +167,10 @@ func TestStatementTimeout(t *testing.T) {
 func TestConformanceOnOneConnection(t *testing.T) {
 	server := pgtest.URL(t)
 	conformance.Run(t, conformance.Config{
-		New:  func(t testing.TB) string { return pgtest.With(place(t, server), "pool_max_conns", "1") },
-		Open: openURL,
-		Tier: law.Quick,
-		Skip: map[string]string{"history/linear": "tried with more connections"},
+		New:   func(t testing.TB) string { return pgtest.With(place(t, server), "pool_max_conns", "1") },
+		Open:  openURL,
+		Quick: true,
+		Skip:  map[string]string{"history/linear": "tried with more connections"},
 	})
 }
 
@@ -179,10 +178,10 @@ func TestConformanceOnOneConnection(t *testing.T) {
 func TestConformanceBehindPgBouncer(t *testing.T) {
 	bouncer := pgtest.Bouncer(t, pgtest.Shared(t), 4)
 	conformance.Run(t, conformance.Config{
-		New:  func(t testing.TB) string { return place(t, bouncer) },
-		Open: openURL,
-		Tier: law.Quick,
-		Skip: map[string]string{"cancel/steps": "each step takes 100 ms here, and cancel/any-time is tried"},
+		New:   func(t testing.TB) string { return place(t, bouncer) },
+		Open:  openURL,
+		Quick: true,
+		Skip:  map[string]string{"cancel/steps": "each step takes 100 ms here, and cancel/any-time is tried"},
 	})
 }
 
@@ -190,10 +189,10 @@ func TestConformanceBehindPgBouncer(t *testing.T) {
 func TestConformanceAlone(t *testing.T) {
 	server := pgtest.URL(t)
 	conformance.Run(t, conformance.Config{
-		New:  func(t testing.TB) string { return alone(t, server) },
-		Open: openURL,
-		Tier: law.Quick,
-		Skip: map[string]string{"history/linear": "tried with data", "cancel/steps": "tried with data"},
+		New:   func(t testing.TB) string { return alone(t, server) },
+		Open:  openURL,
+		Quick: true,
+		Skip:  map[string]string{"history/linear": "tried with data", "cancel/steps": "tried with data"},
 	})
 }
 

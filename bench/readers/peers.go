@@ -126,7 +126,7 @@ func scanner(name string) (r result, err error) {
 	return r, s.Err()
 }
 
-// same tells whether two ways read the same file to its end.
+// same reports whether two ways read the same file to its end.
 func same(a, b result) error {
 	if a.numbers != b.numbers || math.Abs(a.sum-b.sum) > 1e-9*math.Abs(b.sum) {
 		return fmt.Errorf("%d numbers, last row %v; want %d, %v", a.numbers, a.sum, b.numbers, b.sum)

@@ -1,4 +1,4 @@
-// Command larder-cloud is larder with every backend linked, and with what draws pictures. Nobody needs to call
+// Command larder-cloud is larder with every backend linked, and with what draws pictures. There is no need to call
 // it: larder becomes it where the store is in a bucket, or a picture is asked for.
 package main
 

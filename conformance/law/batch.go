@@ -13,39 +13,47 @@ import (
 // What the batches of a backend's own do.
 var batchLaws = []Law{
 	{
-		Name: "batch/put", Tier: Quick, Needs: []Need{BatchPuts}, Fn: batchPut,
+		Name: "batch/put", Needs: []Need{BatchPuts}, Fn: batchPut,
 		Rule: "PutBatch stores every item as Put would, across shelves and sizes, and returns one Info an item in their order.",
 	},
 	{
-		Name: "batch/put-order", Tier: Quick, Needs: []Need{BatchPuts}, Fn: batchPutOrder,
+		Name: "batch/put-order", Needs: []Need{BatchPuts}, Fn: batchPutOrder,
 		Rule: "Items of one key are stored in the order given: the last one stays.",
 	},
 	{
-		Name: "batch/put-fails", Tier: Quick, Needs: []Need{BatchPuts}, Fn: batchPutFails,
+		Name: "batch/put-fails", Needs: []Need{BatchPuts}, Fn: batchPutFails,
 		Rule: "An item that fails does not keep the others from being stored, and its error stands in its place of the BatchError, with a zero Info.",
 	},
 	{
-		Name: "batch/put-if", Tier: Quick, Needs: []Need{BatchPuts, AtomicIfAbsent, AtomicIfMatch}, Fn: batchPutConditions,
+		Name: "batch/put-bodies", Needs: []Need{BatchPuts}, Fn: batchPutBodies,
+		Rule: "PutBatch treats bodies as Put does: it reads them from offset 0 whatever their type, neither closes nor uses them later, and waits for them without delaying anybody.",
+	},
+	{
+		Name: "batch/put-if", Needs: []Need{BatchPuts, AtomicIfAbsent, AtomicIfMatch}, Fn: batchPutConditions,
 		Rule: "The conditions of items hold as those of Puts, also against items before them.",
 	},
 	{
-		Name: "batch/put-race", Tier: Quick, Needs: []Need{BatchPuts, AtomicIfAbsent, SharedPlace}, Fn: batchPutRace,
+		Name: "batch/put-race", Needs: []Need{BatchPuts, AtomicIfAbsent, SharedPlace}, Fn: batchPutRace,
 		Rule: "Of batches that race with IfAbsent for the same keys, each key is created by exactly one.",
 	},
 	{
-		Name: "batch/put-many", Tier: Quick, Needs: []Need{BatchPuts}, Fn: batchPutMany,
+		Name: "batch/put-many", Needs: []Need{BatchPuts}, Fn: batchPutMany,
 		Rule: "A batch may have no items, or more than any service takes at once.",
 	},
 	{
-		Name: "batch/delete", Tier: Quick, Needs: []Need{BatchDeletes}, Fn: batchDelete,
+		Name: "batch/delete", Needs: []Need{BatchDeletes}, Fn: batchDelete,
 		Rule: "DeleteBatch removes all its keys, across shelves, absent and repeated ones among them.",
 	},
 	{
-		Name: "batch/delete-fails", Tier: Quick, Needs: []Need{BatchDeletes}, Fn: batchDeleteFails,
+		Name: "batch/delete-exact", Needs: []Need{BatchDeletes}, Fn: batchDeleteExact,
+		Rule: "DeleteBatch removes its keys and no others: not what is below them, not what begins with them, not the same names on other shelves.",
+	},
+	{
+		Name: "batch/delete-fails", Needs: []Need{BatchDeletes}, Fn: batchDeleteFails,
 		Rule: "A key that cannot be removed does not keep the others, and its error stands in its place of the BatchError.",
 	},
 	{
-		Name: "batch/delete-many", Tier: Quick, Needs: []Need{BatchDeletes}, Fn: batchDeleteMany,
+		Name: "batch/delete-many", Needs: []Need{BatchDeletes}, Fn: batchDeleteMany,
 		Rule: "DeleteBatch takes no keys, or more than any service takes at once.",
 	},
 }
@@ -82,6 +90,7 @@ func batchPut(ctx context.Context, e *Env) error {
 			items, texts = append(items, it), append(texts, text)
 		}
 	}
+	items, texts = append(items, item(e.key("s", "empty"), "", backend.PutOptions{})), append(texts, "")
 	infos := p.putAll(items)
 	for i, it := range items {
 		if p.err != nil {

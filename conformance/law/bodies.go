@@ -14,40 +14,48 @@ import (
 // What Put does with the body that it is given.
 var bodyLaws = []Law{
 	{
-		Name: "body/rewound", Tier: Quick, Fn: rewound,
+		Name: "body/rewound", Fn: rewound,
 		Rule: "Put stores the body from offset 0, wherever it stands.",
 	},
 	{
-		Name: "body/short", Tier: Quick, Fn: shortBody,
+		Name: "body/types", Fn: bodyTypes,
+		Rule: "Put reads the body from offset 0 to its end whatever its type: a file, a section, bytes, text.",
+	},
+	{
+		Name: "body/short", Fn: shortBody,
 		Rule: "A body that ends before Size is io.ErrUnexpectedEOF, and leaves what was there.",
 	},
 	{
-		Name: "body/long", Tier: Quick, Fn: longBody,
+		Name: "body/long", Fn: longBody,
 		Rule: "A body that goes on after Size is ErrTooLong, and leaves what was there.",
 	},
 	{
-		Name: "body/fails", Tier: Quick, Fn: failingBody,
+		Name: "body/fails", Fn: failingBody,
 		Rule: "A body that fails while it is read or rewound makes Put fail, and leaves what was there.",
 	},
 	{
-		Name: "body/reader", Tier: Quick, Fn: oddReaders,
+		Name: "body/reader", Fn: oddReaders,
 		Rule: "A body may give its bytes one by one, with empty reads between, or the last ones together with io.EOF.",
 	},
 	{
-		Name: "body/left-open", Tier: Quick, Fn: leftOpen,
+		Name: "body/left-open", Fn: leftOpen,
 		Rule: "Put neither closes the body nor uses it after it returned.",
 	},
 	{
-		Name: "body/memory", Tier: Quick, Fn: reusedMemory,
+		Name: "body/memory", Fn: reusedMemory,
 		Rule: "The caller may overwrite the memory behind a body when Put has returned; the value stays.",
 	},
 	{
-		Name: "body/unfinished", Tier: Quick, Fn: unfinished,
+		Name: "body/unfinished", Fn: unfinished,
 		Rule: "Nobody sees anything of a Put before it is done, neither by Get and Stat nor in a list.",
 	},
 	{
-		Name: "body/other-keys", Tier: Quick, Fn: slowBody,
+		Name: "body/other-keys", Fn: slowBody,
 		Rule: "A Put that waits for its body keeps nobody from using other keys.",
+	},
+	{
+		Name: "body/many-wait", Fn: manyWait,
+		Rule: "However many Puts wait for their bodies, they delay nobody: no Put of the same key, of another or of a batch, no Get, List or Delete.",
 	},
 }
 
@@ -109,6 +117,13 @@ func longBody(ctx context.Context, e *Env) error {
 	p := e.handle(ctx)
 	for _, more := range []string{"x", noise(100_000, 2)} {
 		e.spoiled(p, func(text string) io.ReadSeeker { return strings.NewReader(text + more) }, backend.ErrTooLong)
+	}
+	// Whoever reads by pages or parts is at the end of one, and must look further.
+	for _, n := range append([]int{512, 4096, 32 << 10}, e.bounds()...) {
+		key, text := e.key("s", fmt.Sprint(n)), noise(n+1, 1)
+		_, err := p.b.Put(ctx, key, strings.NewReader(text), filled(text[:n], backend.PutOptions{}))
+		p.fails(fmt.Sprintf("Put of %d bytes as %d", n+1, n), err, backend.ErrTooLong)
+		p.absent(key)
 	}
 	key := e.key("s", "empty")
 	_, err := p.b.Put(ctx, key, strings.NewReader("x"), filled("", backend.PutOptions{}))
@@ -244,7 +259,13 @@ func unfinished(ctx context.Context, e *Env) error {
 			q := p.with(ctx)
 			q.absent(absent)
 			q.holds(old, "old")
+			q.about("Stat of a key that is being overwritten", q.stat(old), old, "old")
 			q.lists(old.Shelf, backend.ListOptions{}, "old")
+			for _, info := range q.list(old.Shelf, backend.ListOptions{}) {
+				if info.Key != old || info.Size != int64(len("old")) {
+					q.failf("while a Put is under way List yields %q of %d bytes, want only %q of %d", info.Key, info.Size, old, len("old"))
+				}
+			}
 			return q.err
 		}
 		p.put(old, "old")

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/larder-store/larder/backend"
@@ -57,7 +58,7 @@ func Child(ctx context.Context, open func(ctx context.Context, loc string) (back
 	if err != nil {
 		return true, err
 	}
-	c := &child{job: j, probe: &probe{ctx: ctx, b: b}, heard: make(chan string)}
+	c := &child{job: j, probe: &probe{ctx: ctx, b: steady{b, new(atomic.Int64)}}, heard: make(chan string)}
 	go c.listen(os.Stdin)
 	c.say("ready")
 	c.hear()
@@ -174,7 +175,7 @@ func (c *child) mix() {
 	for i := range c.Count {
 		key := c.key((i*7 + c.Worker) % 10)
 		c.put(key, fmt.Sprintf("%d %d ", c.Worker, i)+noise(someSizes[i%2], uint64(i)))
-		text, info := c.get(c.key(i % 10))
+		text, info := c.current(c.key(i % 10))
 		if err := whole(text, info); c.err == nil && err != nil {
 			c.failf("Get beside other processes: %w", err)
 		}

@@ -10,19 +10,19 @@ import (
 // What Delete does.
 var deleteLaws = []Law{
 	{
-		Name: "delete/gone", Tier: Quick, Fn: deleted,
+		Name: "delete/gone", Fn: deleted,
 		Rule: "What was deleted is gone when Delete returns: from Get, Stat, List and Shelves; what is beside it stays.",
 	},
 	{
-		Name: "delete/absent", Tier: Quick, Fn: deleteAbsent,
+		Name: "delete/absent", Fn: deleteAbsent,
 		Rule: "Deleting what holds nothing succeeds, as often as you like.",
 	},
 	{
-		Name: "delete/again", Tier: Quick, Fn: deleteAndPut,
+		Name: "delete/again", Fn: deleteAndPut,
 		Rule: "A key that was deleted can be used again, and holds nothing of before.",
 	},
 	{
-		Name: "delete/race", Tier: Quick, Fn: deleteRace,
+		Name: "delete/race", Fn: deleteRace,
 		Rule: "Several may delete one key at once, and all succeed.",
 	},
 }

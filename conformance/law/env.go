@@ -7,7 +7,9 @@ import (
 	"hash/fnv"
 	"math/rand/v2"
 	"runtime/debug"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/larder-store/larder/backend"
@@ -25,6 +27,8 @@ type Env struct {
 	loc  string
 	mark string // what begins the names of all shelves used
 	main backend.Backend
+
+	unknown atomic.Int64 // conditional Puts of which nobody knows whether they took effect
 
 	mu      sync.Mutex // guards all below
 	handles []backend.Backend
@@ -60,17 +64,30 @@ func randomMark() uint32 { return rand.Uint32() }
 
 // Open returns a further handle on the place. It is closed after the experiment.
 func (e *Env) Open(ctx context.Context) (backend.Backend, error) {
-	b, err := e.cfg.Open(ctx, e.loc)
+	b, err := e.openBriefly(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("open the place: %w", err)
-	}
-	if b == nil {
-		return nil, errors.New("open the place: Open returned neither a backend nor an error")
+		return nil, err
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.handles = append(e.handles, b)
 	return b, nil
+}
+
+// openBriefly returns a further handle on the place, which the caller closes.
+func (e *Env) openBriefly(ctx context.Context) (backend.Backend, error) {
+	var b backend.Backend
+	err := patiently(ctx, func() (err error) {
+		b, err = e.cfg.Open(ctx, e.loc)
+		return err
+	})
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("open the place: %w", err)
+	case b == nil:
+		return nil, errors.New("open the place: Open returned neither a backend nor an error")
+	}
+	return steady{b, &e.unknown}, nil
 }
 
 // Shelf returns the name of a shelf that belongs to this experiment.
@@ -106,6 +123,23 @@ func (e *Env) pick(quick, full, soak int) int {
 		return max(1, n/2)
 	}
 	return n / 5
+}
+
+// bounds are sizes at which engines change their way: where values are no longer inline, where
+// they are sent in parts; and those that the backend names.
+func (e *Env) bounds() []int {
+	all := []int{64 << 10, 256 << 10, 1 << 20}
+	if e.Tier >= Full {
+		all = append(all, 5<<20, 8<<20, 16<<20)
+	}
+	if e.Tier >= Soak {
+		all = append(all, 64<<20)
+	}
+	for _, n := range e.cfg.Sizes {
+		all = append(all, int(n))
+	}
+	slices.Sort(all)
+	return slices.DeleteFunc(slices.Compact(all), func(n int) bool { return e.tooLarge(n + 1) })
 }
 
 // byTier chooses a size by the tier, wherever it is tried.
@@ -194,6 +228,10 @@ func crowd(n int, f func(i int) error) error {
 	}
 	return nil
 }
+
+// pause lets others get on, for a moment of no certain length: what asks again and again without
+// one keeps whatever it waits for from happening.
+func pause() { time.Sleep(time.Duration(rand.IntN(500)) * time.Microsecond) }
 
 // guarded turns a panic into an error.
 func guarded(f func() error) (err error) {

@@ -16,7 +16,7 @@ import (
 // What errors look like.
 var errorLaws = []Law{
 	{
-		Name: "error/typed", Tier: Quick, Fn: typedErrors,
+		Name: "error/typed", Fn: typedErrors,
 		Rule: "Every error is a *backend.Error, made once, with the method, the backend and the key that was asked for.",
 	},
 }
@@ -59,6 +59,11 @@ func typedErrors(ctx context.Context, e *Env) error {
 	return p.err
 }
 
+// opNames are what errors call methods.
+var opNames = []string{
+	"open", "get", "stat", "put", "delete", "list", "shelves", "close", "get range", "scan", "put batch", "delete batch", "find", "acquire", "renew", "release", "sweep", "salvage",
+}
+
 // typed wants err to be one *backend.Error that names key.
 func (p *probe) typed(what string, key backend.Key, err error) {
 	var outer, inner *backend.Error
@@ -69,6 +74,8 @@ func (p *probe) typed(what string, key backend.Key, err error) {
 		p.failf("%s = %T %q, want a *backend.Error", what, err, err)
 	case outer.Op == "" || outer.Backend == "" || outer.Err == nil:
 		p.failf("%s = %#v, want an error that names the method, the backend and the cause", what, outer)
+	case !slices.Contains(opNames, outer.Op):
+		p.failf("%s = an error with the Op %q, want a method in lower case, one of %q", what, outer.Op, opNames)
 	case errors.As(outer.Err, &inner):
 		p.failf("%s = %q, an error wrapped twice", what, err)
 	case outer.Key == backend.Key{} && (key.Name == "" || strings.Contains(what, "Batch")):
@@ -86,7 +93,7 @@ type call struct {
 	do   func(ctx context.Context) error
 }
 
-// single tells whether the method is about one key.
+// single reports whether the method is about one key.
 func (c call) single() bool {
 	return !slices.Contains([]string{"List", "Scan", "Shelves", "Acquire", "Sweep", "Find"}, c.name)
 }
@@ -108,9 +115,9 @@ func calls(b backend.Backend, key, other backend.Key) []call {
 		{"List", backend.Key{Shelf: key.Shelf}, func(ctx context.Context) error { _, err := collect(b.List(ctx, key.Shelf, list)); return err }},
 		{"Shelves", backend.Key{}, func(ctx context.Context) error { _, err := collect(b.Shelves(ctx, backend.ListOptions{})); return err }},
 	}
-	if r, ok := backend.As[backend.RangeGetter](b); ok {
+	if has[backend.RangeGetter](b) {
 		all = append(all, call{"GetRange", key, func(ctx context.Context) error {
-			body, _, err := r.GetRange(ctx, key, "", 0, 1)
+			body, _, err := backend.GetRange(ctx, b, key, "", 0, 1)
 			if err != nil {
 				return err
 			}
@@ -118,41 +125,41 @@ func calls(b backend.Backend, key, other backend.Key) []call {
 			return errors.Join(err, body.Close())
 		}})
 	}
-	if s, ok := backend.As[backend.Scanner](b); ok {
+	if has[backend.Scanner](b) {
 		all = append(all, call{"Scan", backend.Key{Shelf: key.Shelf}, func(ctx context.Context) error {
-			_, err := collect(s.Scan(ctx, key.Shelf, list))
+			_, err := collect(backend.Scan(ctx, b, key.Shelf, list))
 			return err
 		}})
 	}
-	if w, ok := backend.As[backend.BatchPutter](b); ok {
+	if has[backend.BatchPutter](b) {
 		all = append(all, call{"PutBatch", other, func(ctx context.Context) error {
 			body, opts := two()
-			_, err := w.PutBatch(ctx, []backend.Item{{Key: other, Body: body, PutOptions: opts}})
+			_, err := backend.PutBatch(ctx, b, []backend.Item{{Key: other, Body: body, PutOptions: opts}})
 			return backend.ItemError(err, 0)
 		}})
 	}
-	if d, ok := backend.As[backend.BatchDeleter](b); ok {
+	if has[backend.BatchDeleter](b) {
 		all = append(all, call{"DeleteBatch", key, func(ctx context.Context) error {
-			return backend.ItemError(d.DeleteBatch(ctx, []backend.Key{key}), 0)
+			return backend.ItemError(backend.DeleteBatch(ctx, b, []backend.Key{key}), 0)
 		}})
 	}
-	if l, ok := backend.As[backend.Leaser](b); ok {
+	if has[backend.Leaser](b) {
 		all = append(all, call{"Acquire", backend.Key{}, func(ctx context.Context) error {
 			// Another name each time: whether a cancelled call got it nobody knows.
-			lease, err := l.Acquire(ctx, fmt.Sprintf("law-%08x-calls", randomMark()), time.Minute)
+			lease, err := (&probe{ctx: ctx, b: b}).tryAcquire(fmt.Sprintf("law-%08x-calls", randomMark()), time.Minute)
 			if err != nil {
 				return err
 			}
-			return lease.Release(ctx)
+			return lease.Release(context.WithoutCancel(ctx))
 		}})
 	}
-	if s, ok := backend.As[backend.Sweeper](b); ok {
+	if has[backend.Sweeper](b) {
 		all = append(all, call{"Sweep", backend.Key{}, func(ctx context.Context) error {
-			_, err := s.Sweep(ctx, backend.SweepOptions{})
+			_, err := backend.Sweep(ctx, b, backend.SweepOptions{})
 			return err
 		}})
 	}
-	if f, ok := backend.As[backend.Finder](b); ok {
+	if f, ok := backend.As[backend.Finder](b); ok && has[backend.Finder](b) {
 		all = append(all, call{"Find", backend.Key{Shelf: backend.ShelfComponents}, func(ctx context.Context) error {
 			_, err := collect(f.Find(ctx, component.Query{}))
 			return err

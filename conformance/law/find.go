@@ -17,23 +17,23 @@ import (
 // that they want a place of their own.
 var findLaws = []Law{
 	{
-		Name: "find/queries", Tier: Quick, Needs: []Need{Finds, FreshPlace}, Fn: findQueries,
+		Name: "find/queries", Needs: []Need{Finds, FreshPlace}, Fn: findQueries,
 		Rule: "Find yields the descriptions that match all conditions of a Query, in byte order of Key, each as it was stored.",
 	},
 	{
-		Name: "find/limit", Tier: Quick, Needs: []Need{Finds, FreshPlace}, Fn: findLimit,
+		Name: "find/limit", Needs: []Need{Finds, FreshPlace}, Fn: findLimit,
 		Rule: "Find yields at most Limit descriptions, the first ones.",
 	},
 	{
-		Name: "find/since", Tier: Quick, Needs: []Need{Finds, FreshPlace}, Fn: findSince,
+		Name: "find/since", Needs: []Need{Finds, FreshPlace}, Fn: findSince,
 		Rule: "Stored is when the description was stored, and a condition on it takes those stored at that time or later.",
 	},
 	{
-		Name: "find/changes", Tier: Quick, Needs: []Need{Finds, FreshPlace}, Fn: findChanges,
+		Name: "find/changes", Needs: []Need{Finds, FreshPlace}, Fn: findChanges,
 		Rule: "Find knows what was put, overwritten and deleted, however it was, and what lies on other shelves is nothing to it.",
 	},
 	{
-		Name: "find/callback", Tier: Quick, Needs: []Need{Finds, FreshPlace}, Fn: findCallback,
+		Name: "find/callback", Needs: []Need{Finds, FreshPlace}, Fn: findCallback,
 		Rule: "The loop body over Find may call any method of the same backend, and may leave early.",
 	},
 }
@@ -76,6 +76,17 @@ func components() []describedAs {
 				Key: "286458a1192c5e02b1bc4c8f185431fc41de185293c08f58feda0282addfa8c7", Type: "detrend", Version: "2",
 				Parameters: map[any]any{"name": "lab a", "order": int64(3), "window": 0.25},
 				Inputs:     []string{"26e1f891cc58fa906fd7d766331d28d18af6882fe4843e439617d38d9a5becbf"},
+			},
+		},
+		{
+			"86726c61726465722f636f6d706f6e656e742f31646a6f696e6131f683784032383634353861313139326335653032623162633463386631383534333166633431646531383532393363303866353866656461303238326164646661386337784032366531663839316363353866613930366664376437363633333164323864313861663638383266653438343365343339363137643338643961356265636266784032383634353861313139326335653032623162633463386631383534333166633431646531383532393363303866353866656461303238326164646661386337f6",
+			component.Description{
+				Key: "b61c9cf446c312dd6f882e4fe7781eab5da89ad8a31dcc62c35830556f1fba6c", Type: "join", Version: "1",
+				Inputs: []string{ // in order, the first one twice
+					"286458a1192c5e02b1bc4c8f185431fc41de185293c08f58feda0282addfa8c7",
+					"26e1f891cc58fa906fd7d766331d28d18af6882fe4843e439617d38d9a5becbf",
+					"286458a1192c5e02b1bc4c8f185431fc41de185293c08f58feda0282addfa8c7",
+				},
 			},
 		},
 		{

@@ -14,43 +14,43 @@ import (
 // What a handle on a place is: opened often, closed at any time.
 var handleLaws = []Law{
 	{
-		Name: "handle/shared", Tier: Quick, Needs: []Need{SharedPlace}, Fn: shared,
+		Name: "handle/shared", Needs: []Need{SharedPlace}, Fn: shared,
 		Rule: "What one handle stores or deletes, every other handle on the place sees at once.",
 	},
 	{
-		Name: "handle/reopen", Tier: Quick, Needs: []Need{SharedPlace}, Fn: reopen,
+		Name: "handle/reopen", Needs: []Need{SharedPlace}, Fn: reopen,
 		Rule: "Values stay when their handle is closed, and another Open of the place finds them.",
 	},
 	{
-		Name: "handle/last-close", Tier: Quick, Needs: []Need{LastingPlace}, Fn: lastClose,
+		Name: "handle/last-close", Needs: []Need{LastingPlace}, Fn: lastClose,
 		Rule: "After the last handle on a place is closed, one opened anew finds everything unchanged: bodies, Info, Meta, Versions, lists, and epochs that go on.",
 	},
 	{
-		Name: "handle/limits", Tier: Quick, Fn: steadyLimits,
+		Name: "handle/limits", Fn: steadyLimits,
 		Rule: "Limits are the same from every handle and at every time.",
 	},
 	{
-		Name: "handle/close-twice", Tier: Quick, Fn: closeTwice,
+		Name: "handle/close-twice", Fn: closeTwice,
 		Rule: "Close may be called again, and succeeds again.",
 	},
 	{
-		Name: "handle/closed", Tier: Quick, Fn: closed,
+		Name: "handle/closed", Fn: closed,
 		Rule: "A method called after Close returns ErrClosed, and does nothing.",
 	},
 	{
-		Name: "handle/close-others", Tier: Quick, Needs: []Need{SharedPlace}, Fn: closeOthers,
+		Name: "handle/close-others", Needs: []Need{SharedPlace}, Fn: closeOthers,
 		Rule: "Closing one handle leaves the others on the place as they are.",
 	},
 	{
-		Name: "handle/close-busy", Tier: Quick, Needs: []Need{SharedPlace}, Fn: closeBusy,
+		Name: "handle/close-busy", Needs: []Need{SharedPlace}, Fn: closeBusy,
 		Rule: "Close waits for calls in progress or makes them fail: what was acknowledged is there, the rest wholly or not at all.",
 	},
 	{
-		Name: "handle/close-list", Tier: Quick, Fn: closeInList,
+		Name: "handle/close-list", Fn: closeInList,
 		Rule: "A List whose handle is closed meanwhile comes to its end or says ErrClosed; it never stops as if there were no more.",
 	},
 	{
-		Name: "handle/close-body", Tier: Quick, Fn: closeWithBody,
+		Name: "handle/close-body", Fn: closeWithBody,
 		Rule: "A body that is open when its handle is closed can be read whole, or reading fails.",
 	},
 }
@@ -75,6 +75,25 @@ func shared(ctx context.Context, e *Env) error {
 	q.lists(key.Shelf, backend.ListOptions{})
 	q.put(key, "again")
 	p.holds(key, "again")
+	// One handle stores and deletes, the other does nothing but look.
+	for _, n := range someSizes {
+		beside := e.key("s", fmt.Sprint("b-", n))
+		for i := range 3 {
+			info := p.put(beside, noise(n, uint64(i)))
+			q.lists(key.Shelf, backend.ListOptions{}, "a", beside.Name)
+			q.holds(beside, noise(n, uint64(i)))
+			if got := q.stat(beside); p.err == nil && q.err == nil && got.Version != info.Version {
+				q.failf("another handle's Stat has Version %q, and Put had %q", got.Version, info.Version)
+			}
+			p.remove(beside)
+			q.absent(beside)
+			q.lists(key.Shelf, backend.ListOptions{}, "a")
+		}
+	}
+	p.put(e.key("t", "a"), "1")
+	q.shelf(e.Shelf("t"), true)
+	p.remove(e.key("t", "a"))
+	q.shelf(e.Shelf("t"), false)
 	return errors.Join(p.err, q.err)
 }
 
@@ -148,15 +167,10 @@ func lastClose(ctx context.Context, e *Env) error {
 
 // epoch takes a lease, gives it up and returns its epoch; 0 where the backend grants none itself.
 func (p *probe) epoch(name string) uint64 {
-	leaser, ok := backend.As[backend.Leaser](p.b)
-	if !ok || p.err != nil {
+	if !has[backend.Leaser](p.b) || p.err != nil {
 		return 0
 	}
-	l, err := leaser.Acquire(p.ctx, name, time.Minute)
-	if err != nil {
-		p.failf("Acquire(%q): %w", name, err)
-		return 0
-	}
+	l := p.acquire(name, time.Minute)
 	if err := l.Release(p.ctx); err != nil {
 		p.failf("Release of %q: %w", name, err)
 	}
@@ -229,7 +243,21 @@ func closeOthers(ctx context.Context, e *Env) error {
 	r.close()
 	q.put(key, "3")
 	q.holds(key, "3")
-	return errors.Join(p.err, q.err, r.err)
+	// What others have begun goes on too.
+	s, slow, text := e.open(ctx), e.key("s", "slow"), noise(100_000, 1)
+	q.put(e.key("s", "z"), text)
+	reading := q.body(e.key("s", "z"))
+	if err := errors.Join(p.err, q.err, r.err, s.err); err != nil {
+		return err
+	}
+	end := q.waiting([]backend.Key{slow}, func(int) string { return text })
+	s.close()
+	if err := end(); err != nil {
+		q.failf("a Put of one handle in whose midst another was closed: %w", err)
+	}
+	q.holds(slow, text)
+	q.same("a body of one handle, read after another was closed", q.readAll(reading), text)
+	return errors.Join(q.err, s.err)
 }
 
 func closeBusy(ctx context.Context, e *Env) error {

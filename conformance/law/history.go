@@ -19,7 +19,7 @@ import (
 // That all calls fall into one order.
 var historyLaws = []Law{
 	{
-		Name: "history/linear", Tier: Quick, Fn: linear,
+		Name: "history/linear", Fn: linear,
 		Rule: "However calls overlap, each takes effect at one instant between its start and its return, and all see one order of them; a call of unknown outcome takes effect once or never.",
 	},
 }
@@ -175,7 +175,7 @@ func (w *worker) call(key backend.Key, method string) error {
 	case reads && errors.Is(err, backend.ErrNotFound):
 	case method == "create" && errors.Is(err, backend.ErrExists), method == "swap" && errors.Is(err, backend.ErrChanged):
 		ev.failed = true
-	case ctx.Err() != nil && w.ctx.Err() == nil, backend.Retryable(err):
+	case ctx.Err() != nil && w.ctx.Err() == nil, backend.Retryable(err), errors.Is(err, errReading):
 		ev.unknown = true
 	default:
 		return fmt.Errorf("%s %q: %w", method, key, err)
@@ -193,7 +193,7 @@ var errTorn = errors.New("torn")
 func (w *worker) ask(ctx context.Context, key backend.Key, method, text string, opts backend.PutOptions) (backend.Info, error) {
 	switch method {
 	case "get":
-		text, info, err := load(ctx, w.b, key)
+		text, info, err := loadOnce(ctx, bare(w.b), key)
 		if err == nil {
 			if err := whole(text, info); err != nil {
 				return info, fmt.Errorf("%w: %w", errTorn, err)
@@ -201,11 +201,11 @@ func (w *worker) ask(ctx context.Context, key backend.Key, method, text string, 
 		}
 		return info, err
 	case "stat":
-		return w.b.Stat(ctx, key)
+		return bare(w.b).Stat(ctx, key)
 	case "delete":
-		return backend.Info{}, w.b.Delete(ctx, key)
+		return backend.Info{}, bare(w.b).Delete(ctx, key)
 	}
-	return w.probe.with(ctx).try(key, text, opts)
+	return (&probe{ctx: ctx, b: bare(w.b)}).try(key, text, opts)
 }
 
 // find returns the number of the value that info belongs to, 0 if there is none.

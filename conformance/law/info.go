@@ -13,28 +13,32 @@ import (
 // What an Info says.
 var infoLaws = []Law{
 	{
-		Name: "info/equal", Tier: Quick, Fn: equalInfos,
+		Name: "info/equal", Fn: equalInfos,
 		Rule: "Put, Stat, Get and List say the same of one value: Key, Size, Digest, Sum, Version and Meta; a List may leave out all but Key, Size and ModTime.",
 	},
 	{
-		Name: "info/overwrite", Tier: Quick, Fn: overwrittenInfos,
+		Name: "info/overwrite", Fn: overwrittenInfos,
 		Rule: "After Stat, Get and List were asked, an overwrite of the same size changes what all three say: Digest, Sum, Version and Meta.",
 	},
 	{
-		Name: "info/version", Tier: Quick, Fn: versions,
+		Name: "info/version", Fn: versions,
 		Rule: "Version is printable and never empty but in a List, and no two Puts of different bytes under a key have the same, at any times.",
 	},
 	{
-		Name: "info/modtime", Tier: Quick, Fn: modTimes,
+		Name: "info/version-unique", Fn: uniqueVersions,
+		Rule: "Versions of one key never repeat: not for bodies of one size and CRC, not over hundreds of overwrites, not after Delete and DeleteBatch.",
+	},
+	{
+		Name: "info/modtime", Fn: modTimes,
 		Rule: "Stat, Get and List tell the same ModTime; that of Put is the same or zero.",
 	},
 	{
-		Name: "info/modtime-clock", Tier: Quick, Needs: []Need{OwnClock}, Fn: modTimeClock,
+		Name: "info/modtime-clock", Needs: []Need{OwnClock}, Fn: modTimeClock,
 		Rule: "ModTime is right to a second.",
 	},
 	{
 		Name: "info/modtime-overwrite", Tier: Full, Fn: modTimeMoves,
-		Rule: "ModTime is when the value was stored, not when its key was first used.",
+		Rule: "ModTime is when the value was stored, not when its key was first used or first asked about, also after an overwrite of the same size.",
 	},
 }
 
@@ -45,6 +49,9 @@ func equalInfos(ctx context.Context, e *Env) error {
 		meta := backend.Meta{"codec": "npy", "cost_ms": "12"}
 		put := p.putWith(key, text, backend.PutOptions{Meta: meta})
 		p.about("Put", put, key, text)
+		if p.err == nil && put.Version == "" {
+			p.failf("Put of %d bytes returns no Version", n)
+		}
 		p.sameMeta("Put", put.Meta, meta)
 		got := p.holds(key, text)
 		for what, info := range map[string]backend.Info{"Stat": p.stat(key), "Get": got} {
@@ -171,7 +178,7 @@ func modTimeClock(ctx context.Context, e *Env) error {
 func modTimeMoves(ctx context.Context, e *Env) error {
 	key, p := e.key("s", "a"), e.handle(ctx)
 	p.put(key, "1")
-	first := p.stat(key).ModTime
+	first := p.modTimes(key)
 	// Long enough that two times, each right to a second, must differ.
 	const pause = 3 * time.Second
 	select {
@@ -180,8 +187,20 @@ func modTimeMoves(ctx context.Context, e *Env) error {
 		return errors.Join(p.err, ctx.Err())
 	}
 	p.put(key, "2")
-	if second := p.stat(key).ModTime; !second.After(first) {
-		p.failf("ModTime is %v after a Put and %v after another, %v later", first, second, pause)
+	for what, second := range p.modTimes(key) {
+		if p.err == nil && !second.After(first[what]) {
+			p.failf("%s tells ModTime %v after a Put and %v after another of the same size, %v later", what, first[what], second, pause)
+		}
 	}
 	return p.err
+}
+
+// modTimes returns the ModTime of key by each method that tells it.
+func (p *probe) modTimes(key backend.Key) map[string]time.Time {
+	_, got := p.get(key)
+	times := map[string]time.Time{"Get": got.ModTime, "Stat": p.stat(key).ModTime}
+	for _, info := range p.list(key.Shelf, backend.ListOptions{}) {
+		times["List"] = info.ModTime
+	}
+	return times
 }

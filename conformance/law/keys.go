@@ -12,27 +12,27 @@ import (
 // Which keys there are, and which are not.
 var keyLaws = []Law{
 	{
-		Name: "key/longest", Tier: Quick, Fn: longestKeys,
+		Name: "key/longest", Fn: longestKeys,
 		Rule: "Keys up to every limit of the grammar work everywhere.",
 	},
 	{
-		Name: "key/refused", Tier: Quick, Fn: refusedKeys,
+		Name: "key/refused", Fn: refusedKeys,
 		Rule: "A key outside the grammar is ErrInvalidKey, a longer one ErrTooLarge, from every method, and nothing is stored.",
 	},
 	{
-		Name: "key/nested", Tier: Quick, Fn: nestedKeys,
+		Name: "key/nested", Fn: nestedKeys,
 		Rule: "a, a/b and a/b/c are three keys, in whatever order they come and go.",
 	},
 	{
-		Name: "key/neighbours", Tier: Quick, Fn: neighbours,
+		Name: "key/neighbours", Fn: neighbours,
 		Rule: "Keys that differ in one byte are different keys: none is escaped, folded, or taken for an engine's own file.",
 	},
 	{
-		Name: "key/hashes", Tier: Quick, Fn: hashes,
+		Name: "key/hashes", Fn: hashes,
 		Rule: "Many long keys of digits and letters, as hashes are, stay apart.",
 	},
 	{
-		Name: "key/shelves", Tier: Quick, Fn: separateShelves,
+		Name: "key/shelves", Fn: separateShelves,
 		Rule: "The same name on two shelves is two keys, also where one shelf's name begins with the other's.",
 	},
 }

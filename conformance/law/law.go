@@ -20,7 +20,7 @@ type Law struct {
 	Name  string // group and case: "put/short-body"
 	Rule  string // what every backend does, as a sentence
 	Needs []Need // without all of these the law does not apply
-	Tier  Tier   // the lowest tier that tries it
+	Tier  Tier   // the lowest tier that tries it; zero is Quick
 
 	// Alone: the experiment looks at the whole process, its goroutines or files, or at the
 	// whole place, so that nothing else may run beside it.
@@ -46,7 +46,7 @@ type Tier int
 // Quick is a look of some seconds at a backend on this machine. Full is what CI runs:
 // at most a minute a backend. Soak goes on for many minutes, by hand.
 const (
-	Quick Tier = iota + 1
+	Quick Tier = iota
 	Full
 	Soak
 )

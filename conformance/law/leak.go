@@ -15,11 +15,11 @@ import (
 // What is left when the work is done.
 var leakLaws = []Law{
 	{
-		Name: "leak/calls", Tier: Quick, Alone: true, Fn: callsLeak,
+		Name: "leak/calls", Alone: true, Fn: callsLeak,
 		Rule: "Calls, those left early and cancelled ones too, leave no goroutine and no open file behind for each time they are made.",
 	},
 	{
-		Name: "leak/handles", Tier: Quick, Alone: true, Fn: handlesLeak,
+		Name: "leak/handles", Alone: true, Fn: handlesLeak,
 		Rule: "A handle that was closed leaves no goroutine and no open file behind.",
 	},
 }
@@ -40,7 +40,7 @@ func (e *Env) leaks(ctx context.Context, work func() error) error {
 		}
 	}
 	// What ends by itself soon is no leak either.
-	limited, cancel := context.WithTimeout(ctx, 5*time.Second)
+	limited, cancel := context.WithTimeout(ctx, time.Duration(5*machine.slowness()*float64(time.Second)))
 	defer cancel()
 	if !eventually(limited, func() bool { return runtime.NumGoroutine() < goroutines+times/2 }) {
 		return fmt.Errorf("%d goroutines became %d while the same was done %d times; most often:\n%s",
@@ -123,7 +123,7 @@ func callsLeak(ctx context.Context, e *Env) error {
 func handlesLeak(ctx context.Context, e *Env) error {
 	key := e.key("s", "a")
 	return e.leaks(ctx, func() error {
-		b, err := e.cfg.Open(ctx, e.loc)
+		b, err := e.openBriefly(ctx)
 		if err != nil {
 			return err
 		}

@@ -13,39 +13,47 @@ import (
 // What a Leaser of a backend's own grants.
 var leaseLaws = []Law{
 	{
-		Name: "lease/exclusive", Tier: Quick, Needs: []Need{Leases}, Fn: leaseExclusive,
+		Name: "lease/exclusive", Needs: []Need{Leases}, Fn: leaseExclusive,
 		Rule: "While one holds a lease, everybody else gets ErrLocked at once, on every handle.",
 	},
 	{
-		Name: "lease/release", Tier: Quick, Needs: []Need{Leases}, Fn: leaseReleased,
+		Name: "lease/release", Needs: []Need{Leases}, Fn: leaseReleased,
 		Rule: "A lease that was released can be taken at once.",
 	},
 	{
-		Name: "lease/not-early", Tier: Quick, Needs: []Need{Leases}, Fn: leaseNotEarly,
+		Name: "lease/not-early", Needs: []Need{Leases}, Fn: leaseNotEarly,
 		Rule: "Nobody takes a lease before its ttl has passed since it was acquired or last renewed.",
 	},
 	{
-		Name: "lease/expires", Tier: Quick, Needs: []Need{Leases}, Fn: leaseExpires,
+		Name: "lease/expires", Needs: []Need{Leases}, Fn: leaseExpires,
 		Rule: "A lease that is not renewed can be taken by another after its ttl.",
 	},
 	{
-		Name: "lease/lost", Tier: Quick, Needs: []Need{Leases}, Fn: leaseLost,
+		Name: "lease/lost", Needs: []Need{Leases}, Fn: leaseLost,
 		Rule: "Who lost a lease to another is told ErrChanged by Renew, and his Release does the other no harm.",
 	},
 	{
-		Name: "lease/epoch", Tier: Quick, Needs: []Need{Leases}, Fn: leaseEpochs,
+		Name: "lease/lost-since", Needs: []Need{Leases}, Fn: leaseLostSince,
+		Rule: "Who lost a lease to another cannot renew it, whatever happened since: that it was released, that it expired, that nobody holds it, that he holds it anew.",
+	},
+	{
+		Name: "lease/epoch", Needs: []Need{Leases}, Fn: leaseEpochs,
 		Rule: "The epoch of each holder is greater than that of every earlier one, through releases, expiry and reopening.",
 	},
 	{
-		Name: "lease/race", Tier: Quick, Needs: []Need{Leases}, Fn: leaseRace,
+		Name: "lease/beside", Needs: []Need{Leases}, Fn: leaseBeside,
+		Rule: "A lease is held, and its epochs go on, whatever its handle does beside it: bodies read and closed, values stored and deleted, a sweep, other leases, other handles closed.",
+	},
+	{
+		Name: "lease/race", Needs: []Need{Leases}, Fn: leaseRace,
 		Rule: "Of 16 that ask for a lease at once exactly one gets it, the others ErrLocked.",
 	},
 	{
-		Name: "lease/names", Tier: Quick, Needs: []Need{Leases}, Fn: leaseNames,
+		Name: "lease/names", Needs: []Need{Leases}, Fn: leaseNames,
 		Rule: "Leases of different names have nothing to do with one another; a name is one segment of a key.",
 	},
 	{
-		Name: "lease/refused", Tier: Quick, Needs: []Need{Leases}, Fn: leaseRefused,
+		Name: "lease/refused", Needs: []Need{Leases}, Fn: leaseRefused,
 		Rule: "A lease of no time, or of a name outside the grammar, is an error.",
 	},
 }
@@ -330,4 +338,51 @@ func leaseRefused(ctx context.Context, e *Env) error {
 	_, err := p.tryAcquire(strings.Repeat("a", backend.MaxSegment+1), longLease)
 	p.fails("Acquire of a long name", err, backend.ErrTooLarge)
 	return p.err
+}
+
+func leaseLostSince(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
+	q, err := e.other(ctx)
+	if err != nil {
+		return err
+	}
+	const moment = 150 * time.Millisecond
+	name := e.leaseName("a")
+	first, second := e.expire(p, q, name, moment)
+	lost := func(since string) {
+		if p.err == nil && q.err == nil {
+			p.fails("Renew of a lease that another took, since when "+since+",", first.Renew(ctx), backend.ErrChanged)
+		}
+	}
+	// The second one expires, and the first one takes the lease a third time.
+	var third backend.Lease = noLease{}
+	eventually(ctx, func() bool {
+		lost("it may have expired")
+		l, err := p.tryAcquire(name, longLease)
+		if err == nil {
+			third = l
+		} else if !errors.Is(err, backend.ErrLocked) {
+			p.failf("Acquire of a lease that expires: %w", err)
+		}
+		return err == nil || p.err != nil
+	})
+	lost("the same handle holds it anew")
+	if p.err == nil {
+		q.fails("Renew of a lease that another took", second.Renew(ctx), backend.ErrChanged)
+	}
+	first.Release(ctx) // what it says about a lost lease is its own affair
+	q.locked(name)
+	if err := third.Renew(ctx); err != nil {
+		p.failf("Renew beside those who lost the lease: %w", err)
+	}
+	if err := third.Release(ctx); err != nil {
+		p.failf("Release: %w", err)
+	}
+	for range 2 {
+		lost("it was released")
+		fourth := q.acquire(name, longLease) // and nobody holds it in secret
+		lost("another took it and holds it")
+		fourth.Release(ctx)
+	}
+	return errors.Join(p.err, q.err)
 }

@@ -12,39 +12,39 @@ import (
 // What List yields.
 var listLaws = []Law{
 	{
-		Name: "list/empty", Tier: Quick, Fn: emptyLists,
+		Name: "list/empty", Fn: emptyLists,
 		Rule: "A shelf that holds nothing, or never did, is an empty list and no error.",
 	},
 	{
-		Name: "list/order", Tier: Quick, Fn: listOrder,
+		Name: "list/order", Fn: listOrder,
 		Rule: "List yields in byte order of Name, whatever segments and lengths.",
 	},
 	{
-		Name: "list/prefix", Tier: Quick, Fn: listPrefix,
+		Name: "list/prefix", Fn: listPrefix,
 		Rule: "Prefix takes the names that begin with it, also where it ends inside a segment, and no others.",
 	},
 	{
-		Name: "list/after", Tier: Quick, Fn: listAfter,
+		Name: "list/after", Fn: listAfter,
 		Rule: "After takes the names greater than it, whether it exists or not, before, among or behind those with the Prefix.",
 	},
 	{
-		Name: "list/limit", Tier: Quick, Fn: listLimit,
+		Name: "list/limit", Fn: listLimit,
 		Rule: "Limit takes so many and no more, 0 all.",
 	},
 	{
-		Name: "list/every-option", Tier: Quick, Fn: listCombined,
+		Name: "list/every-option", Fn: listCombined,
 		Rule: "Prefix, After and Limit work together as they do alone.",
 	},
 	{
-		Name: "list/refused", Tier: Quick, Fn: listRefused,
+		Name: "list/refused", Fn: listRefused,
 		Rule: "Options that cannot be are one error, and no entry.",
 	},
 	{
-		Name: "list/info", Tier: Quick, Fn: listInfos,
+		Name: "list/info", Fn: listInfos,
 		Rule: "List yields with each Name the Size and ModTime of its value, and nothing of another.",
 	},
 	{
-		Name: "list/repeat", Tier: Quick, Fn: listTwice,
+		Name: "list/repeat", Fn: listTwice,
 		Rule: "What List returns may be ranged over again, also within itself, and each time begins anew.",
 	},
 }

@@ -43,7 +43,7 @@ const (
 // smallMaxValue is the largest limit that is worth the memory of a law.
 const smallMaxValue = 16 << 20
 
-// meets tells whether e's backend has what a law needs.
+// meets reports whether e's backend has what a law needs.
 func (e *Env) meets(ctx context.Context, need Need) (bool, error) {
 	limits := e.Limits
 	switch need {
@@ -87,10 +87,7 @@ func (e *Env) meets(ctx context.Context, need Need) (bool, error) {
 	return false, fmt.Errorf("the need %q has no test", need)
 }
 
-func can[T any](e *Env) bool {
-	_, ok := backend.As[T](e.main)
-	return ok
-}
+func can[T any](e *Env) bool { return has[T](e.main) }
 
 // sharesPlace tries whether a second handle finds what the first one stored. Who
 // promises Lasting has to, and is held to it.
@@ -112,7 +109,7 @@ func (e *Env) sharesPlace(ctx context.Context) (bool, error) {
 	return err == nil, first.err
 }
 
-// isURL tells whether loc names a registered scheme. One letter is a drive.
+// isURL reports whether loc names a registered scheme. One letter is a drive.
 func isURL(loc string) bool {
 	u, err := url.Parse(loc)
 	return err == nil && slices.Contains(backend.Schemes(), strings.ToLower(u.Scheme))

@@ -11,27 +11,31 @@ import (
 // What List keeps to when it is long, interrupted, or in company.
 var pageLaws = []Law{
 	{
-		Name: "list/many", Tier: Quick, Fn: manyEntries,
+		Name: "list/many", Fn: manyEntries,
 		Rule: "A shelf of thousands of entries is listed without a gap, a repetition or a step back, page after page.",
 	},
 	{
-		Name: "list/resume", Tier: Quick, Fn: resume,
+		Name: "list/borders", Fn: pageBorders,
+		Rule: "Lists of exactly as many entries as a page holds, one fewer and one more, are whole, whatever names stand at the border: a name, what is nested below it, and what shares its prefix.",
+	},
+	{
+		Name: "list/resume", Fn: resume,
 		Rule: "A list can be resumed after every one of its names, and goes on where it was.",
 	},
 	{
-		Name: "list/break", Tier: Quick, Fn: breakEarly,
+		Name: "list/break", Fn: breakEarly,
 		Rule: "A list that is left early holds nothing back: neither a connection nor a lock.",
 	},
 	{
-		Name: "list/callback", Tier: Quick, Fn: listCallback,
+		Name: "list/callback", Fn: listCallback,
 		Rule: "The loop body may call any method of the same backend.",
 	},
 	{
-		Name: "list/delete", Tier: Quick, Fn: deleteWhileListing,
+		Name: "list/delete", Fn: deleteWhileListing,
 		Rule: "A loop that deletes what it is given is given every entry.",
 	},
 	{
-		Name: "list/churn", Tier: Quick, Fn: churn,
+		Name: "list/churn", Fn: churn,
 		Rule: "While others come and go, an entry that was there throughout is listed exactly once, and in order.",
 	},
 }
@@ -192,6 +196,7 @@ func churn(ctx context.Context, e *Env) error {
 			key := move[i*7%len(move)]
 			q.put(key, key.Name)
 			q.remove(move[i*5%len(move)])
+			pause()
 		}
 		return q.err
 	})

@@ -8,6 +8,7 @@ import (
 	"iter"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/larder-store/larder/backend"
 )
@@ -108,15 +109,44 @@ func (p *probe) get(key backend.Key) (string, backend.Info) {
 }
 
 // load reads the whole value of key.
-func load(ctx context.Context, b backend.Backend, key backend.Key) (string, backend.Info, error) {
+func load(ctx context.Context, b backend.Backend, key backend.Key) (text string, info backend.Info, err error) {
+	err = patiently(ctx, func() error {
+		text, info, err = loadOnce(ctx, b, key)
+		return err
+	})
+	return text, info, err
+}
+
+func loadOnce(ctx context.Context, b backend.Backend, key backend.Key) (string, backend.Info, error) {
 	body, info, err := b.Get(ctx, key)
 	if err != nil {
 		return "", info, err
 	}
 	var text strings.Builder
 	text.Grow(int(min(max(info.Size, 0), 1<<20)))
-	_, err = io.Copy(&text, body)
+	if _, err = io.Copy(&text, body); err != nil {
+		err = fmt.Errorf("%w: %w", errReading, err)
+	}
 	return text.String(), info, errors.Join(err, body.Close())
+}
+
+// errReading is that a body was opened and could not be read to its end.
+var errReading = errors.New("read the body")
+
+// current returns the value of key while others overwrite it. Reading a body whose key was
+// overwritten meanwhile may fail, and then the next one is read.
+func (p *probe) current(key backend.Key) (string, backend.Info) {
+	for p.err == nil {
+		text, info, err := load(p.ctx, p.b, key)
+		if err == nil {
+			return text, info
+		}
+		if !errors.Is(err, errReading) || p.ctx.Err() != nil {
+			p.failf("Get(%q) while others overwrite it: %w", key, err)
+		}
+		time.Sleep(time.Millisecond) // others are to get on
+	}
+	return "", backend.Info{}
 }
 
 // body opens the value of key. Who gets it closes it.
@@ -221,7 +251,7 @@ func (p *probe) fill(keys []backend.Key) {
 	if p.err != nil {
 		return
 	}
-	if _, ok := backend.As[backend.BatchPutter](p.b); ok {
+	if has[backend.BatchPutter](p.b) {
 		for chunk := range slices.Chunk(keys, 500) {
 			var items []backend.Item
 			for _, key := range chunk {

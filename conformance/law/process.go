@@ -12,27 +12,27 @@ import (
 // What holds between processes, also when they are killed.
 var processLaws = []Law{
 	{
-		Name: "process/shared", Tier: Quick, Needs: []Need{Processes, SharedPlace}, Fn: processesShare,
+		Name: "process/shared", Needs: []Need{Processes, SharedPlace}, Fn: processesShare,
 		Rule: "Processes that have a place open see what each other stores, and keep nobody waiting while they are idle.",
 	},
 	{
-		Name: "process/if-absent", Tier: Quick, Needs: []Need{Processes, SharedPlace, AtomicIfAbsent}, Fn: processesCreate,
+		Name: "process/if-absent", Needs: []Need{Processes, SharedPlace, AtomicIfAbsent}, Fn: processesCreate,
 		Rule: "Of processes that race with IfAbsent exactly one wins each key, and its value stays.",
 	},
 	{
-		Name: "process/if-match", Tier: Quick, Needs: []Need{Processes, SharedPlace, AtomicIfMatch}, Fn: processesRaise,
+		Name: "process/if-match", Needs: []Need{Processes, SharedPlace, AtomicIfMatch}, Fn: processesRaise,
 		Rule: "A counter that processes raise by IfMatch loses no step.",
 	},
 	{
-		Name: "process/storm", Tier: Quick, Needs: []Need{Processes, SharedPlace}, Fn: processesMix,
+		Name: "process/storm", Needs: []Need{Processes, SharedPlace}, Fn: processesMix,
 		Rule: "Processes that put and get the same keys at once all come to their end, and every read is some whole value.",
 	},
 	{
-		Name: "process/kill", Tier: Quick, Needs: []Need{Processes, SharedPlace}, Fn: processKilled,
+		Name: "process/kill", Needs: []Need{Processes, SharedPlace}, Fn: processKilled,
 		Rule: "After a kill -9 at any instant what was acknowledged is there, what was not is there wholly or not at all, and work goes on.",
 	},
 	{
-		Name: "process/kill-lease", Tier: Quick, Needs: []Need{Processes, SharedPlace, Leases}, Fn: holderKilled,
+		Name: "process/kill-lease", Needs: []Need{Processes, SharedPlace, Leases}, Fn: holderKilled,
 		Rule: "The lease of a process that was killed can be taken after its ttl, with a greater epoch, and not while it lives.",
 	},
 }

@@ -11,19 +11,23 @@ import (
 // What Put stores.
 var putLaws = []Law{
 	{
-		Name: "put/roundtrip", Tier: Quick, Fn: roundtrip,
+		Name: "put/roundtrip", Fn: roundtrip,
 		Rule: "What was put is what Get returns, and it is there when Put returns.",
 	},
 	{
-		Name: "put/empty", Tier: Quick, Fn: emptyValue,
+		Name: "put/empty", Fn: emptyValue,
 		Rule: "A value of no bytes is a value: it is found, listed and empty.",
 	},
 	{
-		Name: "put/bytes", Tier: Quick, Fn: allBytes,
+		Name: "put/as-given", Fn: asGiven,
+		Rule: "Digest and Sum come back as they were given, also where they are false of the bytes: a backend neither computes nor checks them.",
+	},
+	{
+		Name: "put/bytes", Fn: allBytes,
 		Rule: "Every byte comes back as it was, in every order: nothing is text, nothing is converted.",
 	},
 	{
-		Name: "put/sizes", Tier: Quick, Fn: sizes,
+		Name: "put/sizes", Fn: sizes,
 		Rule: "Values of every size come back whole, also around the sizes of pages, buffers and parts.",
 	},
 	{
@@ -31,31 +35,31 @@ var putLaws = []Law{
 		Rule: "Values of many megabytes come back whole.",
 	},
 	{
-		Name: "put/max-value", Tier: Quick, Needs: []Need{SmallMaxValue}, Fn: maxValue,
+		Name: "put/max-value", Needs: []Need{SmallMaxValue}, Fn: maxValue,
 		Rule: "A value of MaxValue bytes is stored; one byte more is ErrTooLarge, and nothing is stored.",
 	},
 	{
-		Name: "put/overwrite", Tier: Quick, Fn: overwrite,
+		Name: "put/overwrite", Fn: overwrite,
 		Rule: "An overwrite replaces the whole value: no tail of a longer one stays, whatever the sizes.",
 	},
 	{
-		Name: "put/overwrite-info", Tier: Quick, Fn: overwriteInfo,
+		Name: "put/overwrite-info", Fn: overwriteInfo,
 		Rule: "An overwrite replaces Size, Digest, Sum and Meta together with the bytes.",
 	},
 	{
-		Name: "put/options", Tier: Quick, Fn: badOptions,
+		Name: "put/options", Fn: badOptions,
 		Rule: "A negative Size, and IfAbsent together with IfMatch, are refused, and nothing is stored.",
 	},
 	{
-		Name: "put/meta", Tier: Quick, Fn: metaComesBack,
+		Name: "put/meta", Fn: metaComesBack,
 		Rule: "Meta comes back as it was put, up to its limits; nil and empty are the same.",
 	},
 	{
-		Name: "put/bad-meta", Tier: Quick, Fn: badMeta,
+		Name: "put/bad-meta", Fn: badMeta,
 		Rule: "Meta outside its grammar is ErrInvalidKey, too much of it ErrTooLarge, and nothing is stored.",
 	},
 	{
-		Name: "put/meta-copied", Tier: Quick, Fn: metaCopied,
+		Name: "put/meta-copied", Fn: metaCopied,
 		Rule: "The Meta that was put and the Meta that is returned belong to the caller, who may change them.",
 	},
 }
@@ -129,7 +133,7 @@ func (e *Env) bulk() int {
 	return n
 }
 
-// tooLarge tells whether the backend promises no values of n bytes.
+// tooLarge reports whether the backend promises no values of n bytes.
 func (e *Env) tooLarge(n int) bool {
 	return e.Limits.MaxValue > 0 && int64(n) > e.Limits.MaxValue
 }

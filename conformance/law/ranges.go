@@ -13,19 +13,23 @@ import (
 // What a RangeGetter of a backend's own delivers.
 var rangeLaws = []Law{
 	{
-		Name: "range/parts", Tier: Quick, Needs: []Need{Ranges}, Fn: rangeParts,
+		Name: "range/parts", Needs: []Need{Ranges}, Fn: rangeParts,
 		Rule: "A range is the bytes from off on, n of them or as many as there are; none at the end and beyond; n < 0 reads to the end.",
 	},
 	{
-		Name: "range/refused", Tier: Quick, Needs: []Need{Ranges}, Fn: rangeRefused,
+		Name: "range/refused", Needs: []Need{Ranges}, Fn: rangeRefused,
 		Rule: "A negative offset is an error, and a range of an absent key ErrNotFound.",
 	},
 	{
-		Name: "range/version", Tier: Quick, Needs: []Need{Ranges}, Fn: rangeVersion,
+		Name: "range/version", Needs: []Need{Ranges}, Fn: rangeVersion,
 		Rule: "A range asked for by Version is of that Version, or ErrChanged.",
 	},
 	{
-		Name: "range/one-value", Tier: Quick, Needs: []Need{Ranges}, Fn: rangeOneValue,
+		Name: "range/body", Needs: []Need{Ranges}, Fn: rangeBody,
+		Rule: "The body of a range is like that of Get: a snapshot, the caller's own, whole or an error when its context ends, and closed early it holds nothing back.",
+	},
+	{
+		Name: "range/one-value", Needs: []Need{Ranges}, Fn: rangeOneValue,
 		Rule: "Ranges read one by one under one Version while others overwrite are parts of one value.",
 	},
 }
@@ -99,7 +103,7 @@ func rangeVersion(ctx context.Context, e *Env) error {
 		now := p.put(key, noise(n, 2)).Version
 		_, _, err = part(ctx, p.b, key, old, 5, 10)
 		p.fails("GetRange of an earlier Version", err, backend.ErrChanged)
-		for _, off := range []int64{int64(n) - 1, int64(n), int64(n) + 7} {
+		for _, off := range []int64{0, int64(n) - 1, int64(n), int64(n) + 7} {
 			_, _, err = part(ctx, p.b, key, old, off, 10)
 			p.fails(fmt.Sprintf("GetRange of an earlier Version from byte %d of %d", off, n), err, backend.ErrChanged)
 		}

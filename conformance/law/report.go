@@ -76,6 +76,23 @@ func (r Report) Err() error {
 	return fmt.Errorf("%d of %d laws are broken: %s", len(broken), len(r.Results), strings.Join(broken, ", "))
 }
 
+// FirstCause is a line that says with which law to begin, where so many are broken that most of them
+// follow from one; else "".
+func (r Report) FirstCause() string {
+	const many = 5
+	n := r.Count(Failed)
+	if n < many {
+		return ""
+	}
+	for _, res := range r.Results {
+		if res.Status == Failed {
+			why, _, _ := strings.Cut(strings.TrimSpace(res.Why), "\n")
+			return fmt.Sprintf("%d laws are broken, and what fails early explains what fails late: begin with %s: %s", n, res.Name, why)
+		}
+	}
+	return ""
+}
+
 // WriteText writes what was skipped and why, what was broken and how, and the sum.
 func (r Report) WriteText(w io.Writer) error {
 	var text strings.Builder
@@ -88,6 +105,9 @@ func (r Report) WriteText(w io.Writer) error {
 	}
 	fmt.Fprintf(&text, "%d laws, tier %s, seed %d: %d passed, %d failed, %d skipped in %v\n", len(r.Results), r.Tier, r.Seed,
 		r.Count(Passed), r.Count(Failed), r.Count(Skipped), r.Elapsed.Round(time.Millisecond))
+	if first := r.FirstCause(); first != "" {
+		fmt.Fprintln(&text, first)
+	}
 	_, err := io.WriteString(w, text.String())
 	return err
 }

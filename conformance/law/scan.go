@@ -14,23 +14,23 @@ import (
 // What a Scanner of a backend's own yields.
 var scanLaws = []Law{
 	{
-		Name: "scan/like-list", Tier: Quick, Needs: []Need{Scans}, Fn: scanLikeList,
+		Name: "scan/like-list", Needs: []Need{Scans}, Fn: scanLikeList,
 		Rule: "Scan yields what List yields, under every option, each with what Get would say and deliver.",
 	},
 	{
-		Name: "scan/unread", Tier: Quick, Needs: []Need{Scans}, Fn: scanUnread,
+		Name: "scan/unread", Needs: []Need{Scans}, Fn: scanUnread,
 		Rule: "A body of a Scan need not be read, nor read to its end, and is not disturbed by other calls before the next step.",
 	},
 	{
-		Name: "scan/callback", Tier: Quick, Needs: []Need{Scans}, Fn: scanCallback,
+		Name: "scan/callback", Needs: []Need{Scans}, Fn: scanCallback,
 		Rule: "The loop body over a Scan may call any method of the same backend, and may leave early.",
 	},
 	{
-		Name: "scan/many", Tier: Quick, Needs: []Need{Scans}, Fn: scanMany,
+		Name: "scan/many", Needs: []Need{Scans}, Fn: scanMany,
 		Rule: "A shelf of thousands of entries is scanned without a gap or a repetition.",
 	},
 	{
-		Name: "scan/whole", Tier: Quick, Needs: []Need{Scans}, Fn: scanWhole,
+		Name: "scan/whole", Needs: []Need{Scans}, Fn: scanWhole,
 		Rule: "While others overwrite, a Scan delivers with each Info the bytes that belong to it.",
 	},
 }
@@ -193,6 +193,7 @@ func scanWhole(ctx context.Context, e *Env) error {
 		if w == 0 {
 			for i := 0; !done.Load() && q.err == nil; i++ {
 				q.put(keys[i%len(keys)], noise(someSizes[i%2]+i%97, uint64(i)))
+				pause()
 			}
 			return q.err
 		}

@@ -13,40 +13,40 @@ import (
 	"github.com/larder-store/larder/backend"
 )
 
-// A Script is a sequence of calls that any backend can be asked for, one after the
+// A script is a sequence of calls that any backend can be asked for, one after the
 // other. Two backends that keep the laws answer it alike.
-type Script []Step
+type script []step
 
-// A Step is one call. Its numbers may be anything: they are taken modulo what there is
-// to choose from, so that every Script means something.
-type Step struct {
-	Method uint8 // among [Methods]
-	Key    uint8 // among twelve keys on two shelves
-	Size   uint8 // of what is stored, from nothing to more than is kept inline
-	Choice uint8 // of a handle, a version, a range, options: by the method
+// A step is one call. Its numbers may be anything: they are taken modulo what there is
+// to choose from, so that every script means something.
+type step struct {
+	method uint8 // among methods
+	key    uint8 // among twelve keys on two shelves
+	size   uint8 // of what is stored, from nothing to more than is kept inline
+	choice uint8 // of a handle, a version, a range, options: by the method
 }
 
-// Methods are the calls of a [Script], in the order in which Step.Method counts them: those
+// methods are the calls of a [script], in the order in which step.method counts them: those
 // first that find most, because who draws small numbers more often draws these.
-var Methods = []string{
+var methods = []string{
 	"put", "delete", "list", "get", "put", "swap", "create", "delete batch", "put batch", "reopen", "scan", "range", "stat", "shelves",
 }
 
-// ParseScript reads a Script from bytes, four a Step, as a fuzzer makes them.
-func ParseScript(data []byte) Script {
-	var s Script
+// parseScript reads a script from bytes, four a step, as a fuzzer makes them.
+func parseScript(data []byte) script {
+	var s script
 	for ; len(data) >= 4; data = data[4:] {
-		s = append(s, Step{data[0], data[1], data[2], data[3]})
+		s = append(s, step{data[0], data[1], data[2], data[3]})
 	}
 	return s
 }
 
-// RandomScript returns n steps.
-func RandomScript(rnd *rand.Rand, n int) Script {
-	s := make(Script, n)
+// randomScript returns n steps.
+func randomScript(rnd *rand.Rand, n int) script {
+	s := make(script, n)
 	for i := range s {
 		x := rnd.Uint32()
-		s[i] = Step{byte(x), byte(x >> 8), byte(x >> 16), byte(x >> 24)}
+		s[i] = step{byte(x), byte(x >> 8), byte(x >> 16), byte(x >> 24)}
 	}
 	return s
 }
@@ -58,29 +58,29 @@ var (
 	scriptRanges = [][2]int64{{0, -1}, {0, 0}, {0, 1}, {1, 50}, {99, 2}, {100, 1}, {4096, 4096}, {1 << 40, 5}}
 )
 
-// A Stage is where a Script is played.
-type Stage struct {
-	// Open returns a handle on the place, each time another one on the same values.
-	Open func(ctx context.Context) (backend.Backend, error)
-	// Mark begins the names of all shelves, so that others may use the place.
-	Mark string
-	// Limits are what the backends that are compared promise in common: steps that need
+// A stage is where a script is played.
+type stage struct {
+	// open returns a handle on the place, each time another one on the same values.
+	open func(ctx context.Context) (backend.Backend, error)
+	// mark begins the names of all shelves, so that others may use the place.
+	mark string
+	// limits are what the backends that are compared promise in common: steps that need
 	// more are left out.
-	Limits backend.Limits
+	limits backend.Limits
 }
 
-// player plays one Script.
+// player plays one script.
 type player struct {
-	Stage
+	at       stage
 	handles  [2]backend.Backend
 	versions map[backend.Key][]string // all of each key so far, the present one last
 	step     int
 }
 
-// Play plays s and returns a line for each step: what was asked and what was
+// play plays s and returns a line for each step: what was asked and what was
 // answered, without what backends may differ in, times and versions. An error says that the place could not be opened or closed.
-func (st Stage) Play(ctx context.Context, s Script) (history []string, err error) {
-	p := &player{Stage: st, versions: map[backend.Key][]string{}}
+func (st stage) play(ctx context.Context, s script) (history []string, err error) {
+	p := &player{at: st, versions: map[backend.Key][]string{}}
 	defer func() {
 		for _, b := range p.handles {
 			if b != nil {
@@ -89,13 +89,13 @@ func (st Stage) Play(ctx context.Context, s Script) (history []string, err error
 		}
 	}()
 	for i := range p.handles {
-		if p.handles[i], err = st.Open(ctx); err != nil {
+		if p.handles[i], err = st.open(ctx); err != nil {
 			return nil, err
 		}
 	}
 	for i, step := range s {
 		p.step = i
-		line, err := p.play(ctx, step)
+		line, err := p.call(ctx, step)
 		if err != nil {
 			return history, err
 		}
@@ -104,19 +104,19 @@ func (st Stage) Play(ctx context.Context, s Script) (history []string, err error
 	return history, nil
 }
 
-func (p *player) play(ctx context.Context, s Step) (string, error) {
-	method := Methods[int(s.Method)%len(Methods)]
-	which := int(s.Choice) % len(p.handles)
-	b, choice := p.handles[which], int(s.Choice)/len(p.handles)
-	key := p.key(int(s.Key))
-	name := strings.TrimPrefix(key.String(), p.Mark)
+func (p *player) call(ctx context.Context, s step) (string, error) {
+	method := methods[int(s.method)%len(methods)]
+	which := int(s.choice) % len(p.handles)
+	b, choice := p.handles[which], int(s.choice)/len(p.handles)
+	key := p.key(int(s.key))
+	name := strings.TrimPrefix(key.String(), p.at.mark)
 	switch method {
 	case "reopen":
 		if err := b.Close(); err != nil {
 			return "", err
 		}
 		var err error
-		p.handles[which], err = p.Open(ctx)
+		p.handles[which], err = p.at.open(ctx)
 		return "reopen", err
 	case "put", "create", "swap":
 		return p.put(ctx, b, method, key, name, s, choice), nil
@@ -133,7 +133,7 @@ func (p *player) play(ctx context.Context, s Step) (string, error) {
 	case "delete":
 		return fmt.Sprintf("delete %s: %s", name, class(b.Delete(ctx, key))), nil
 	case "delete batch":
-		keys := []backend.Key{key, p.key(int(s.Key) + choice), p.key(int(s.Size))}
+		keys := []backend.Key{key, p.key(int(s.key) + choice), p.key(int(s.size))}
 		return fmt.Sprintf("delete batch %s: %s", p.told(keys), class(backend.DeleteBatch(ctx, b, keys))), nil
 	case "put batch":
 		return p.batch(ctx, b, s, choice), nil
@@ -145,13 +145,13 @@ func (p *player) play(ctx context.Context, s Step) (string, error) {
 
 func (p *player) key(n int) backend.Key {
 	shelf := []string{"s", "t"}[n/len(scriptNames)%2]
-	return backend.Key{Shelf: p.Mark + shelf, Name: scriptNames[n%len(scriptNames)]}
+	return backend.Key{Shelf: p.at.mark + shelf, Name: scriptNames[n%len(scriptNames)]}
 }
 
 func (p *player) told(keys []backend.Key) string {
 	var names []string
 	for _, key := range keys {
-		names = append(names, strings.TrimPrefix(key.String(), p.Mark))
+		names = append(names, strings.TrimPrefix(key.String(), p.at.mark))
 	}
 	return strings.Join(names, " ")
 }
@@ -160,8 +160,8 @@ func (p *player) told(keys []backend.Key) string {
 // gives them different versions.
 func (p *player) text(size uint8, part int) string {
 	n := scriptSizes[int(size)%len(scriptSizes)]
-	if p.Limits.MaxValue > 0 {
-		n = min(n, int(p.Limits.MaxValue)/2)
+	if p.at.limits.MaxValue > 0 {
+		n = min(n, int(p.at.limits.MaxValue)/2)
 	}
 	if n == 0 && p.step%2 == 0 {
 		return ""
@@ -169,17 +169,17 @@ func (p *player) text(size uint8, part int) string {
 	return fmt.Sprintf("%d.%d ", p.step, part) + noise(n, uint64(p.step))
 }
 
-func (p *player) put(ctx context.Context, b backend.Backend, method string, key backend.Key, name string, s Step, choice int) string {
-	text := p.text(s.Size, 0)
+func (p *player) put(ctx context.Context, b backend.Backend, method string, key backend.Key, name string, s step, choice int) string {
+	text := p.text(s.size, 0)
 	opts := filled(text, backend.PutOptions{Meta: backend.Meta{"step": fmt.Sprint(p.step)}})
 	switch method {
 	case "create":
-		if !p.Limits.AtomicIfAbsent {
+		if !p.at.limits.AtomicIfAbsent {
 			return "create is not promised"
 		}
 		opts.IfAbsent = true
 	case "swap":
-		if !p.Limits.AtomicIfMatch {
+		if !p.at.limits.AtomicIfMatch {
 			return "swap is not promised"
 		}
 		known := p.versions[key]
@@ -213,12 +213,12 @@ func (p *player) saw(key backend.Key, info backend.Info, err error) {
 	}
 }
 
-func (p *player) batch(ctx context.Context, b backend.Backend, s Step, choice int) string {
-	keys := []backend.Key{p.key(int(s.Key)), p.key(int(s.Key) + choice), p.key(int(s.Key) + 7)}
+func (p *player) batch(ctx context.Context, b backend.Backend, s step, choice int) string {
+	keys := []backend.Key{p.key(int(s.key)), p.key(int(s.key) + choice), p.key(int(s.key) + 7)}
 	var items []backend.Item
 	for i, key := range keys {
-		opts := backend.PutOptions{IfAbsent: p.Limits.AtomicIfAbsent && (choice+i)%3 == 0, Meta: backend.Meta{"item": fmt.Sprint(i)}}
-		items = append(items, item(key, p.text(s.Size+uint8(i), i+1), opts))
+		opts := backend.PutOptions{IfAbsent: p.at.limits.AtomicIfAbsent && (choice+i)%3 == 0, Meta: backend.Meta{"item": fmt.Sprint(i)}}
+		items = append(items, item(key, p.text(s.size+uint8(i), i+1), opts))
 	}
 	infos, err := backend.PutBatch(ctx, b, items)
 	var answers []string
@@ -255,13 +255,13 @@ func (p *player) list(ctx context.Context, b backend.Backend, method, shelf stri
 			seen = append(seen, fmt.Sprintf("%s %s", entry.Key.Name, answer(nil, string(text), entry.Info)))
 		}
 	}
-	return fmt.Sprintf("%s %s, %s: %s [%s]", method, strings.TrimPrefix(shelf, p.Mark), described(opts), class(err), strings.Join(seen, "; "))
+	return fmt.Sprintf("%s %s, %s: %s [%s]", method, strings.TrimPrefix(shelf, p.at.mark), described(opts), class(err), strings.Join(seen, "; "))
 }
 
 func (p *player) shelves(ctx context.Context, b backend.Backend) string {
-	all, err := collect(b.Shelves(ctx, backend.ListOptions{Prefix: p.Mark}))
+	all, err := collect(b.Shelves(ctx, backend.ListOptions{Prefix: p.at.mark}))
 	for i := range all {
-		all[i] = strings.TrimPrefix(all[i], p.Mark)
+		all[i] = strings.TrimPrefix(all[i], p.at.mark)
 	}
 	return fmt.Sprintf("shelves: %s %q", class(err), all)
 }

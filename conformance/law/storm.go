@@ -3,6 +3,7 @@ package law
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -12,23 +13,27 @@ import (
 // What holds when many work at once.
 var stormLaws = []Law{
 	{
-		Name: "storm/own-keys", Tier: Quick, Fn: ownKeys,
+		Name: "storm/own-keys", Fn: ownKeys,
 		Rule: "Many that put, get, list and delete at once, each under keys of his own, do not disturb one another.",
 	},
 	{
-		Name: "storm/last-entry", Tier: Quick, Fn: lastEntry,
+		Name: "storm/last-entry", Fn: lastEntry,
 		Rule: "Who deletes the last entry of a shelf, or of what names have in common, takes nothing from those who put beside it.",
 	},
 	{
-		Name: "storm/one-key", Tier: Quick, Fn: oneKey,
+		Name: "storm/one-key", Fn: oneKey,
 		Rule: "While many overwrite one key, every read is some whole value that was put, with the Info that belongs to it.",
 	},
 	{
-		Name: "storm/last-write", Tier: Quick, Fn: lastWrite,
+		Name: "storm/one-put", Fn: onePut,
+		Rule: "While many overwrite one key, the body, Size, Digest, Version and Meta that one answer tells belong to one Put.",
+	},
+	{
+		Name: "storm/last-write", Fn: lastWrite,
 		Rule: "What one handle acknowledged is never undone by an older write that comes later.",
 	},
 	{
-		Name: "storm/handles", Tier: Quick, Needs: []Need{SharedPlace}, Fn: manyHandles,
+		Name: "storm/handles", Needs: []Need{SharedPlace}, Fn: manyHandles,
 		Rule: "Many handles, opened and closed while others work, lose nothing.",
 	},
 }
@@ -143,7 +148,7 @@ func oneKey(ctx context.Context, e *Env) error {
 		}
 		defer reads.Add(atLeast) // nobody waits for one that failed
 		for busy.Load() > 0 && p.err == nil {
-			text, info := p.get(key)
+			text, info := p.current(key)
 			if err := whole(text, info); p.err == nil && err != nil {
 				p.failf("Get beside overwrites: %w", err)
 			}
@@ -223,4 +228,90 @@ func manyHandles(ctx context.Context, e *Env) error {
 		p.failf("List yields %d of %d entries that were put through handles of their own", len(got), want)
 	}
 	return p.err
+}
+
+// sighting is what one answer said of a key.
+type sighting struct {
+	from string // the method
+	backend.Info
+}
+
+func onePut(ctx context.Context, e *Env) error {
+	const writers, readers = 3, 3
+	crew, err := e.crew(ctx, writers+readers)
+	if err != nil {
+		return err
+	}
+	key, steps := e.key("s", "a"), e.pick(20, 80, 2000)
+	// Sizes repeat, so that nothing tells values apart but what this law looks at.
+	text := func(w, i int) string { return fmt.Sprintf("%d %06d ", w, i) + noise(someSizes[i%2], uint64(w)) }
+	put := func(p *probe, w, i int) backend.Info {
+		return p.putWith(key, text(w, i), backend.PutOptions{Meta: backend.Meta{"put": fmt.Sprintf("%d %06d", w, i)}})
+	}
+	first := e.handle(ctx)
+	told := make([]map[string]backend.Info, writers) // what Put said, by the Meta
+	told[0] = map[string]backend.Info{"0 000000": put(first, 0, 0)}
+	if first.err != nil {
+		return first.err
+	}
+	seen := make([][]sighting, readers)
+	var busy, reads atomic.Int32
+	busy.Store(writers)
+	const atLeast = 4 * readers
+	if err := crowd(writers+readers, func(w int) error {
+		p := crew[w]
+		if w < writers {
+			defer busy.Add(-1)
+			if told[w] == nil {
+				told[w] = map[string]backend.Info{}
+			}
+			for i := 1; p.err == nil && (i < steps || reads.Load() < atLeast); i++ {
+				info := put(p, w, i)
+				told[w][info.Meta["put"]] = info
+			}
+			return p.err
+		}
+		defer reads.Add(atLeast) // nobody waits for one that failed
+		for busy.Load() > 0 && p.err == nil {
+			body, info := p.current(key)
+			if err := whole(body, info); p.err == nil && err != nil {
+				p.failf("Get beside overwrites: %w", err)
+			}
+			if mark := info.Meta["put"]; p.err == nil && !strings.HasPrefix(body, mark+" ") {
+				p.failf("Get beside overwrites delivers %s with the Meta of the Put %q", clip(body), mark)
+			}
+			mine := &seen[w-writers]
+			*mine = append(*mine, sighting{"Get", info}, sighting{"Stat", p.stat(key)})
+			for _, info := range p.list(key.Shelf, backend.ListOptions{}) {
+				*mine = append(*mine, sighting{"List", info})
+			}
+			reads.Add(1)
+		}
+		return p.err
+	}); err != nil {
+		return err
+	}
+	byDigest := map[[32]byte]backend.Info{}
+	for _, infos := range told {
+		for _, info := range infos {
+			byDigest[info.Digest] = info
+		}
+	}
+	for _, all := range seen {
+		for _, s := range all {
+			if s.from == "List" && s.Digest == [32]byte{} {
+				continue // which it may leave out
+			}
+			put, ok := byDigest[s.Digest]
+			switch {
+			case !ok:
+				first.failf("%s beside overwrites tells the Digest %x, which nobody put", s.from, s.Digest[:4])
+			case s.from == "List":
+				first.listed(s.Info, put)
+			case s.Version != put.Version || s.Size != put.Size || s.Sum != put.Sum || s.Meta["put"] != put.Meta["put"]:
+				first.failf("%s beside overwrites tells %+v, want all of one Put: %+v", s.from, s.Info, put)
+			}
+		}
+	}
+	return first.err
 }

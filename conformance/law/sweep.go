@@ -14,19 +14,27 @@ import (
 // What a Sweeper of a backend's own removes.
 var sweepLaws = []Law{
 	{
-		Name: "sweep/keeps", Tier: Quick, Needs: []Need{Sweeps}, Fn: sweepKeeps,
+		Name: "sweep/keeps", Needs: []Need{Sweeps}, Fn: sweepKeeps,
 		Rule: "A sweep removes nothing that can be read, however thorough it is.",
 	},
 	{
-		Name: "sweep/beside", Tier: Quick, Needs: []Need{Sweeps}, Fn: sweepBeside,
+		Name: "sweep/spares", Needs: []Need{Sweeps}, Fn: sweepSpares,
+		Rule: "A sweep leaves every kind of value as it is: empty and large, nested names, any shelf, with its Meta, Version and ModTime.",
+	},
+	{
+		Name: "sweep/unfinished", Needs: []Need{Sweeps}, Fn: sweepUnfinished,
+		Rule: "A sweep beside a Put that waits for its body takes nothing from it; a sweep that waits for the Put keeps nobody else waiting.",
+	},
+	{
+		Name: "sweep/beside", Needs: []Need{Sweeps}, Fn: sweepBeside,
 		Rule: "A sweep beside Puts, Gets and Deletes takes nothing from them.",
 	},
 	{
-		Name: "sweep/dry-run", Tier: Quick, Alone: true, Needs: []Need{Sweeps}, Fn: sweepDryRun,
+		Name: "sweep/dry-run", Alone: true, Needs: []Need{Sweeps}, Fn: sweepDryRun,
 		Rule: "A dry run removes nothing: the next one finds the same.",
 	},
 	{
-		Name: "sweep/twice", Tier: Quick, Alone: true, Needs: []Need{Sweeps}, Fn: sweepTwice,
+		Name: "sweep/twice", Alone: true, Needs: []Need{Sweeps}, Fn: sweepTwice,
 		Rule: "What a sweep has removed is gone: the next one finds no more of it.",
 	},
 }

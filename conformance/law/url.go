@@ -12,11 +12,11 @@ import (
 // How a place is named by a URL.
 var urlLaws = []Law{
 	{
-		Name: "url/unknown-parameter", Tier: Quick, Needs: []Need{URL}, Fn: unknownParameter,
+		Name: "url/unknown-parameter", Needs: []Need{URL}, Fn: unknownParameter,
 		Rule: "A URL with a parameter that the backend does not know is an error that names it.",
 	},
 	{
-		Name: "url/credentials", Tier: Quick, Needs: []Need{URL}, Fn: noCredentials,
+		Name: "url/credentials", Needs: []Need{URL}, Fn: noCredentials,
 		Rule: "No password, token or key of a URL appears in an error or in what a backend says of itself.",
 	},
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/larder-store/larder/internal/temp"
 )
 
-// quarantine saves what can be read of an entry, and then removes it; unless somebody
+// quarantine saves what can be read of an entry, and then removes it; unless another process
 // stored another value meanwhile.
 func (a *auditor) quarantine(ctx context.Context, key backend.Key, version string, description bool) (saved, removed bool, err error) {
 	saved, err = a.save(ctx, key)
@@ -21,7 +21,7 @@ func (a *auditor) quarantine(ctx context.Context, key backend.Key, version strin
 		return saved, false, err
 	}
 	info, err := a.b.Stat(ctx, key)
-	if err == nil && version == "" { // it could not even be opened: only reading tells whether this is another one
+	if err == nil && version == "" { // it could not even be opened: only reading shows whether this is another one
 		if _, err = a.read(ctx, key, description); err == nil || errors.Is(err, backend.ErrNewer) {
 			return saved, false, nil
 		}

@@ -41,7 +41,7 @@ runs of stages on this machine left beside their outputs when they were killed.`
 		},
 	}
 	fl := cmd.Flags()
-	fl.BoolVarP(&f.dryRun, "dry-run", "n", false, "tell what would be removed, and remove nothing")
+	fl.BoolVarP(&f.dryRun, "dry-run", "n", false, "say what would be removed, and remove nothing")
 	fl.BoolVar(&f.compact, "compact", false, "rewrite files that are mostly free space; others wait meanwhile")
 	fl.StringVar(&f.grace, "grace", "", "spare what is younger, such as 12h (default: the backend's)")
 	fl.BoolVar(&f.quarantine, "quarantine", false, "also remove what check --repair moved out of the way")

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,14 +13,15 @@ import (
 
 	"github.com/larder-store/larder"
 	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/internal/terminal"
 )
 
 func newInfo(a *app) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "info [flags] [URL]",
-		Short: "Tell what a store promises, and whether it answers",
-		Long: `Tell what a store promises, which abilities it has beyond the needful, and what was seen of
+		Short: "Show what a store promises, and whether it answers",
+		Long: `Show what a store promises, which abilities it has beyond what is needed, and what was seen of
 it just now. Nothing is written: whether the promises are kept, "larder conformance" tries.`,
 		Example: `  larder info
   larder info 's3://bucket/prefix?region=eu-central-1'`,
@@ -42,6 +44,7 @@ type infoText struct {
 	Abilities []string       `json:"abilities"`
 	Shelves   []string       `json:"shelves"`
 	Facts     []backend.Fact `json:"facts,omitempty"` // what the engine tells of itself
+	Record    *larder.Record `json:"record,omitempty"`
 	OpenedMS  float64        `json:"opened_ms"`
 	ListedMS  float64        `json:"listed_ms"`
 }
@@ -64,7 +67,15 @@ func (a *app) info(ctx context.Context, asJSON bool) error {
 		if err != nil {
 			return err
 		}
-		i.Shelves = append(i.Shelves, shelf)
+		if shelf != backend.ShelfStore {
+			i.Shelves = append(i.Shelves, shelf)
+		}
+	}
+	switch r, err := store.Record(ctx); {
+	case err == nil:
+		i.Record = &r
+	case !errors.Is(err, larder.ErrNotFound):
+		return err
 	}
 	if informer, ok := backend.As[backend.Informer](b); ok {
 		if i.Facts, err = informer.Facts(ctx); err != nil {
@@ -81,12 +92,12 @@ func (a *app) info(ctx context.Context, asJSON bool) error {
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
-// promise names what a backend promises, in the order of telling.
+// promise names what a backend promises, in the order in which they are shown.
 var promise = []struct {
 	name, means string
 	of          func(backend.Limits) any
 }{
-	{"atomic_if_absent", "of several writers who want to be the first, one is", func(l backend.Limits) any { return l.AtomicIfAbsent }},
+	{"atomic_if_absent", "of several writers that want to be the first, one is", func(l backend.Limits) any { return l.AtomicIfAbsent }},
 	{"atomic_if_match", "a value is replaced only if it is still the one that was seen", func(l backend.Limits) any { return l.AtomicIfMatch }},
 	{"durable", "what was stored survives a power cut", func(l backend.Limits) any { return l.Durable }},
 	{"lasting", "it is there after the process ended", func(l backend.Limits) any { return l.Lasting }},
@@ -140,7 +151,10 @@ func (a *app) tellInfo(i infoText) error {
 	fmt.Fprintf(w, "abilities\t%s\n", strings.Join(i.Abilities, ", "))
 	fmt.Fprintf(w, "shelves\t%s\n", strings.Join(firstOf(i.Shelves, maxShown), ", "))
 	for _, f := range i.Facts {
-		fmt.Fprintf(w, "%s\t%s\n", f.Name, f.Value)
+		fmt.Fprintf(w, "%s\t%s\n", f.Name, terminal.Clean(f.Value))
+	}
+	if r := i.Record; r != nil {
+		fmt.Fprintf(w, "made\t%s, keys by %s, format %d\n", r.Made.Local().Format("2006-01-02 15:04"), terminal.Clean(r.Keys), r.Format)
 	}
 	fmt.Fprintf(w, "answered\topened in %.1f ms, shelves listed in %.1f ms\n", i.OpenedMS, i.ListedMS)
 	return w.Flush()

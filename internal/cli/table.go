@@ -85,7 +85,7 @@ var longColumns = []column{
 	{"parameters", func(e entry, _ time.Time) string { return whatOf(e) }},
 }
 
-// whatOf tells the parameters of a component and, of a stage, the command.
+// whatOf returns the parameters of a component and, of a stage, the command.
 func whatOf(e entry) string {
 	what := parameterText(e.Description.Parameters)
 	if command := commandText(e.command); command != "" {

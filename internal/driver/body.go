@@ -31,7 +31,7 @@ type Body struct {
 
 var errOver = errors.New("the body is read after its Put returned")
 
-// NewBody wraps the body of a Put. An empty one is checked here, since nobody will read it.
+// NewBody wraps the body of a Put. An empty one is checked here, since it will not be read.
 func NewBody(src io.ReadSeeker, size int64) (*Body, error) {
 	b := &Body{size: size, src: src}
 	b.at, _ = src.(io.ReaderAt)
@@ -45,7 +45,7 @@ func NewBody(src io.ReadSeeker, size int64) (*Body, error) {
 	return b, nil
 }
 
-// Finish keeps everybody off the source, once nobody is using it.
+// Finish forbids further reads of the source, once none is under way.
 func (b *Body) Finish() {
 	b.life.Lock()
 	defer b.life.Unlock()
@@ -55,7 +55,7 @@ func (b *Body) Finish() {
 // Size is the length in bytes.
 func (b *Body) Size() int64 { return b.size }
 
-// Err tells what was wrong with the source, so that this is not taken for a failure
+// Err returns what was wrong with the source, so that this is not taken for a failure
 // of the server.
 func (b *Body) Err() error {
 	b.mu.Lock()
@@ -115,7 +115,7 @@ func (b *Body) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// stand puts the source where the next byte is read. mu is held, or nobody else knows b yet.
+// stand puts the source where the next byte is read. mu is held, or b is not shared yet.
 func (b *Body) stand(off int64) error {
 	if _, err := b.src.Seek(off, io.SeekStart); err != nil {
 		b.err = fmt.Errorf("rewind the body: %w", err)
@@ -204,7 +204,7 @@ func (b *Body) short(n int64) error {
 }
 
 // atEnd makes sure that the source, which stands at size, ends there. mu is held, or
-// nobody else knows b yet.
+// b is not shared yet.
 func (b *Body) atEnd() error {
 	var probe [1]byte
 	n, err := io.ReadFull(b.src, probe[:])

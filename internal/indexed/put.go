@@ -74,7 +74,7 @@ func (b *batch) prepareItem(ctx context.Context, i int, it backend.Item) (err er
 	return err
 }
 
-// precheck spares who is too late the upload. It is the commit that decides.
+// precheck fails early, before uploading. It is the commit that decides.
 func (s *Store) precheck(ctx context.Context, it backend.Item) error {
 	if !it.IfAbsent && it.IfMatch == "" {
 		return nil
@@ -157,7 +157,7 @@ func (b *batch) create(ctx context.Context, i int, name string) error {
 	b.changes[i].Name = name
 	err := b.s.Data.Create(ctx, name, b.items[i].Body, b.items[i].PutOptions)
 	if err != nil {
-		// The index is not told to forget the name: an upload that timed out may still land.
+		// The index does not forget the name: an upload that timed out may still land.
 		_ = b.s.Data.Remove(context.WithoutCancel(ctx), name)
 		b.s.Index.Abandon([]string{name})
 	}

@@ -4,7 +4,7 @@
 // A lease is one small object on the shelf "leases": who holds it, since which epoch,
 // and a nonce that every heartbeat changes. It changes hands by IfMatch alone. No two
 // machines' clocks are ever compared: a holder is taken for dead when its object
-// did not change for its whole ttl by the watch of the one who looks on.
+// did not change for its whole ttl by the watch of the process that looks on.
 //
 // It is an economy. A holder that was taken for dead may still be at work; what
 // both make is published under IfAbsent or IfMatch, so that only work is lost.
@@ -101,7 +101,7 @@ func (c *Client) Acquire(ctx context.Context, name string) (backend.Lease, error
 	return l, nil
 }
 
-// Look tells whether the lease of a name is free to be taken, and takes nothing: one read. Who
+// Look reports whether the lease of a name is free to be taken, and takes nothing: one read. Who
 // holds it says an error that matches [backend.ErrLocked]. Leases that the backend grants
 // itself cannot be looked at: then it returns false and no error.
 func (c *Client) Look(ctx context.Context, name string) (free bool, err error) {

@@ -3,7 +3,7 @@
 // A turnstile is two lock files beside the file, which are never removed: whoever wants in locks the
 // gate, then the door, and then gives the gate back. So one process waits at the door, and the others
 // wait at the gate in the order in which they came. The holder sees by the gate that someone waits, and
-// leaves soon; without it, those inside could keep the others out for ever, readers above all, who
+// leaves soon; without it, those inside could keep the others out for ever, readers above all, which
 // share the door.
 //
 // Both files hold a line that says who has them: process, host, and a count that grows while the holder
@@ -36,7 +36,8 @@ const MinTimeout = time.Second
 
 // A Hold is a turnstile that this process has passed, or is about to.
 type Hold struct {
-	at Turnstile
+	at   Turnstile
+	soon time.Duration // how long to stand before the door; 0 is without end
 
 	mu         sync.Mutex // guards the rest
 	gate, door *os.File   // nil in a directory that cannot be written and has no locks
@@ -80,15 +81,48 @@ func (h *Hold) pass(shared bool) error {
 		return err
 	}
 	durable.Sign(h.gate, 0)
-	if err := durable.Lock(h.door, shared); err != nil {
+	if err := h.lockDoor(shared); err != nil {
 		return err
 	}
 	durable.Sign(h.door, 0)
 	return durable.Unlock(h.gate)
 }
 
+// ErrBusy is that those inside did not leave soon.
+var ErrBusy = errors.New("those inside stay")
+
+// lockDoor locks the door, for which this process holds the gate: until it is through, no other process
+// comes in.
+func (h *Hold) lockDoor(shared bool) error {
+	if h.soon == 0 {
+		return durable.Lock(h.door, shared)
+	}
+	const most = 20 * time.Millisecond
+	end := time.Now().Add(h.soon)
+	for wait := time.Millisecond; ; wait = min(2*wait, most) {
+		free, err := durable.TryLock(h.door, shared)
+		if free || err != nil {
+			return err
+		}
+		if time.Now().After(end) {
+			return ErrBusy
+		}
+		time.Sleep(wait)
+	}
+}
+
 // Enter passes the turnstile, and waits for that as long as ctx and p allow.
 func (t Turnstile) Enter(ctx context.Context, p WaitPolicy, shared bool) (*Hold, error) {
+	return t.enter(ctx, p, shared, 0)
+}
+
+// EnterSoon is Enter, alone, for a caller that would rather not come in than keep others waiting:
+// from when it is its turn those inside have so long to leave, else it fails with [ErrBusy].
+func (t Turnstile) EnterSoon(ctx context.Context, p WaitPolicy, soon time.Duration) (*Hold, error) {
+	return t.enter(ctx, p, false, soon)
+}
+
+func (t Turnstile) enter(ctx context.Context, p WaitPolicy, shared bool, soon time.Duration) (*Hold, error) {
 	type answer struct {
 		entered bool
 		err     error
@@ -98,6 +132,7 @@ func (t Turnstile) Enter(ctx context.Context, p WaitPolicy, shared bool) (*Hold,
 		if err != nil {
 			return nil, err
 		}
+		h.soon = soon
 		answers, done := make(chan answer, 1), make(chan struct{})
 		go func() {
 			entered, err := h.Enter(shared)

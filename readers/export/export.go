@@ -90,7 +90,7 @@ func (s Selection) Traces(t *readers.Table) ([]readers.Trace, error) {
 // A place is where a trace is.
 type place struct{ sweep, signal, column int }
 
-// places finds the chosen traces, sweep by sweep. Its errors count sweeps from 1, as those who
+// places finds the chosen traces, sweep by sweep. Its errors count sweeps from 1, as people who
 // recorded them do.
 func (s Selection) places(t *readers.Table) ([]place, error) {
 	sweeps, signals := t.Sweeps(), len(t.Signals())

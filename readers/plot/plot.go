@@ -27,8 +27,8 @@ import (
 const (
 	width       = 9 * vg.Inch
 	panelHeight = 2.4 * vg.Inch
-	maxPanels   = 12 // a picture as tall as six screens helps nobody
-	maxStacked  = 50 // sweeps: closer lines cannot be told apart
+	maxPanels   = 12 // a picture as tall as six screens is of no use
+	maxStacked  = 50 // sweeps: closer lines cannot be distinguished
 
 	// What Options.Width and Options.Height may be.
 	minSize = 100
@@ -64,7 +64,7 @@ func PNG(w io.Writer, t *readers.Table, s export.Selection, title string) error 
 }
 
 // Draw draws the chosen traces as a picture: a panel for each signal, with the sweeps in
-// it, over the time or, where the file does not tell it, the sample number. A long trace is
+// it, over the time or, where the file does not say it, the sample number. A long trace is
 // drawn by the extremes of its parts, so that no spike is lost. Events are dots.
 func Draw(w io.Writer, t *readers.Table, o Options) error {
 	wide, err := length(o.Width, width)

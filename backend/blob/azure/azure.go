@@ -45,7 +45,7 @@ type Options struct {
 	Stall time.Duration // for how long a read may deliver nothing, an answer to a write five times as long; the default is a minute
 }
 
-// Open opens a container. What is wrong with it the first call tells.
+// Open opens a container. Errors surface on first use.
 func Open(ctx context.Context, name string, opts *Options) (*blob.Backend, error) {
 	b, err := open(ctx, name, opts)
 	return b, backend.Wrap("open", scheme, backend.Key{}, err)

@@ -23,7 +23,7 @@ var (
 	errStranger = errors.New("what answers is not Azure Blob Storage")
 )
 
-// translate makes of a client's error one that tells what to do, and holds no secret.
+// translate makes of a client's error one that says what to do, and holds no secret.
 func (b *bucket) translate(ctx context.Context, err error) error {
 	switch {
 	case err == nil:

@@ -14,7 +14,7 @@ import (
 	"github.com/larder-store/larder/internal/driver"
 )
 
-// upload is what the requests of one attempt to write tell, of which gocloud throws the
+// upload records what the requests of one attempt to write say, of which gocloud drops the
 // answers away. The policy [watch] finds it in their context.
 type upload struct {
 	tag    string      // the ETag of what was stored
@@ -28,7 +28,7 @@ func (u *upload) watched(ctx context.Context) context.Context {
 	return context.WithValue(ctx, uploadKey{}, u)
 }
 
-// reader is body until a block fails. The client would read on to the end before it tells.
+// reader is body until a block fails. The client would read on to the end before it fails.
 func (u *upload) reader(body *driver.Body) io.Reader { return &untilFailure{u, body} }
 
 type untilFailure struct {
@@ -80,7 +80,7 @@ func (u *upload) store(req *policy.Request) (*http.Response, error) {
 
 // lend passes on a request with a body that is taken back at the end: a transport may still
 // read it then, and the client frees the memory behind it. sent becomes true with the last
-// byte handed out; nil: nobody asks. The service checks the body against an MD5, the one sum
+// byte handed out; nil: not recorded. The service checks the body against an MD5, the one sum
 // that it takes for whole values and for blocks, and that emulators know too.
 func lend(req *policy.Request, sent *atomic.Bool) (*http.Response, error) {
 	if sent == nil {

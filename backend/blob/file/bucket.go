@@ -58,7 +58,7 @@ func (b *bucket) Head(_ context.Context, name string) (driver.Object, error) {
 	return o, err
 }
 
-// Get implements [driver.Bucket]. A file that is replaced or deleted stays whole for who has
+// Get implements [driver.Bucket]. A file that is replaced or deleted stays whole for readers that have
 // it open.
 func (b *bucket) Get(ctx context.Context, name, version string, off, n int64) (io.ReadCloser, driver.Object, error) {
 	f, err := open(b.path(name))
@@ -170,7 +170,7 @@ func (b *bucket) place(ctx context.Context, temp *tempFile, path string, opts dr
 		}
 		return err
 	}
-	// Everybody who replaces or deletes takes the lock; so nothing comes between the look
+	// Every replacement and deletion takes the lock; so nothing comes between the look
 	// and the rename.
 	unlock, err := b.locks.lock(ctx, path)
 	if err != nil {

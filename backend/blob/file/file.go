@@ -69,7 +69,7 @@ func openDir(_ context.Context, dir string, p *backend.Params) (backend.Backend,
 }
 
 // private is a directory for what is no value, tempDir and lockDir lie in it, and
-// formatFile tells a newer version of Larder from this one.
+// formatFile distinguishes a newer version of Larder from this one.
 const (
 	private    = ".larder"
 	formatFile = "format"

@@ -15,7 +15,6 @@ import (
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/backend/blob/file"
 	"github.com/larder-store/larder/conformance"
-	"github.com/larder-store/larder/conformance/law"
 	"github.com/larder-store/larder/internal/ramdisk"
 	"github.com/larder-store/larder/internal/sums"
 )
@@ -34,7 +33,7 @@ func TestConformanceOnDisk(t *testing.T) {
 		New:   func(t testing.TB) string { return "file://" + filepath.ToSlash(t.TempDir()) },
 		Open:  func(ctx context.Context, loc string) (backend.Backend, error) { return backend.Open(ctx, loc) },
 		Crash: conformance.Self,
-		Tier:  law.Quick,
+		Quick: true,
 	})
 }
 

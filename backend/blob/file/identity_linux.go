@@ -2,7 +2,7 @@ package file
 
 import "golang.org/x/sys/unix"
 
-// identify returns the identity of a directory; none where the file system does not tell when it
+// identify returns the identity of a directory; none where the file system does not say when it
 // was made: the number of an inode is given out again.
 func identify(dir string) identity {
 	var s unix.Statx_t

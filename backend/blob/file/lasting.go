@@ -3,7 +3,7 @@ package file
 import "sync"
 
 // lasting remembers directories whose names, up to the root, are known to be on the disk. To sync a
-// directory that nothing happened to is not free: each time the disk is told to empty its cache.
+// directory that nothing happened to is not free: each time the disk has to empty its cache.
 //
 // Another process may remove a directory that is empty and make it anew, so it is known by
 // its identity, not by its path.
@@ -12,7 +12,7 @@ type lasting struct {
 	known map[string]identity
 }
 
-// identity tells a directory from all others that ever had, or will have, its path. The zero value is none.
+// identity distinguishes a directory from all others that ever had, or will have, its path. The zero value is none.
 type identity struct{ device, inode, born uint64 }
 
 // maxLasting bounds the memory; a store has few directories that are written to again and again.

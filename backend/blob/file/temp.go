@@ -110,7 +110,7 @@ func (t *tempFile) remove() {
 	t.f.Close()
 }
 
-// grace is the default of [backend.SweepOptions] here: the lock tells what is in use, so that a
+// grace is the default of [backend.SweepOptions] here: the lock shows what is in use, so that a
 // file need only be old enough for its writer to have taken it.
 const grace = time.Minute
 
@@ -147,7 +147,7 @@ func (b *bucket) Sweep(ctx context.Context, _ string, opts backend.SweepOptions)
 	return report, err
 }
 
-// abandoned reports whether nobody writes a temporary file any longer, and removes it
+// abandoned reports whether no process writes a temporary file any longer, and removes it
 // then, unless it is a dry run.
 func abandoned(path string, info fs.FileInfo, opts backend.SweepOptions) (bool, error) {
 	if time.Since(info.ModTime()) < opts.Grace {

@@ -16,7 +16,7 @@ type billed struct {
 // RoundTrip implements [http.RoundTripper].
 func (b *billed) RoundTrip(r *http.Request) (*http.Response, error) {
 	q := r.URL.Query()
-	// The URL of an upload under way knows the project; a read tells it in a header.
+	// The URL of an upload under way knows the project; a read sends it in a header.
 	if q.Has("upload_id") || r.Header.Get("X-Goog-User-Project") != "" {
 		return b.next.RoundTrip(r)
 	}

@@ -20,7 +20,7 @@ import (
 // errPrecondition: 412. What it means depends on the condition.
 var errPrecondition = errors.New("precondition failed")
 
-// translate makes of a client's error one that tells what to do, and holds no secret.
+// translate makes of a client's error one that says what to do, and holds no secret.
 func (b *bucket) translate(ctx context.Context, err error, need string) error {
 	switch {
 	case err == nil:

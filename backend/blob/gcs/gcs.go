@@ -44,7 +44,7 @@ type Options struct {
 	Stall time.Duration // for how long a read may deliver nothing, an answer to a write five times as long; the default is a minute
 }
 
-// Open opens a bucket. What is wrong with it the first call tells.
+// Open opens a bucket. Errors surface on first use.
 func Open(ctx context.Context, name string, opts *Options) (*blob.Backend, error) {
 	b, err := open(ctx, name, opts)
 	return b, backend.Wrap("open", scheme, backend.Key{}, err)
@@ -78,7 +78,7 @@ func open(ctx context.Context, name string, opts *Options) (*blob.Backend, error
 		with = append(with, option.WithEndpoint(o.Endpoint))
 	}
 	// gocloud would make a client too, but in an emulator's environment one over the connections of
-	// everybody, and would never close it.
+	// all, and would never close it.
 	client, err := storage.NewClient(ctx, with...)
 	if err != nil {
 		return nil, err

@@ -202,7 +202,7 @@ func (b *bucket) deletePage(ctx context.Context, names []string, errs []error) {
 // grace is the default of [backend.SweepOptions] here: the longest upload takes less.
 const grace = 7 * 24 * time.Hour
 
-// Sweep implements [driver.Sweeper]: it aborts the uploads in parts that nobody finished.
+// Sweep implements [driver.Sweeper]: it aborts unfinished uploads in parts.
 func (b *bucket) Sweep(ctx context.Context, prefix string, opts backend.SweepOptions) (report backend.SweepReport, err error) {
 	if opts.Grace <= 0 {
 		opts.Grace = grace

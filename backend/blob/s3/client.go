@@ -30,10 +30,6 @@ const (
 	idleConnections = 256
 	// bufferSize of a connection: with Go's 4 KiB a large body costs 16 times the system calls.
 	bufferSize = 64 << 10
-	// attempts and the pauses between them, 50 ms and then twice the last, bear with a
-	// service for some three to six seconds.
-	attempts   = 7
-	firstPause = 50 * time.Millisecond
 )
 
 func newClient(ctx context.Context, o Options) (*s3.Client, error) {
@@ -92,7 +88,7 @@ func connections(client aws.HTTPClient, stall time.Duration) *http.Client {
 		case http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
 			return guard.CheckRedirect(r, via) // a bucket made a moment ago
 		}
-		return http.ErrUseLastResponse // which tells the right region
+		return http.ErrUseLastResponse // which names the right region
 	}}
 }
 
@@ -105,10 +101,10 @@ func readsObject(r *http.Request) bool {
 // failures in all and then gives up at once, which a cache under load would feel.
 func newRetryer() aws.Retryer {
 	return retry.NewStandard(func(o *retry.StandardOptions) {
-		o.MaxAttempts = attempts
+		o.MaxAttempts = driver.Attempts
 		o.RateLimiter = ratelimit.None
 		o.Backoff = retry.BackoffDelayerFunc(func(attempt int, _ error) (time.Duration, error) {
-			pause := firstPause << min(attempt-1, attempts)
+			pause := driver.FirstPause << min(attempt-1, driver.Attempts)
 			return pause/2 + rand.N(pause), nil
 		})
 		o.Retryables = append([]retry.IsErrorRetryable{
@@ -139,7 +135,7 @@ func (a *attempt) context(ctx context.Context) context.Context {
 	return context.WithValue(ctx, attemptKey{}, a)
 }
 
-// tracking tells each attempt about its requests.
+// tracking lets each attempt see its requests.
 type tracking struct{ client *http.Client }
 
 // bodyError is a failure of the caller's body: no reason to try again.

@@ -22,7 +22,7 @@ import (
 // errPrecondition: 412. What it means depends on the condition.
 var errPrecondition = errors.New("precondition failed")
 
-// translate makes of an SDK's error one that tells what to do, and holds no secret.
+// translate makes of an SDK's error one that says what to do, and holds no secret.
 // need is the permission that the call takes.
 func (b *bucket) translate(ctx context.Context, err error, need string) error {
 	if err == nil {
@@ -69,42 +69,74 @@ func cause(err error) string {
 	return err.Error()
 }
 
-// answered translates what the service said.
+// verdicts are the kinds of errors that services say by a code.
+var verdicts = map[string]func(b *bucket, code string, header http.Header, need string) error{}
+
+func init() {
+	for _, v := range []struct {
+		codes string
+		say   func(b *bucket, code string, header http.Header, need string) error
+	}{
+		{"NoSuchBucket", func(b *bucket, _ string, _ http.Header, _ string) error {
+			return fmt.Errorf("bucket %q does not exist at %s; create it, or correct the URL", b.name, b.where())
+		}},
+		{"NoSuchKey", plain(backend.ErrNotFound)},
+		{"PreconditionFailed", plain(errPrecondition)},
+		{"InvalidRange", plain(driver.ErrRange)},
+		{"AccessDenied AllAccessDisabled Forbidden AccountProblem", func(b *bucket, code string, _ http.Header, need string) error {
+			return fmt.Errorf("bucket %q: %w: the credentials in use lack %s (%s); %s", b.name, fs.ErrPermission, need, code, grant(need))
+		}},
+		// the last one is versitygw's
+		{"InvalidAccessKeyId SignatureDoesNotMatch InvalidToken TokenRefreshRequired UnauthorizedAccess NotSignedUp XAdminUserNotFound", func(b *bucket, code string, _ http.Header, _ string) error {
+			return fmt.Errorf("bucket %q: %w: the service refused the credentials (%s); check them, and that they belong to %s", b.name, fs.ErrPermission, code, b.where())
+		}},
+		{"ExpiredToken ExpiredTokenException", func(b *bucket, _ string, _ http.Header, _ string) error {
+			return fmt.Errorf("bucket %q: %w: the credentials have expired; log in again", b.name, fs.ErrPermission)
+		}},
+		{"RequestTimeTooSkewed", func(b *bucket, _ string, _ http.Header, _ string) error {
+			return fmt.Errorf("bucket %q: %w: this machine's clock and the service's differ by too much; set it right", b.name, fs.ErrPermission)
+		}},
+		{"PermanentRedirect TemporaryRedirect AuthorizationHeaderMalformed IllegalLocationConstraintException MovedPermanently BadRequest", elsewhere},
+		{"NotImplemented", func(b *bucket, _ string, _ http.Header, _ string) error {
+			return fmt.Errorf("%w: bucket %q: %s has no such function; for conditional writes add if_absent=none to the URL, for checksums checksum=when_required", errors.ErrUnsupported, b.name, b.where())
+		}},
+		{"NoSuchUpload", func(b *bucket, _ string, _ http.Header, _ string) error {
+			return fmt.Errorf("%w: bucket %q: the upload was aborted by another program or a lifecycle rule, or is finished already", backend.ErrUnavailable, b.name)
+		}},
+		{"EntityTooLarge KeyTooLongError MetadataTooLarge", func(b *bucket, code string, _ http.Header, _ string) error {
+			return fmt.Errorf("%w: bucket %q: %s says %s", backend.ErrTooLarge, b.name, b.where(), code)
+		}},
+		{"BadDigest InvalidDigest XAmzContentSHA256Mismatch XAmzContentChecksumMismatch", func(b *bucket, code string, _ http.Header, _ string) error {
+			return fmt.Errorf("%w: bucket %q: what arrived at %s is not what was summed (%s): it was damaged on the way, or changed while it was sent", backend.ErrUnavailable, b.name, b.where(), code)
+		}},
+		{"SlowDown InternalError ServiceUnavailable RequestTimeout ConditionalRequestConflict OperationAborted ThrottlingException TooManyRequestsException", func(b *bucket, code string, _ http.Header, _ string) error {
+			return fmt.Errorf("%w: bucket %q: %s still says %s after %d attempts", backend.ErrUnavailable, b.name, b.where(), code, driver.Attempts)
+		}},
+	} {
+		for code := range strings.FieldsSeq(v.codes) {
+			verdicts[code] = v.say
+		}
+	}
+}
+
+// plain is the verdict that needs no words.
+func plain(err error) func(*bucket, string, http.Header, string) error {
+	return func(*bucket, string, http.Header, string) error { return err }
+}
+
+// elsewhere is the verdict on a bucket that is not where the URL says.
+func elsewhere(b *bucket, code string, header http.Header, _ string) error {
+	if region := header.Get("X-Amz-Bucket-Region"); region != "" && region != b.client.Options().Region {
+		return fmt.Errorf("bucket %q is in the region %s, not in %s; add region=%s to the URL", b.name, region, b.client.Options().Region, region)
+	}
+	return fmt.Errorf("bucket %q is not in the region %s, or not at %s; correct region or endpoint in the URL (%s)", b.name, b.client.Options().Region, b.where(), code)
+}
+
+// answered translates what the service said: by its code, else by the status.
 func (b *bucket) answered(ctx context.Context, api smithy.APIError, status int, header http.Header, need string) error {
 	code := guard.Quote(api.ErrorCode())
-	switch code {
-	case "NoSuchBucket":
-		return fmt.Errorf("bucket %q does not exist at %s; create it, or correct the URL", b.name, b.where())
-	case "NoSuchKey":
-		return backend.ErrNotFound
-	case "PreconditionFailed":
-		return errPrecondition
-	case "InvalidRange":
-		return driver.ErrRange
-	case "AccessDenied", "AllAccessDisabled", "Forbidden", "AccountProblem":
-		return fmt.Errorf("bucket %q: %w: the credentials in use lack %s (%s); %s", b.name, fs.ErrPermission, need, code, grant(need))
-	case "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "TokenRefreshRequired", "UnauthorizedAccess", "NotSignedUp",
-		"XAdminUserNotFound": // versitygw's
-		return fmt.Errorf("bucket %q: %w: the service refused the credentials (%s); check them, and that they belong to %s", b.name, fs.ErrPermission, code, b.where())
-	case "ExpiredToken", "ExpiredTokenException":
-		return fmt.Errorf("bucket %q: %w: the credentials have expired; log in again", b.name, fs.ErrPermission)
-	case "RequestTimeTooSkewed":
-		return fmt.Errorf("bucket %q: %w: this machine's clock and the service's differ by too much; set it right", b.name, fs.ErrPermission)
-	case "PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "MovedPermanently", "BadRequest":
-		if region := header.Get("X-Amz-Bucket-Region"); region != "" && region != b.client.Options().Region {
-			return fmt.Errorf("bucket %q is in the region %s, not in %s; add region=%s to the URL", b.name, region, b.client.Options().Region, region)
-		}
-		return fmt.Errorf("bucket %q is not in the region %s, or not at %s; correct region or endpoint in the URL (%s)", b.name, b.client.Options().Region, b.where(), code)
-	case "NotImplemented":
-		return fmt.Errorf("%w: bucket %q: %s has no such function; for conditional writes add if_absent=none to the URL, for checksums checksum=when_required", errors.ErrUnsupported, b.name, b.where())
-	case "NoSuchUpload":
-		return fmt.Errorf("%w: bucket %q: the upload was aborted by another program or a lifecycle rule, or is finished already", backend.ErrUnavailable, b.name)
-	case "EntityTooLarge", "KeyTooLongError", "MetadataTooLarge":
-		return fmt.Errorf("%w: bucket %q: %s says %s", backend.ErrTooLarge, b.name, b.where(), code)
-	case "BadDigest", "InvalidDigest", "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch":
-		return fmt.Errorf("%w: bucket %q: what arrived at %s is not what was summed (%s): it was damaged on the way, or changed while it was sent", backend.ErrUnavailable, b.name, b.where(), code)
-	case "SlowDown", "InternalError", "ServiceUnavailable", "RequestTimeout", "ConditionalRequestConflict", "OperationAborted", "ThrottlingException", "TooManyRequestsException":
-		return fmt.Errorf("%w: bucket %q: %s still says %s after %d attempts", backend.ErrUnavailable, b.name, b.where(), code, attempts)
+	if say, ok := verdicts[code]; ok {
+		return say(b, code, header, need)
 	}
 	switch {
 	case status == http.StatusNotFound && code == "NotFound" && header.Get("Content-Type") != "text/html":

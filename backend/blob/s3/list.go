@@ -56,7 +56,7 @@ func (b *bucket) List(ctx context.Context, opts driver.ListOptions) iter.Seq2[dr
 				return
 			}
 			if out.NextContinuationToken == nil {
-				yield(driver.Object{}, fmt.Errorf("bucket %q: %s broke off a list without telling how to go on", b.name, b.where()))
+				yield(driver.Object{}, fmt.Errorf("bucket %q: %s broke off a list without saying how to go on", b.name, b.where()))
 				return
 			}
 			if err := pages.Next(len(out.Contents)+len(out.CommonPrefixes), *out.NextContinuationToken); err != nil {

@@ -113,7 +113,7 @@ func sumBytes(text *string) []byte {
 	return sum
 }
 
-// serverTime is the service's clock at its answer; ours where it does not tell.
+// serverTime is the service's clock at its answer; ours where it does not say.
 func serverTime(metadata middleware.Metadata) time.Time {
 	if t, ok := awsmiddleware.GetServerTime(metadata); ok {
 		return t

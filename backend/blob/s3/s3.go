@@ -3,7 +3,7 @@
 //
 // Importing it registers the scheme "s3", as in s3://bucket/prefix?region=eu-central-1.
 // Credentials come from the SDK's chain: environment, shared files, SSO, the role of the
-// machine; never from the URL. docs/buckets.md tells what a bucket needs, with a URL for
+// machine; never from the URL. docs/buckets.md says what a bucket needs, with a URL for
 // each kind of service.
 package s3
 
@@ -84,7 +84,7 @@ const (
 )
 
 // Open opens a bucket. It makes no request: what is wrong with the bucket or the
-// credentials the first call tells.
+// credentials surfaces on first use.
 func Open(ctx context.Context, name string, opts *Options) (*blob.Backend, error) {
 	b, err := open(ctx, name, opts)
 	return b, backend.Wrap("open", scheme, backend.Key{}, err)

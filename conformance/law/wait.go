@@ -1,0 +1,173 @@
+package law
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/larder-store/larder/backend"
+)
+
+// waiting starts Puts under the keys, each of which waits in the midst of its body, and returns when
+// all do. End lets them go on and returns the first error.
+func (p *probe) waiting(keys []backend.Key, text func(i int) string) (end func() error) {
+	ctx, cancel := context.WithCancel(p.ctx)
+	gate := make(chan struct{})
+	errs := make([]error, len(keys))
+	var all, midst sync.WaitGroup
+	midst.Add(len(keys))
+	for i, key := range keys {
+		body := newBody(text(i))
+		there := sync.OnceFunc(midst.Done)
+		body.at, body.hook = int64(len(text(i))/2), func() error {
+			there()
+			select {
+			case <-gate:
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		all.Go(func() {
+			defer there()
+			_, errs[i] = p.b.Put(ctx, key, body, filled(text(i), backend.PutOptions{}))
+		})
+	}
+	midst.Wait()
+	return func() error {
+		close(gate)
+		all.Wait()
+		cancel()
+		return errors.Join(errs...)
+	}
+}
+
+func manyWait(ctx context.Context, e *Env) error {
+	waiters := e.byTier(24, 48, 200)
+	p := e.handle(ctx)
+	for _, n := range someSizes {
+		text := func(i int) string { return fmt.Sprintf("%d ", i) + noise(n, 1) }
+		same, other := e.key(fmt.Sprintf("s-%d", n), "same"), e.key(fmt.Sprintf("s-%d", n), "other")
+		var keys []backend.Key
+		for i := range waiters {
+			keys = append(keys, e.key(same.Shelf[len(e.mark):], fmt.Sprintf("w-%03d", i)))
+			if i%4 == 0 {
+				keys[i] = same
+			}
+		}
+		p.put(same, "old")
+		if p.err != nil {
+			return p.err
+		}
+		end := p.waiting(keys, text)
+		for _, key := range []backend.Key{same, other} {
+			p.put(key, "small")
+			p.holds(key, "small")
+			p.put(key, noise(n, 2))
+			p.holds(key, noise(n, 2))
+			p.stat(key)
+			p.putAll([]backend.Item{item(key, "in a batch", backend.PutOptions{}), item(e.key("t", "a"), noise(n, 3), backend.PutOptions{})})
+			p.holds(key, "in a batch")
+		}
+		p.lists(same.Shelf, backend.ListOptions{}, "other", "same")
+		p.shelf(same.Shelf, true)
+		p.remove(same)
+		p.absent(same)
+		p.removeAll([]backend.Key{other})
+		if err := end(); err != nil {
+			p.failf("a Put that waited for its body: %w", err)
+		}
+		for i, key := range keys {
+			if key != same {
+				p.holds(key, text(i))
+			}
+		}
+		got, info := p.get(same)
+		if err := whole(got, info); p.err == nil && err != nil {
+			p.failf("the key of several Puts that waited holds %w", err)
+		}
+	}
+	return p.err
+}
+
+func sweepSpares(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
+	kept, infos := map[backend.Key]string{}, map[backend.Key]backend.Info{}
+	for i, shelf := range []string{"cache", "components", "s", "t-0", "session-1"} {
+		for k, name := range []string{"a", "a/b", "a/b/c", "x/y/z/result", fmt.Sprintf("%064x/result", i)} {
+			for _, n := range []int{0, 1, 1000, 80_000} {
+				key := e.key(shelf, fmt.Sprintf("%s-%d", name, n))
+				text := noise(n, uint64(100*i+10*k))
+				p.put(key, "old")
+				p.putWith(key, text, backend.PutOptions{Meta: backend.Meta{"n": fmt.Sprint(n)}})
+				kept[key], infos[key] = text, p.stat(key)
+			}
+		}
+	}
+	for _, opts := range []backend.SweepOptions{{}, {Grace: shortest}, {Grace: shortest, Compact: true}} {
+		p.sweep(opts)
+		for key, text := range kept {
+			p.unchanged(key, text, infos[key])
+			if now := p.stat(key); p.err == nil && now.ModTime.Sub(infos[key].ModTime).Abs() >= time.Second {
+				p.failf("after Sweep(%+v) %q has the ModTime %v, and before %v", opts, key, now.ModTime, infos[key].ModTime)
+			}
+		}
+		for _, shelf := range []string{"cache", "components", "s", "t-0", "session-1"} {
+			if got := p.list(e.Shelf(shelf), backend.ListOptions{}); p.err == nil && len(got) != 20 {
+				p.failf("after Sweep(%+v) the shelf %q lists %d entries, want 20", opts, shelf, len(got))
+			}
+		}
+	}
+	return p.err
+}
+
+func sweepUnfinished(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
+	q, err := e.other(ctx)
+	if err != nil {
+		return err
+	}
+	for _, n := range someSizes {
+		old, absent := e.key("s", fmt.Sprintf("%d-old", n)), e.key("s", fmt.Sprintf("%d-absent", n))
+		text := func(i int) string { return fmt.Sprintf("%d ", i) + noise(n, 1) }
+		p.put(old, noise(n, 2))
+		if p.err != nil {
+			return p.err
+		}
+		end := p.waiting([]backend.Key{old, absent}, text)
+		swept := make(chan error, 1)
+		go func() {
+			swept <- crowd(2, func(i int) error {
+				sweeper := []*probe{p, q}[i].with(ctx)
+				sweeper.sweep(backend.SweepOptions{})
+				return sweeper.err
+			})
+		}()
+		var serr error
+		select {
+		case serr = <-swept:
+			close(swept)
+		case <-time.After(100 * time.Millisecond): // it may wait for the Puts, and delays nobody else
+		}
+		p.holds(old, noise(n, 2))
+		p.put(e.key("s", "beside"), noise(n, 3))
+		p.holds(e.key("s", "beside"), noise(n, 3))
+		if err := end(); err != nil {
+			p.failf("a Put that waited for its body during a sweep: %w", err)
+		}
+		if err := errors.Join(serr, <-swept); err != nil {
+			p.failf("a sweep beside Puts that wait for their bodies: %w", err)
+		}
+		for i, key := range []backend.Key{old, absent} {
+			p.holds(key, text(i))
+			q.holds(key, text(i))
+		}
+		p.sweep(backend.SweepOptions{})
+		for i, key := range []backend.Key{old, absent} {
+			p.holds(key, text(i))
+		}
+	}
+	return errors.Join(p.err, q.err)
+}

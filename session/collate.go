@@ -1,0 +1,227 @@
+package session
+
+import (
+	"context"
+	"iter"
+)
+
+// Item is an item of a collation: where it is, and its value.
+type Item[T any] struct {
+	Session string
+	Key     string
+	Value   T
+}
+
+// A CollateOption changes how a collation goes.
+type CollateOption struct {
+	report   func(error)
+	parallel int
+}
+
+// SkipErrors goes on after an error that is about one item or one session, and reports it: each is an [*Error] that
+// names them. The others are yielded all the same. Calls of report come one after the other. Without
+// it a collation ends with the first error.
+func SkipErrors(report func(err error)) CollateOption { return CollateOption{report: report} }
+
+// Parallel is how many sessions are read at a time, in place of the manager's [Options].
+func Parallel(n int) CollateOption { return CollateOption{parallel: n} }
+
+// All collations yield sessions in the byte order of their names, and the items of each in the byte order of their
+// keys; they read several sessions at a time, and hold of each no more than [batchBytes] or one item, whatever
+// the total; and they yield all that was stored before they began. What is stored while they go on they may
+// yield or not. A value that T cannot hold is an error that names session, key and both types.
+
+// Get yields the value of key in each session that has it.
+func Get[T any](ctx context.Context, m *Manager, key string, opts ...CollateOption) iter.Seq2[Item[T], error] {
+	return collate[T](ctx, m, query{match: Prefix(key), exact: true}, opts)
+}
+
+// Merged yields the elements of the slices that the sessions have under key, one session's after the other's. Values that
+// are no slices are errors.
+func Merged[E any](ctx context.Context, m *Manager, key string, opts ...CollateOption) iter.Seq2[E, error] {
+	return elements(Get[[]E](ctx, m, key, opts...))
+}
+
+// Matching yields the items whose keys match.
+func Matching[T any](ctx context.Context, m *Manager, match Match, opts ...CollateOption) iter.Seq2[Item[T], error] {
+	return collate[T](ctx, m, query{match: match}, opts)
+}
+
+// MergedMatching yields the elements of the slices whose keys match. Values that are no slices are errors.
+func MergedMatching[E any](ctx context.Context, m *Manager, match Match, opts ...CollateOption) iter.Seq2[E, error] {
+	return elements(Matching[[]E](ctx, m, match, opts...))
+}
+
+// FlatMatching yields the values of the items whose keys match.
+func FlatMatching[T any](ctx context.Context, m *Manager, match Match, opts ...CollateOption) iter.Seq2[T, error] {
+	return values(Matching[T](ctx, m, match, opts...))
+}
+
+// Items yields all items.
+func Items[T any](ctx context.Context, m *Manager, opts ...CollateOption) iter.Seq2[Item[T], error] {
+	return Matching[T](ctx, m, All, opts...)
+}
+
+// Values yields the values of all items.
+func Values[T any](ctx context.Context, m *Manager, opts ...CollateOption) iter.Seq2[T, error] {
+	return values(Items[T](ctx, m, opts...))
+}
+
+// Count returns the number of items of all sessions.
+func Count(ctx context.Context, m *Manager, match Match, opts ...CollateOption) (n int64, err error) {
+	for _, err := range collate[none](ctx, m, query{match: match, keys: true}, opts) {
+		if err != nil {
+			return n, err
+		}
+		n++
+	}
+	return n, nil
+}
+
+// none is the value of items of which the keys alone are wanted.
+type none struct{}
+
+func values[T any](items iter.Seq2[Item[T], error]) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for item, err := range items {
+			if !yield(item.Value, err) {
+				return
+			}
+		}
+	}
+}
+
+func elements[E any](items iter.Seq2[Item[[]E], error]) iter.Seq2[E, error] {
+	return func(yield func(E, error) bool) {
+		for item, err := range items {
+			if err != nil {
+				var none E
+				yield(none, err)
+				return
+			}
+			for _, e := range item.Value {
+				if !yield(e, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// What goes from a session's reader to the collation at a time: enough that handing it over costs little, but not more
+// bytes than that unless one item has them.
+const (
+	batchItems = 256
+	batchBytes = 64 << 10
+)
+
+// step is an item of a session, or an error.
+type step[T any] struct {
+	item  Item[T]
+	err   error
+	fatal bool // err is about more than one item or session
+}
+
+func collate[T any](ctx context.Context, m *Manager, q query, opts []CollateOption) iter.Seq2[Item[T], error] {
+	parallel, report := m.opts.Parallel, (func(error))(nil)
+	for _, o := range opts {
+		if o.parallel > 0 {
+			parallel = o.parallel
+		}
+		if o.report != nil {
+			report = o.report
+		}
+	}
+	return func(yield func(Item[T], error) bool) {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		next, stop := iter.Pull2(m.Sessions(ctx))
+		defer stop()
+		var queue []chan []step[T] // of the sessions that are read, in order
+		more := true
+		for {
+			for more && len(queue) < parallel {
+				session, err, ok := next()
+				if !ok {
+					more = false
+					break
+				}
+				steps := make(chan []step[T], 1)
+				queue = append(queue, steps)
+				if err != nil {
+					steps <- []step[T]{{err: err, fatal: true}}
+					close(steps)
+					more = false
+					break
+				}
+				go readSession(ctx, m, session, q, steps)
+			}
+			if len(queue) == 0 {
+				return
+			}
+			for batch := range queue[0] {
+				for _, s := range batch {
+					switch {
+					case s.err == nil:
+						if !yield(s.item, nil) {
+							return
+						}
+					case report != nil && !s.fatal:
+						report(s.err)
+					default:
+						yield(Item[T]{}, s.err)
+						return
+					}
+				}
+			}
+			queue = queue[1:]
+		}
+	}
+}
+
+// readSession sends the items of a session, decoded.
+func readSession[T any](ctx context.Context, m *Manager, session string, q query, steps chan<- []step[T]) {
+	defer close(steps)
+	var batch []step[T]
+	size := 0
+	send := func() bool {
+		select {
+		case steps <- batch:
+			batch, size = nil, 0
+			return true
+		case <-ctx.Done():
+			return false
+		}
+	}
+	shelf, err := shelfOf(m.prefix, session)
+	if err != nil {
+		batch = append(batch, step[T]{err: wrap(session, err)})
+		send()
+		return
+	}
+	for r, err := range m.scan(ctx, shelf, q) {
+		if err == nil && q.enough(r.key) {
+			break
+		}
+		s := step[T]{item: Item[T]{Session: session, Key: r.key}}
+		if err == nil && !q.keys {
+			size += len(r.body)
+			if err = decode(r, &s.item.Value); err != nil {
+				r.codec = "decoded"
+			}
+		}
+		if err != nil {
+			s = step[T]{err: m.placed(session, r, err), fatal: ctx.Err() != nil}
+		}
+		batch = append(batch, s)
+		if (len(batch) >= batchItems || size >= batchBytes) && !send() {
+			return
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		batch = []step[T]{{err: err, fatal: true}}
+	}
+	if len(batch) > 0 {
+		send()
+	}
+}

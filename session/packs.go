@@ -1,0 +1,121 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/larder-store/larder/backend"
+)
+
+// packRef is a pack of a session. Each flush is numbered, and its pack has that number alone. A pack that was
+// merged from others has the numbers of them all, which are neighbours; it is stored before they are
+// deleted, so that of packs whose numbers lie within another's only the other counts. Of two records with
+// one key that of the pack with the higher last number is the item, also where numbers overlap, as after two
+// processes merged, of which one had lost the session without knowing.
+//
+// The name is "p/<last>=<last-first>", in twelve digits each: a merged pack comes after all that it
+// replaces in a list, so that a list that misses one that was deleted meanwhile still meets it.
+type packRef struct {
+	name        string
+	first, last uint64
+	size        int64
+}
+
+func packName(first, last uint64) string {
+	return fmt.Sprintf("%s%012d=%012d", packMark, last, last-first)
+}
+
+// maxPack is the last number that a name can hold: a flush a second for 31,000 years.
+const maxPack = 999_999_999_999
+
+func parsePackName(name string) (first, last uint64, ok bool) {
+	var span uint64
+	if n, err := fmt.Sscanf(strings.TrimPrefix(name, packMark), "%d=%d", &last, &span); n != 2 || err != nil || span >= last {
+		return 0, 0, false
+	}
+	first = last - span
+	return first, last, packName(first, last) == name
+}
+
+// packs returns the packs that count, in the order of their numbers, and those that others replaced.
+func (m *Manager) packs(ctx context.Context, shelf string) (live, replaced []packRef, err error) {
+	for tries := 0; ; tries++ {
+		if live, replaced, err = m.listPacks(ctx, shelf); err == nil || !errors.Is(err, errGap) || tries == 5 {
+			return live, replaced, err
+		}
+		// A list may show the second of two packs that were stored while it went on, and not the first.
+		select {
+		case <-ctx.Done():
+			return nil, nil, ctx.Err()
+		case <-time.After(10 * time.Millisecond << tries):
+		}
+	}
+}
+
+// errGap: packs are missing.
+var errGap = fmt.Errorf("%w: packs are missing", backend.ErrCorrupt)
+
+func (m *Manager) listPacks(ctx context.Context, shelf string) (live, replaced []packRef, err error) {
+	for info, err := range m.backend.List(ctx, shelf, backend.ListOptions{Prefix: packMark}) {
+		if err != nil {
+			return nil, nil, err
+		}
+		first, last, ok := parsePackName(info.Key.Name)
+		if !ok {
+			return nil, nil, fmt.Errorf("%w: %q is not the name of a pack", backend.ErrCorrupt, info.Key)
+		}
+		r := packRef{info.Key.Name, first, last, info.Size}
+		for k := len(live); k > 0 && live[k-1].first >= r.first; k = len(live) {
+			replaced, live = append(replaced, live[k-1]), live[:k-1]
+		}
+		live = append(live, r)
+	}
+	next := uint64(1)
+	for _, r := range live {
+		if r.first > next {
+			return nil, nil, fmt.Errorf("%w: after number %d comes %q", errGap, next-1, r.name)
+		}
+		next = r.last + 1
+	}
+	return live, replaced, nil
+}
+
+// What is read at a time of each of several packs: together windowAll, a request's worth at least.
+const (
+	windowAll = 32 << 20
+	windowMax = 4 << 20
+	windowMin = 128 << 10
+)
+
+// reader returns a reader of one of n packs that are read at once.
+func (m *Manager) reader(shelf string, r packRef, n int) *packReader {
+	key := backend.Key{Shelf: shelf, Name: r.name}
+	return &packReader{
+		size:   r.size,
+		window: min(max(int64(windowAll/n), windowMin), windowMax),
+		fetch: func(ctx context.Context, off, n int64) ([]byte, error) {
+			if off == 0 && n == r.size {
+				body, info, err := m.backend.Get(ctx, key)
+				if err != nil {
+					return nil, err
+				}
+				return readVerified(body, info)
+			}
+			body, _, err := backend.GetRange(ctx, m.backend, key, "", off, n)
+			if err != nil {
+				return nil, err
+			}
+			defer body.Close()
+			b := make([]byte, n)
+			got, err := io.ReadFull(body, b)
+			if err == io.ErrUnexpectedEOF || err == io.EOF {
+				err = nil // told by the length
+			}
+			return b[:got], err
+		},
+	}
+}
