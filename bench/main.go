@@ -2,6 +2,7 @@
 // its peers, in one run, and prints one table of ratios:
 //
 //	go run ./bench [-rounds 7] [-only text] [-dir DIR]
+//	go run ./bench -only Postgres
 //
 // Every figure is the median over rounds; in a round all contenders of a group run once,
 // in rotated order, after a garbage collection. CPU is user+sys of the process, and
@@ -44,14 +45,14 @@ func run(ctx context.Context, rounds int, only, dir string) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	b := &bench{ctx: ctx, dir: dir, peers: startPeers(dir)}
+	b := &bench{ctx: ctx, dir: dir, only: only, peers: startPeers(dir)}
 	defer b.peers.stop()
 
 	fmt.Println(machine())
 	fmt.Println()
-	for _, g := range []func(*bench) (*group, error){
+	for _, g := range append([]func(*bench) (*group, error){
 		hitOfAKnownKey, memoHit, bigHit, bigFreshHit, groupedPuts, describedPut, manyProcesses, stream, wholeProcess, manyStages, sessionPuts, collating,
-	} {
+	}, postgresGroups(only)...) {
 		made, err := g(b)
 		if err != nil {
 			return err
@@ -71,6 +72,7 @@ func run(ctx context.Context, rounds int, only, dir string) error {
 type bench struct {
 	ctx   context.Context
 	dir   string
+	only  string // of a title: other groups do not run
 	peers *peers
 }
 

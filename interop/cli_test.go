@@ -43,6 +43,7 @@ func TestCommand(t *testing.T) {
 		{"versitygw", "cli", func(t testing.TB) place { return onS3(t, servers.VersityGW(t)) }},
 		{"gofakes3", "cli", func(t testing.TB) place { return onS3(t, servers.GoFakeS3(t)) }},
 		{"file", "cli", inFiles},
+		{"postgres", "postgres", onPostgres},
 		{"mistakes", "bad", func(t testing.TB) place { return badPlaces(t, servers.VersityGW(t)) }},
 	} {
 		t.Run(on.name, func(t *testing.T) { scripts(t, bin, filepath.Join("testdata", on.dir), on.make) })

@@ -5,6 +5,7 @@ import (
 	"os"
 	"testing"
 
+	"github.com/larder-store/larder/internal/pgtest"
 	"github.com/larder-store/larder/internal/sessiontest"
 	"github.com/larder-store/larder/interop/servers"
 )
@@ -14,5 +15,6 @@ func TestMain(m *testing.M) {
 	sessiontest.Main()
 	code := m.Run()
 	servers.Stop()
+	pgtest.Stop()
 	os.Exit(code)
 }

@@ -2,6 +2,7 @@ package sql
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"strconv"
@@ -51,7 +52,7 @@ func (b *Backend) steps(ctx context.Context, dryRun bool) ([]migration, error) {
 	if err != nil {
 		return nil, err
 	}
-	return steps, b.settle(ctx)
+	return steps, b.settle(ctx, false)
 }
 
 // Facts implements [backend.Informer].
@@ -94,7 +95,7 @@ func (b *Backend) facts(ctx context.Context) (facts []backend.Fact, err error) {
 	sql := "SELECT c.relname, c.relkind::text, pg_total_relation_size(c.oid), pg_relation_size(c.oid), " +
 		"greatest(c.reltuples, 0)::bigint, coalesce(s.n_dead_tup, 0), coalesce(s.last_autovacuum::text, 'never') " +
 		"FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN pg_stat_all_tables s ON s.relid = c.oid " +
-		"WHERE n.nspname = $1 AND (c.relkind = 'r' OR c.relname LIKE 'declared\\_%' AND c.relkind = 'i') ORDER BY c.relkind DESC, c.relname"
+		"WHERE n.nspname = $1 AND (c.relkind = 'r' OR (c.relname LIKE 'declared\\_number\\_%' OR c.relname LIKE 'declared\\_words\\_%') AND c.relkind = 'i') ORDER BY c.relkind DESC, c.relname"
 	begin := len(facts)
 	err = b.db.query(ctx, sql, []any{b.db.schema}, func() { facts = facts[:begin] }, func(rows pgx.Rows) error {
 		var name, kind, vacuumed string
@@ -214,8 +215,11 @@ func (b *Backend) strays(ctx context.Context, page []backend.Info, remove bool) 
 		return nil, err
 	}
 	for _, id := range stray {
-		if _, err := b.data.b.Stat(ctx, b.data.key(id)); err != nil {
-			continue // a sweep was faster
+		switch _, err := b.data.b.Stat(ctx, b.data.key(id)); {
+		case errors.Is(err, backend.ErrNotFound): // a sweep was faster
+			continue
+		case err != nil && !errors.Is(err, backend.ErrCorrupt):
+			return found, err
 		}
 		found = append(found, of[id])
 		if remove {

@@ -29,8 +29,8 @@ type data struct {
 }
 
 const (
-	dataShelf = "data"
-	idShelf   = "store"
+	dataShelf  = "data"
+	ownerShelf = "owner" // holds the id of the store
 )
 
 // openData opens the backend of the data.
@@ -78,7 +78,7 @@ func (d *data) belongs(ctx context.Context) error {
 	if d.ours {
 		return nil
 	}
-	key := backend.Key{Shelf: idShelf, Name: "id"}
+	key := backend.Key{Shelf: ownerShelf, Name: "id"}
 	id := []byte(d.store + "\n")
 	found, _, err := backend.GetVerified(ctx, d.b, key)
 	if errors.Is(err, backend.ErrNotFound) && d.readOnly {

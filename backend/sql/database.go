@@ -57,7 +57,9 @@ func (d *database) configure(c *pgxpool.Config) {
 		c.ConnConfig.RuntimeParams["application_name"] = "larder"
 	}
 	c.BeforeConnect = func(_ context.Context, conn *pgx.ConnConfig) error {
-		conn.DefaultQueryExecMode = d.mode()
+		if d.pooled.Load() == poolBetween { // else batches would be sent as on the first connection, for ever
+			conn.DefaultQueryExecMode = pgx.QueryExecModeExec
+		}
 		return nil
 	}
 }
@@ -78,7 +80,7 @@ func (d *database) do(ctx context.Context, idempotent bool, f func(conn *pgxpool
 	deadline := time.Now().Add(d.patience)
 	pause, conflicts, cancelled := firstPause, 0, false
 	for {
-		err, fate := d.once(ctx, f)
+		fate, err := d.once(ctx, f)
 		switch {
 		case err == nil:
 			return nil
@@ -94,6 +96,8 @@ func (d *database) do(ctx context.Context, idempotent bool, f func(conn *pgxpool
 			if err := d.sleep(ctx, rand.N(firstPause)); err != nil {
 				return err
 			}
+			continue
+		case errors.Is(err, errMode):
 			continue
 		case fate == unknown && !idempotent:
 			return fmt.Errorf("%w: %w: %s", backend.ErrUnavailable, errUnsure, d.scrub(err.Error()))
@@ -132,22 +136,29 @@ func (d *database) sleep(ctx context.Context, pause time.Duration) error {
 	}
 }
 
+// errMode is why a connection is given up at once, and another one is taken.
+var errMode = errors.New("the connection would prepare statements, behind a pooler")
+
 // once runs f with a connection, and judges its error.
-func (d *database) once(ctx context.Context, f func(conn *pgxpool.Conn) error) (error, fate) {
+func (d *database) once(ctx context.Context, f func(conn *pgxpool.Conn) error) (fate, error) {
 	conn, err := d.pool.Acquire(ctx)
 	if err != nil {
-		return err, fateOfConnect(err)
+		return fateOfConnect(err), err
 	}
 	defer conn.Release()
 	if d.pooled.Load() == poolUnknown {
 		if err := d.recognize(ctx, conn); err != nil {
-			return err, unsent
+			return unsent, err
 		}
 	}
-	if err = f(conn); err == nil {
-		return nil, failed
+	if d.pooled.Load() == poolBetween && conn.Conn().Config().DefaultQueryExecMode != pgx.QueryExecModeExec {
+		_ = conn.Conn().Close(ctx) // opened before that was known
+		return unsent, errMode
 	}
-	return err, fateOf(err)
+	if err = f(conn); err == nil {
+		return failed, nil
+	}
+	return fateOf(err), err
 }
 
 // recognize tells by the number of the server's process whether a pooler stands between: one that

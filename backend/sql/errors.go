@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"net"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -61,6 +62,9 @@ func fateOf(err error) fate {
 	if pgconn.SafeToRetry(err) {
 		return unsent
 	}
+	if isOwn(err) {
+		return failed
+	}
 	return unknown
 }
 
@@ -92,7 +96,12 @@ func fateOfConnect(err error) fate {
 	if dns := new(net.DNSError); errors.As(err, &dns) && dns.IsNotFound {
 		return failed
 	}
-	if parse := new(pgconn.ParseConfigError); errors.As(err, &parse) {
+	// What is neither the network nor time is a certificate, or TLS that the server does not speak.
+	network := net.Error(nil)
+	if errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, context.DeadlineExceeded) {
+		return unsent
+	}
+	if connect := new(pgconn.ConnectError); errors.As(err, &connect) {
 		return failed
 	}
 	return unsent
@@ -104,26 +113,27 @@ func (d *database) explain(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
-	if ended := ctx.Err(); ended != nil && !errors.Is(err, ended) {
+	if ended := ctx.Err(); ended != nil {
 		return fmt.Errorf("%w (%s)", ended, d.scrub(err.Error()))
 	}
-	for _, own := range own {
-		if errors.Is(err, own) {
-			return err
-		}
+	if parse := new(pgconn.ParseConfigError); errors.As(err, &parse) {
+		return backend.InvalidURL("the parameters of the connection: %s", d.scrub(err.Error()))
+	}
+	if isOwn(err) || errors.Is(err, backend.ErrUnavailable) {
+		return err
 	}
 	if pg := new(pgconn.PgError); errors.As(err, &pg) {
 		return d.explainCode(pg)
 	}
 	text := d.scrub(err.Error())
+	if connect := new(pgconn.ConnectError); errors.As(err, &connect) && fateOfConnect(err) == failed {
+		return errors.New(text)
+	}
 	switch {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("%w: the server closed the connection: %s", backend.ErrUnavailable, text)
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("%w: %s", backend.ErrUnavailable, text) // not the caller's: a timeout of connecting
-	}
-	if parse := new(pgconn.ParseConfigError); errors.As(err, &parse) {
-		return fmt.Errorf("%w: the parameters of the connection: %s", backend.ErrInvalidURL, text)
 	}
 	return fmt.Errorf("%w: %s", backend.ErrUnavailable, text)
 }
@@ -134,8 +144,12 @@ var errReadOnly = fmt.Errorf("%w: the store was opened read-only", errors.ErrUns
 // own are errors that are ours already.
 var own = []error{
 	backend.ErrNotFound, backend.ErrExists, backend.ErrChanged, backend.ErrCorrupt, backend.ErrNewer, backend.ErrInvalidKey,
-	backend.ErrInvalidURL, backend.ErrTooLarge, backend.ErrTooLong, backend.ErrLocked, backend.ErrUnavailable, backend.ErrClosed,
-	errors.ErrUnsupported, fs.ErrNotExist, context.Canceled, context.DeadlineExceeded,
+	backend.ErrInvalidURL, backend.ErrTooLarge, backend.ErrTooLong, backend.ErrLocked, backend.ErrClosed,
+	errors.ErrUnsupported, fs.ErrNotExist,
+}
+
+func isOwn(err error) bool {
+	return slices.ContainsFunc(own, func(one error) bool { return errors.Is(err, one) })
 }
 
 // explainCode adds to what the server said what to do about it.

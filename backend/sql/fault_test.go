@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -196,7 +197,11 @@ func prepare(t testing.TB, server string) (loc, version string) {
 func TestCutConnections(t *testing.T) {
 	c := pgtest.Shared(t)
 	proxy := pgtest.NewProxy(t, c)
-	for _, op := range operations() {
+	staged := operation{name: "staged", after: text(smallSize, 6), do: func(b backend.Backend, _ string) error {
+		_, err := backend.PutBatch(context.Background(), b, stagedItems(text(smallSize, 6)))
+		return err
+	}}
+	for _, op := range append(operations(), staged) {
 		turns := 1
 		for turn := 1; turn <= turns; turn++ {
 			for _, how := range []pgtest.Cut{pgtest.None, pgtest.Before, pgtest.After} {
@@ -205,12 +210,12 @@ func TestCutConnections(t *testing.T) {
 					loc, version := prepare(t, c.URL())
 					b := open(t, moved(t, loc, proxy.URL))
 					get(t, b, otherKey) // the connection is there
-					cuts := 0
+					var cuts atomic.Int32
 					proxy.Cut(func(n int) pgtest.Cut {
 						if n != turn {
 							return pgtest.None
 						}
-						cuts++
+						cuts.Add(1)
 						return how
 					}, nil)
 					err := op.do(b, version)
@@ -219,8 +224,8 @@ func TestCutConnections(t *testing.T) {
 						if !errors.Is(err, op.fails) {
 							t.Fatalf("error = %v, want %v", err, op.fails)
 						}
-					} else if cuts != 1 {
-						t.Fatalf("cut %d times, want once", cuts)
+					} else if cuts.Load() != 1 {
+						t.Fatalf("cut %d times, want once", cuts.Load())
 					}
 					proxy.Cut(nil, nil)
 					got := get(t, b, theKey)
@@ -240,6 +245,61 @@ func TestCutConnections(t *testing.T) {
 					swept(t, loc, "s")
 				})
 			}
+		}
+	}
+}
+
+// stagedItems are so many that they are staged; the last one is the key.
+func stagedItems(value string) []backend.Item {
+	var items []backend.Item
+	for i := range 1000 {
+		it := item(fmt.Sprintf("k%04d", i), []byte(value))
+		if it.Key.Shelf = "t"; i == 999 {
+			it.Key = theKey
+		}
+		items = append(items, it)
+	}
+	return items
+}
+
+// Batches that are staged decide conditions as others do, also where a key comes twice.
+func TestStagedBatch(t *testing.T) {
+	ctx := context.Background()
+	b := open(t, place(t, pgtest.URL(t)))
+	mustPut(t, b, theKey, old)
+	for round, firsts := range []int{999, 0} {
+		items := stagedItems(text(smallSize, round))
+		for i := range items {
+			items[i].IfAbsent = true
+		}
+		infos, err := backend.PutBatch(ctx, b, items)
+		stored := 0
+		for i, it := range items {
+			switch one := backend.ItemError(err, i); {
+			case one == nil:
+				stored++
+				if info, err := b.Stat(ctx, it.Key); err != nil || info.Version != infos[i].Version || !info.ModTime.Equal(infos[i].ModTime) {
+					t.Fatalf("Stat = %+v, %v; want %+v", info, err, infos[i])
+				}
+			case !errors.Is(one, backend.ErrExists):
+				t.Fatalf("PutBatch of %v: %v, want %v", it.Key, one, backend.ErrExists)
+			}
+		}
+		if stored != firsts {
+			t.Errorf("round %d: %d were stored, want %d", round, stored, firsts)
+		}
+	}
+	if got := get(t, b, theKey); got != old {
+		t.Errorf("the key holds %.8q, want the old value", got)
+	}
+	items := stagedItems("first")
+	items = append(items, stagedItems("second")...)
+	if _, err := backend.PutBatch(ctx, b, items); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []backend.Key{theKey, items[0].Key} {
+		if got := get(t, b, key); got != "second" {
+			t.Errorf("%v holds %q, want what came last", key, got)
 		}
 	}
 }

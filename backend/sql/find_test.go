@@ -186,14 +186,14 @@ func TestFindAsElsewhere(t *testing.T) {
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 1))
 	b, plain := open(t, place(t, pgtest.URL(t))), mem.New(nil)
-	keys := fill(t, r, 400, b, plain)
+	keys := fill(t, r, 200, b, plain)
 	for _, path := range []string{"rate", "a.b", "filter.0", "'"} {
 		if err := b.(*sql.Backend).AddIndex(context.Background(), "params."+path); err != nil {
 			t.Fatal(err)
 		}
 	}
 	found := 0
-	for range 1500 {
+	for range 600 {
 		c, err := randomCondition(r, keys, 3).Map(func(c component.Condition) (component.Condition, error) {
 			var err error
 			c.Value, err = keying.Reduce(c.Value)

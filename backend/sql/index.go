@@ -21,7 +21,7 @@ type index struct {
 	db *database
 
 	lookupBody, lookupBare string
-	claim, renew, settled  string
+	claim, renew           string
 	put                    puts
 
 	mu      sync.Mutex // guards claimed and renewal

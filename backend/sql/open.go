@@ -225,7 +225,7 @@ func build(ctx context.Context, db *database, o Options, counter *calls.Counter)
 	} else {
 		b.store.Inline = MaxValueAlone
 	}
-	if err := b.settle(ctx); err != nil {
+	if err := b.settle(ctx, o.Manual); err != nil {
 		if b.data != nil {
 			b.data.b.Close()
 		}
@@ -235,7 +235,7 @@ func build(ctx context.Context, db *database, o Options, counter *calls.Counter)
 }
 
 // settle makes sure that the schema is there and belongs to the data.
-func (b *Backend) settle(ctx context.Context) error {
+func (b *Backend) settle(ctx context.Context, manual bool) error {
 	m, err := b.db.inspect(ctx)
 	switch absent := m.format == 0; {
 	case err != nil:
@@ -244,7 +244,7 @@ func (b *Backend) settle(ctx context.Context) error {
 		return fmt.Errorf("%w: there is no store in schema %q yet; store something there, or run \"larder migrate\"", fs.ErrNotExist, b.db.schema)
 	case m.format < len(migrations) && b.opts.ReadOnly:
 		return fmt.Errorf("%w: schema %q has format %d, and this larder reads %d; run \"larder migrate\"", errors.ErrUnsupported, b.db.schema, m.format, len(migrations))
-	case m.format < len(migrations) && b.opts.Manual:
+	case m.format < len(migrations) && manual:
 		return nil // later calls say what is missing
 	}
 	if m.format < len(migrations) {
@@ -262,7 +262,7 @@ func (b *Backend) settle(ctx context.Context) error {
 		return nil
 	}
 	b.data.store = m.store
-	if !m.shown && !b.opts.ReadOnly {
+	if !m.shown && !b.opts.ReadOnly && !manual {
 		if m.data, err = b.db.record(ctx, b.data.place); err != nil {
 			return err
 		}

@@ -2,6 +2,8 @@ package sql
 
 import (
 	"context"
+	"encoding/hex"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -25,24 +27,30 @@ func (p *publication) stages(at []int) bool {
 	return true
 }
 
+// The columns of the staging table; those from type on only where there are components.
 var stagedColumns = []string{"shelf", "name", "id", "size", "sum", "digest", "meta", "body", "type", "version", "params", "as_of", "odd", "inputs"}
 
-const staging = "CREATE TEMPORARY TABLE larder_staged (shelf text COLLATE \"C\", name text COLLATE \"C\", id text, size bigint, sum bigint, digest bytea, " +
-	"meta text, body bytea, type text, version text, params text, as_of timestamptz, odd boolean, inputs text[]) ON COMMIT DROP"
+const (
+	plainColumns = 8
+
+	staging = "CREATE TEMPORARY TABLE larder_staged (shelf text COLLATE \"C\", name text COLLATE \"C\", id uuid, size bigint, sum bigint, digest bytea, " +
+		"meta text, body bytea, type text, version text, params text, as_of timestamptz, odd boolean, inputs text[]) ON COMMIT DROP"
+)
 
 // stage makes many puts by COPY into a table of the transaction, and from there at once.
 func (p *publication) stage(ctx context.Context, at []int) {
 	p.sort(at)
 	var stored time.Time
-	won := map[string]bool{}
+	won, denied := map[string]bool{}, false
 	err := p.x.db.do(ctx, false, func(conn *pgxpool.Conn) error {
 		clear(won)
 		return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) (err error) {
 			stored, err = p.stageIn(ctx, tx, at, won)
+			denied = isCode(err, noPrivilege)
 			return err
 		})
 	})
-	if isCode(err, noPrivilege) { // to make temporary tables
+	if denied { // perhaps to make temporary tables
 		for start := 0; start < len(at); start += batchSize {
 			p.batch(ctx, at[start:min(start+batchSize, len(at))])
 		}
@@ -70,18 +78,13 @@ func (p *publication) stageIn(ctx context.Context, tx pgx.Tx, at []int, won map[
 	if _, err := tx.Exec(ctx, staging, mode); err != nil {
 		return stored, err
 	}
-	components := false
-	rows := pgx.CopyFromSlice(len(at), func(n int) ([]any, error) {
-		c := p.changes[at[n]]
-		row := append(valuesOf(c, always), nil, nil, nil, nil, nil, nil)
-		row[2] = p.ids[at[n]]
-		if c.Key.Shelf == backend.ShelfComponents {
-			components = true
-			copy(row[8:], describe(c.Inline).args())
-		}
-		return row, nil
-	})
-	if _, err := tx.CopyFrom(ctx, pgx.Identifier{"larder_staged"}, stagedColumns, rows); err != nil {
+	components := slices.ContainsFunc(at, func(i int) bool { return p.changes[i].Key.Shelf == backend.ShelfComponents })
+	columns := stagedColumns
+	if !components {
+		columns = columns[:plainColumns]
+	}
+	rows := pgx.CopyFromSlice(len(at), func(n int) ([]any, error) { return p.stagedRow(at[n], len(columns)) })
+	if _, err := tx.CopyFrom(ctx, pgx.Identifier{"larder_staged"}, columns, rows); err != nil {
 		return stored, err
 	}
 	schema := quote(p.x.db.schema) + "."
@@ -91,7 +94,7 @@ func (p *publication) stageIn(ctx context.Context, tx pgx.Tx, at []int, won map[
 		conflict = "DO NOTHING RETURNING id::text"
 	}
 	inserted, err := tx.Query(ctx, "INSERT INTO "+schema+"entries (shelf, name, id, size, sum, digest, stored, meta, body) "+
-		"SELECT shelf, name, id::uuid, size, sum, digest, $1, meta, body FROM larder_staged ORDER BY shelf, name ON CONFLICT (shelf, name) "+conflict, mode, stored)
+		"SELECT shelf, name, id, size, sum, digest, $1, meta, body FROM larder_staged ON CONFLICT (shelf, name) "+conflict, mode, stored)
 	if err != nil {
 		return stored, err
 	}
@@ -107,7 +110,7 @@ func (p *publication) stageIn(ctx context.Context, tx pgx.Tx, at []int, won map[
 		return stored, inserted.Err()
 	}
 	// Descriptions that were there already are not described anew.
-	from := "larder_staged s JOIN " + schema + "entries e ON e.shelf = s.shelf AND e.name = s.name AND e.id = s.id::uuid WHERE s.shelf = 'components'"
+	from := "larder_staged s JOIN " + schema + "entries e ON e.shelf = s.shelf AND e.name = s.name AND e.id = s.id WHERE s.shelf = 'components'"
 	for _, sql := range []string{
 		"INSERT INTO " + schema + "components (key, type, version, params, as_of, stored, odd) " +
 			"SELECT s.name, s.type, s.version, s.params::jsonb, s.as_of, e.stored, s.odd FROM " + from + " ORDER BY s.name " + onKnown,
@@ -120,4 +123,17 @@ func (p *publication) stageIn(ctx context.Context, tx pgx.Tx, at []int, won map[
 		}
 	}
 	return stored, nil
+}
+
+// stagedRow returns a row of the staging table.
+func (p *publication) stagedRow(i, columns int) ([]any, error) {
+	c := p.changes[i]
+	row := make([]any, columns)
+	copy(row, valuesOf(c, always))
+	id, err := hex.DecodeString(p.ids[i])
+	row[2] = [16]byte(id)
+	if c.Key.Shelf == backend.ShelfComponents {
+		copy(row[plainColumns:], describe(c.Inline).args())
+	}
+	return row, err
 }

@@ -34,6 +34,9 @@ missing, cut short, or was put there by another program. But it takes the store 
 disk that turns bits over does not know. What was not read is not certified: the last line says
 how many were.
 
+Where large values are kept apart from their entries, data that no entry names is a finding too; a
+restored backup may leave such data. With --repair it is removed.
+
 Findings are listed on standard output, and the exit code is 3. A corrupt value does no harm: it
 counts as absent, and the next put replaces it. With --repair it is moved to the shelf
 "quarantine", or removed if nothing of it can be read.`,
@@ -102,6 +105,11 @@ func (a *app) check(ctx context.Context, f *checkFlags) error {
 	line.end()
 	if err == nil {
 		err = failed
+	}
+	if err == nil {
+		var n int
+		n, err = a.strays(ctx, store.Backend(), f)
+		report.Findings += n
 	}
 	if err != nil {
 		return err

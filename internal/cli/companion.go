@@ -18,7 +18,7 @@ import (
 const cloudCommand = "larder-cloud"
 
 // cloudSchemes are those that the companion opens.
-var cloudSchemes = []string{"azblob", "gs", "s3"}
+var cloudSchemes = []string{"azblob", "gs", "postgres", "postgresql", "s3"}
 
 // companionVariable passes the companion the version of the larder that became it.
 const companionVariable = "LARDER_COMPANION_OF"

@@ -43,6 +43,7 @@ type infoText struct {
 	Promises  map[string]any `json:"promises"`
 	Abilities []string       `json:"abilities"`
 	Shelves   []string       `json:"shelves"`
+	Facts     []backend.Fact `json:"facts,omitempty"` // what the engine tells of itself
 	Record    *larder.Record `json:"record,omitempty"`
 	OpenedMS  float64        `json:"opened_ms"`
 	ListedMS  float64        `json:"listed_ms"`
@@ -75,6 +76,11 @@ func (a *app) info(ctx context.Context, asJSON bool) error {
 		i.Record = &r
 	case !errors.Is(err, larder.ErrNotFound):
 		return err
+	}
+	if informer, ok := backend.As[backend.Informer](b); ok {
+		if i.Facts, err = informer.Facts(ctx); err != nil {
+			return err
+		}
 	}
 	i.OpenedMS = milliseconds(opened.Sub(began))
 	i.ListedMS = milliseconds(time.Since(opened))
@@ -144,6 +150,9 @@ func (a *app) tellInfo(i infoText) error {
 	}
 	fmt.Fprintf(w, "abilities\t%s\n", strings.Join(i.Abilities, ", "))
 	fmt.Fprintf(w, "shelves\t%s\n", strings.Join(firstOf(i.Shelves, maxShown), ", "))
+	for _, f := range i.Facts {
+		fmt.Fprintf(w, "%s\t%s\n", f.Name, terminal.Clean(f.Value))
+	}
 	if r := i.Record; r != nil {
 		fmt.Fprintf(w, "made\t%s, keys by %s, format %d\n", r.Made.Local().Format("2006-01-02 15:04"), terminal.Clean(r.Keys), r.Format)
 	}

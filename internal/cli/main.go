@@ -147,6 +147,8 @@ var commands = []struct {
 	{"check", newCheck, theStore},
 	{"gc", newGC, theStore},
 	{"info", newInfo, storeNamed},
+	{"migrate", newMigrate, storeNamed},
+	{"index", newIndex, theStore},
 	{"read", newRead, noStore},
 	{"conformance", newConformance, storeNamed},
 	{"sessions", newSessions, noStore}, // its commands open it
@@ -176,8 +178,8 @@ any language.
 
 The store is named by --store URL, else by LARDER_STORE; else it is a shelf in the
 user's cache directory. A plain path is a shelf of its own.
-For a bucket (s3://, gs://, azblob://) and for pictures larder becomes larder-cloud, which
-is installed beside it.
+For a bucket (s3://, gs://, azblob://), a database (postgres://) and pictures larder becomes
+larder-cloud, which is installed beside it.
 
 Data goes to standard output, words to standard error.
 

@@ -1,0 +1,6 @@
+//go:build !unix
+
+package main
+
+// postgresGroups are none: the server is started on Unix only.
+func postgresGroups(string) []func(*bench) (*group, error) { return nil }
