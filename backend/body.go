@@ -15,6 +15,9 @@ type Body struct {
 // NewBody returns a Body over b, which from now on belongs to the reader.
 func NewBody(b []byte) *Body { return &Body{b: b} }
 
+// Reset makes the Body one over p.
+func (b *Body) Reset(p []byte) { *b = Body{b: p} }
+
 // Read implements [io.Reader].
 func (b *Body) Read(p []byte) (int, error) {
 	if b.off >= len(b.b) {

@@ -14,7 +14,8 @@ type Scanner interface {
 }
 
 // Entry is one step of a Scan. Body, and memory that it gives away without a copy as
-// [Body.Take] does, are valid until the next step. It need not be read.
+// [Body.Take] does, are valid until the next step. It need not be read. Meta must not be
+// changed: entries may share it.
 type Entry struct {
 	Info
 	Body io.Reader

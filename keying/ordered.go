@@ -102,8 +102,13 @@ func ParseOrdered(form string) (string, error) {
 	if isPlain(form) {
 		return form, nil
 	}
-	b := make([]byte, 0, len(form))
+	var buf [128]byte // most names fit
+	b := buf[:0]
 	for rest := form; rest != ""; {
+		if c := rest[0]; c >= '0' && c <= '9' || c >= 'a' && c <= 'y' {
+			b, rest = append(b, c), rest[1:]
+			continue
+		}
 		r, n := parseOrdered(rest)
 		if n == 0 {
 			return "", fmt.Errorf("%w: %.40q at byte %d: %w", ErrMalformed, form, len(form)-len(rest), errOrdered)

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"iter"
+	"sync"
 )
 
 // Item is an item of a collation: where it is, and its value.
@@ -138,6 +139,7 @@ func collate[T any](ctx context.Context, m *Manager, q query, opts []CollateOpti
 		next, stop := iter.Pull2(m.Sessions(ctx))
 		defer stop()
 		var queue []chan []step[T] // of the sessions that are read, in order
+		var spare sync.Pool        // batches that were looked at
 		more := true
 		for {
 			for more && len(queue) < parallel {
@@ -154,7 +156,7 @@ func collate[T any](ctx context.Context, m *Manager, q query, opts []CollateOpti
 					more = false
 					break
 				}
-				go readSession(ctx, m, session, q, steps)
+				go readSession(ctx, m, session, q, steps, &spare)
 			}
 			if len(queue) == 0 {
 				return
@@ -173,6 +175,8 @@ func collate[T any](ctx context.Context, m *Manager, q query, opts []CollateOpti
 						return
 					}
 				}
+				clear(batch)
+				spare.Put(&batch)
 			}
 			queue = queue[1:]
 		}
@@ -180,7 +184,7 @@ func collate[T any](ctx context.Context, m *Manager, q query, opts []CollateOpti
 }
 
 // readSession sends the items of a session, decoded.
-func readSession[T any](ctx context.Context, m *Manager, session string, q query, steps chan<- []step[T]) {
+func readSession[T any](ctx context.Context, m *Manager, session string, q query, steps chan<- []step[T], spare *sync.Pool) {
 	defer close(steps)
 	var batch []step[T]
 	size := 0
@@ -188,6 +192,9 @@ func readSession[T any](ctx context.Context, m *Manager, session string, q query
 		select {
 		case steps <- batch:
 			batch, size = nil, 0
+			if old, ok := spare.Get().(*[]step[T]); ok {
+				batch = (*old)[:0]
+			}
 			return true
 		case <-ctx.Done():
 			return false

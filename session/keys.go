@@ -89,3 +89,18 @@ func (h *keyHeap) Pop() any {
 	*h = (*h)[:last]
 	return key
 }
+
+// Count returns the number of items of one session.
+func (m *Manager) Count(ctx context.Context, session string) (n int64, err error) {
+	shelf, err := shelfOf(m.prefix, session)
+	if err != nil {
+		return 0, err
+	}
+	for r, err := range m.scan(ctx, shelf, query{keys: true}) {
+		if err != nil {
+			return n, m.placed(session, r, err)
+		}
+		n++
+	}
+	return n, nil
+}

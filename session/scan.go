@@ -1,35 +1,47 @@
 package session
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/codec"
+	"github.com/larder-store/larder/internal/sums"
 )
 
 // scan yields the items of a session in the order of their keys: all that was acknowledged before it began.
 // above are records that hide stored ones, sorted. What an error means for the rest says [source].
 func (m *Manager) scan(ctx context.Context, shelf string, q query, above ...[]record) source {
-	return func(yield func(record, error) bool) {
+	packs := func(yield func(record, error) bool) {
 		live, _, err := m.packs(ctx, shelf)
 		if err != nil {
 			yield(record{}, err)
 			return
 		}
-		var s source
-		if len(live) > 0 || len(above) > 0 {
-			s = m.scanPacks(ctx, shelf, live, q, above)
-		} else {
-			s = m.scanItems(ctx, shelf, q)
-		}
-		for r, err := range s {
-			if r.deleted && err == nil {
-				continue
+		m.scanPacks(ctx, shelf, live, q, above)(yield)
+	}
+	// A session has either, so the second is looked for only where there is nothing of the first.
+	first, second := m.scanItems(ctx, shelf, q), source(packs)
+	if len(above) > 0 || m.limits.CostlyRequests {
+		first, second = second, first
+	}
+	return func(yield func(record, error) bool) {
+		found := false
+		for _, s := range []source{first, second} {
+			for r, err := range s {
+				found = true
+				if r.deleted && err == nil {
+					continue
+				}
+				if !yield(r, err) {
+					return
+				}
 			}
-			if !yield(r, err) {
+			if found || len(above) > 0 {
 				return
 			}
 		}
@@ -107,6 +119,7 @@ func (m *Manager) scanItems(ctx context.Context, shelf string, q query) source {
 			m.listItems(ctx, shelf, opts, q)(yield)
 			return
 		}
+		var own pieces
 		for e, err := range backend.Scan(ctx, m.backend, shelf, opts) {
 			if err != nil {
 				yield(record{}, err)
@@ -117,12 +130,32 @@ func (m *Manager) scanItems(ctx context.Context, shelf string, q query) source {
 				continue
 			}
 			body, err := readVerified(e.Body, e.Info)
+			if _, borrowed := e.Body.(*backend.Body); borrowed {
+				body = own.clone(body)
+			}
 			r, err := itemRecord(key, e.Info, body, err)
 			if !yield(r, err) {
 				return
 			}
 		}
 	}
+}
+
+// pieces copies small values into pieces of memory that many share.
+type pieces []byte
+
+const piece = 32 << 10
+
+func (p *pieces) clone(b []byte) []byte {
+	if len(b) > piece/8 {
+		return bytes.Clone(b)
+	}
+	if cap(*p)-len(*p) < len(b) {
+		*p = make([]byte, 0, piece)
+	}
+	start := len(*p)
+	*p = append(*p, b...)
+	return (*p)[start:len(*p):len(*p)]
 }
 
 // listItems lists, and gets each item if its value is wanted.
@@ -179,6 +212,13 @@ func (m *Manager) item(ctx context.Context, shelf, key string) (record, backend.
 
 // readVerified reads a whole value. The reader is not closed.
 func readVerified(r io.Reader, info backend.Info) ([]byte, error) {
+	if b, ok := r.(*backend.Body); ok { // without the reader that Verify makes
+		all := b.Take()
+		if int64(len(all)) == info.Size && crc32.Checksum(all, sums.Castagnoli) == info.Sum {
+			return all, nil
+		}
+		r = backend.NewBody(all) // Verify says what is wrong
+	}
 	body, ok := r.(io.ReadCloser)
 	if !ok {
 		body = io.NopCloser(r)

@@ -125,6 +125,9 @@ func (x *index) Page(ctx context.Context, shelf string, opts backend.ListOptions
 	return p, nil
 }
 
+// firstEntries is for how many entries a page has room at first.
+const firstEntries = 128
+
 func readPage(c *bbolt.Cursor, shelf string, opts backend.ListOptions, bodies bool) (p indexed.Page) {
 	prefix, start := []byte(opts.Prefix), []byte(opts.Prefix)
 	if opts.After >= opts.Prefix {
@@ -135,18 +138,32 @@ func readPage(c *bbolt.Cursor, shelf string, opts backend.ListOptions, bodies bo
 		limit = min(limit, opts.Limit)
 	}
 	taken := 0
+	var a *arena
+	if bodies {
+		a = &arena{}
+		p.Entries = make([]indexed.Entry, 0, min(limit, firstEntries))
+	}
 	for k, v := c.Seek(start); k != nil && bytes.HasPrefix(k, prefix); k, v = c.Next() {
 		if len(p.Entries)+len(p.Corrupt) == limit || taken >= pageBytes {
 			return p
 		}
-		key := backend.Key{Shelf: shelf, Name: string(k)}
+		key := backend.Key{Shelf: shelf}
+		if bodies {
+			key.Name = a.string(k)
+		} else {
+			key.Name = string(k)
+		}
 		p.Next = key.Name
-		e, err := parseRecord(key, v)
+		e, err := a.parse(key, v)
 		if err != nil {
 			p.Corrupt = append(p.Corrupt, err)
 			continue
 		}
-		e.Inline = take(e.Inline, bodies)
+		if bodies && e.Inline != nil {
+			e.Inline = a.clone(e.Inline)
+		} else {
+			e.Inline = nil
+		}
 		taken += len(e.Inline)
 		p.Entries = append(p.Entries, e)
 	}

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"slices"
 	"time"
+	"unsafe"
 
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/internal/indexed"
@@ -105,15 +106,19 @@ func appendText(b []byte, s string) []byte {
 }
 
 func headerSum(name string, header []byte) uint32 {
-	// The conversion is spared for all but the longest names: it stays on the stack.
-	var buf [128]byte
-	sum := crc32.Update(0, sums.Castagnoli, append(buf[:0], name...))
+	// A conversion would be an allocation for each entry of a list.
+	sum := crc32.Update(0, sums.Castagnoli, unsafe.Slice(unsafe.StringData(name), len(name)))
 	return crc32.Update(sum, sums.Castagnoli, header[headerSums:])
 }
 
 // parseRecord decodes the record under key. The Inline of the entry is still part of b.
 func parseRecord(key backend.Key, b []byte) (indexed.Entry, error) {
-	e, err := decodeRecord(key, b)
+	return (*arena)(nil).parse(key, b)
+}
+
+// parse is parseRecord with memory of the arena, which may be nil.
+func (a *arena) parse(key backend.Key, b []byte) (indexed.Entry, error) {
+	e, err := a.decode(key, b)
 	if errors.Is(err, backend.ErrNewer) {
 		return indexed.Entry{}, fmt.Errorf("the entry %q: %w", key, err)
 	}
@@ -123,7 +128,7 @@ func parseRecord(key backend.Key, b []byte) (indexed.Entry, error) {
 	return e, nil
 }
 
-func decodeRecord(key backend.Key, b []byte) (e indexed.Entry, err error) {
+func (a *arena) decode(key backend.Key, b []byte) (e indexed.Entry, err error) {
 	if len(b) < headerMin {
 		return e, fmt.Errorf("it has %d bytes of at least %d", len(b), headerMin)
 	}
@@ -147,7 +152,7 @@ func decodeRecord(key backend.Key, b []byte) (e indexed.Entry, err error) {
 	e.ModTime = time.Unix(0, int64(binary.LittleEndian.Uint64(header[16:])))
 	e.Sum = binary.LittleEndian.Uint32(header[24:])
 	e.Digest = [32]byte(header[28:60])
-	e.Version = v.String()
+	e.Version = a.version(v)
 	switch header[1] {
 	case inRecord:
 		e.Inline = body
@@ -157,7 +162,7 @@ func decodeRecord(key backend.Key, b []byte) (e indexed.Entry, err error) {
 	if header[1] > inFile || e.Size < 0 || e.Name == "" && e.Size != int64(len(body)) || e.Name != "" && len(body) > 0 {
 		return e, fmt.Errorf("its body, of %d bytes, is neither here nor in a file", e.Size)
 	}
-	e.Meta, err = decodeMeta(header[headerMin:])
+	e.Meta, err = a.meta(header[headerMin:])
 	return e, err
 }
 

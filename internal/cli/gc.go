@@ -9,6 +9,7 @@ import (
 
 	"github.com/larder-store/larder"
 	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/catalog"
 	"github.com/larder-store/larder/internal/audit"
 	"github.com/larder-store/larder/internal/reserve"
 )
@@ -53,7 +54,7 @@ func (a *app) gc(ctx context.Context, f *gcFlags) error {
 	opts := backend.SweepOptions{DryRun: f.dryRun, Compact: f.compact}
 	if f.grace != "" {
 		var err error
-		if opts.Grace, err = parseAge(f.grace); err != nil {
+		if opts.Grace, err = catalog.ParseAge(f.grace); err != nil {
 			return misused("--grace: %v", err)
 		}
 		opts.Grace = max(opts.Grace, time.Nanosecond) // 0 would be the default

@@ -140,6 +140,7 @@ var commands = []struct {
 	{"get", newGet, theStore},
 	{"put", newPut, theStore},
 	{"ls", newList, theStore},
+	{"find", newFind, theStore},
 	{"show", newShow, theStore},
 	{"rm", newRemove, theStore},
 	{"stats", newStats, theStore},
@@ -148,6 +149,8 @@ var commands = []struct {
 	{"info", newInfo, storeNamed},
 	{"read", newRead, noStore},
 	{"conformance", newConformance, storeNamed},
+	{"sessions", newSessions, noStore}, // its commands open it
+	{"collate", newCollate, theStore},
 	{"version", newVersion, noStore},
 }
 

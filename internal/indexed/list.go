@@ -19,6 +19,7 @@ func (s *Store) List(ctx context.Context, shelf string, opts backend.ListOptions
 // lost fails with [backend.ErrCorrupt] when it is read.
 func (s *Store) Scan(ctx context.Context, shelf string, opts backend.ListOptions) iter.Seq2[backend.Entry, error] {
 	return func(yield func(backend.Entry, error) bool) {
+		inline := new(backend.Body) // of one step after the other
 		for {
 			vanished, limit := 0, opts.Limit
 			for e, err := range s.walk(ctx, shelf, opts, true) {
@@ -27,6 +28,13 @@ func (s *Store) Scan(ctx context.Context, shelf string, opts backend.ListOptions
 					return
 				}
 				opts.After = e.Key.Name
+				if e.Name == "" {
+					inline.Reset(e.Inline)
+					if !yield(backend.Entry{Info: e.Info, Body: inline}, nil) {
+						return
+					}
+					continue
+				}
 				body, info, err := s.body(ctx, e)
 				switch {
 				case errors.Is(err, backend.ErrNotFound):

@@ -29,7 +29,7 @@ func open(t testing.TB, o Order) *session.Manager {
 
 // Counting has processes increment one counter in a locking session: no increment is lost.
 func Counting(t *testing.T, o Order, processes int) {
-	o.Role, o.Session = "count", "counters"
+	o.Role, o.Session, o.TTL = "count", "counters", 0 // a lease that is renewed late is no part of this
 	m := open(t, o)
 	var all []*Process
 	for range processes {
@@ -53,13 +53,25 @@ func Counting(t *testing.T, o Order, processes int) {
 // Killing has processes write sessions of their own while two others collate, and kills some of the writers at
 // random: what was acknowledged before a collation began is in it, and nothing that was not put ever is.
 func Killing(t *testing.T, o Order, processes, kills int) {
-	o.Role = "write"
+	o.Role, o.TTL = "write", 0
+	order := rand.Perm(processes)[:kills]
 	var writers []*Process
-	for range processes {
+	for i := range processes {
+		endless := o
+		if slices.Contains(order, i) {
+			endless.N = 1 << 30
+			writers = append(writers, Start(t, endless))
+			continue
+		}
 		writers = append(writers, Start(t, o))
 	}
 	stop := make(chan struct{})
 	var readers sync.WaitGroup
+	defer func() {
+		close(stop)
+		readers.Wait()
+		checkKilled(t, o, writers, order)
+	}()
 	for range 2 {
 		m := open(t, o)
 		readers.Go(func() {
@@ -79,17 +91,17 @@ func Killing(t *testing.T, o Order, processes, kills int) {
 			}
 		})
 	}
-	order := rand.Perm(processes)[:kills]
 	for _, i := range order {
 		w := writers[i]
 		for n := 0; n < o.N/10; { // it is at work
-			_, n = w.Acknowledged()
 			select {
-			case <-w.done:
-				t.Errorf("a writer ended after %d items", n)
+			case err := <-w.done:
+				w.done <- err
+				t.Errorf("a writer ended after %d items: %v", n, err)
 				return
 			case <-time.After(time.Millisecond):
 			}
+			_, n = w.Acknowledged()
 		}
 		w.Kill()
 	}
@@ -98,8 +110,10 @@ func Killing(t *testing.T, o Order, processes, kills int) {
 			w.Wait()
 		}
 	}
-	close(stop)
-	readers.Wait()
+}
+
+// checkKilled wants the sessions of the writers that were killed, and of no others, not to be closed.
+func checkKilled(t *testing.T, o Order, writers []*Process, order []int) {
 	m := open(t, o)
 	for i, w := range writers {
 		name, _ := w.Acknowledged()
@@ -143,6 +157,7 @@ func Sleeping(t *testing.T, o Order, role string, keeps bool) {
 	p := Start(t, o)
 	p.Hear("held")
 	p.Signal(syscall.SIGSTOP)
+	o.TTL = 0 // ours is not to be lost on a busy machine
 	m := open(t, o)
 	if keeps {
 		_, err := m.Session(ctx, o.Session, nil)
@@ -203,6 +218,7 @@ func Dying(t *testing.T, o Order, atOnce bool) {
 	p := Start(t, o)
 	p.Hear("held")
 	p.Kill()
+	o.TTL = 0
 	s, err := open(t, o).Session(ctx, "dying", &session.SessionOptions{Wait: !atOnce})
 	if err != nil {
 		t.Fatalf("the session of a dead process: %v", err)

@@ -3,7 +3,7 @@
 // else the machine does hits them alike; read the ratios, not the times. The Store, which sums what it
 // is given first, stands beside them for the large value.
 //
-//	go -C interop run ./bench [-rounds 5] [-mib 256] [-keys 100000]
+//	go -C interop run ./bench [-rounds 5] [-mib 256] [-keys 100000] [-only sweeps]
 package main
 
 import (
@@ -22,6 +22,7 @@ var (
 	rounds = flag.Int("rounds", 5, "how often each case runs; the median counts")
 	mib    = flag.Int("mib", 256, "size of the large value in MiB")
 	keys   = flag.Int("keys", 100_000, "how many keys are listed, a multiple of 1000")
+	only   = flag.String("only", "", "\"sweeps\" runs nothing but the sessions of sweeps")
 	child  = flag.String("child", "", "run one case and print its peak memory (used by bench itself)")
 	where  = flag.String("where", "", "server and bucket for -child")
 )
@@ -71,11 +72,15 @@ func run() error {
 	}
 	fmt.Println(" larder / best other |\n|---|" + string(bytes.Repeat([]byte("---|"), len(all)+1)))
 	ctx := context.Background()
+	if *only == "sweeps" {
+		return sweeps(ctx, "s3://"+bucket+"/sweeps?endpoint="+server.URL)
+	}
 	for _, step := range []func() error{
 		func() error { return smallOnes(ctx, all) },
 		func() error { return largeOnes(ctx, all) },
 		func() error { return lists(ctx, all) },
 		func() error { return peaks(server.URL+" "+bucket, all) },
+		func() error { return sweeps(ctx, "s3://"+bucket+"/sweeps?endpoint="+server.URL) },
 	} {
 		if err := step(); err != nil {
 			return err
