@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -228,4 +230,49 @@ func ifAbsentRefused(ctx context.Context, e *Env) error {
 	p.unchanged(old, "old", before)
 	p.lists(old.Shelf, backend.ListOptions{}, "old")
 	return p.err
+}
+
+func ifAbsentFailed(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
+	for _, n := range someSizes {
+		text := noise(n, 1)
+		for name, body := range map[string]func() io.ReadSeeker{
+			"short":  func() io.ReadSeeker { return strings.NewReader(text[1:]) },
+			"long":   func() io.ReadSeeker { return strings.NewReader(text + "x") },
+			"broken": func() io.ReadSeeker { return failing(text, int64(n)/2) },
+		} {
+			key := e.key("s", fmt.Sprintf("%s-%d", name, n))
+			for range 2 {
+				if _, err := p.b.Put(ctx, key, body(), filled(text, onlyNew)); err == nil {
+					p.failf("Put(IfAbsent) of a %s body succeeds", name)
+				}
+			}
+			p.putWith(key, text, onlyNew)
+			p.holds(key, text)
+		}
+	}
+	return p.err
+}
+
+func ifAbsentApart(ctx context.Context, e *Env) error {
+	crew, err := e.crew(ctx, racers)
+	if err != nil {
+		return err
+	}
+	for round := range e.rounds() {
+		name, n := fmt.Sprintf("a/%04d", round), someSizes[round%2]/10
+		if err := crowd(racers, func(i int) error {
+			p := crew[i].with(ctx)
+			key := e.key(fmt.Sprintf("s-%02d", i), name)
+			if i%4 == 3 {
+				key = e.key("s-00", fmt.Sprintf("%s/%d", name, i)) // below a name of another
+			}
+			p.putWith(key, noise(n, uint64(i)), onlyNew)
+			p.holds(key, noise(n, uint64(i)))
+			return p.err
+		}); err != nil {
+			return fmt.Errorf("round %d: %w", round, err)
+		}
+	}
+	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync/atomic"
 
 	"github.com/larder-store/larder/backend"
@@ -156,4 +157,74 @@ func rangeOneValue(ctx context.Context, e *Env) error {
 		}
 		return q.err
 	})
+}
+
+func rangeBody(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
+	open := func(ctx context.Context, key backend.Key, off, n int64) io.ReadCloser {
+		if p.err == nil {
+			body, _, err := backend.GetRange(ctx, p.b, key, "", off, n)
+			if err == nil {
+				return body
+			}
+			p.failf("GetRange(%q): %w", key, err)
+		}
+		return io.NopCloser(strings.NewReader(""))
+	}
+	for _, size := range append([]int{e.bulk()}, someSizes...) {
+		text := noise(size, 1)
+		want := text[100 : size-100]
+		for i, change := range []func(key backend.Key){
+			func(key backend.Key) { p.put(key, noise(size, 2)) },
+			func(key backend.Key) { p.remove(key) },
+			func(backend.Key) {}, // the context ends
+		} {
+			key := e.key("s", fmt.Sprintf("%d-%d", size, i))
+			p.put(key, text)
+			limited, cancel := context.WithCancel(ctx)
+			body := open(limited, key, 100, int64(len(want)))
+			head := make([]byte, 10)
+			if _, err := io.ReadFull(body, head); err != nil {
+				p.failf("read the first bytes of a range: %w", err)
+			}
+			if change(key); i == 2 {
+				cancel()
+			}
+			rest, err := io.ReadAll(body)
+			if err == nil {
+				p.same("a range whose key changed, or whose context ended, after 10 bytes", string(head)+string(rest), want)
+			}
+			body.Close()
+			cancel()
+		}
+		// What it delivered is the caller's, and what is closed early is free.
+		key := e.key("s", fmt.Sprint(size))
+		p.put(key, text)
+		body := open(ctx, key, 0, -1)
+		var mine []byte
+		if t, ok := body.(taker); ok {
+			mine = t.Take()
+		} else {
+			mine, _ = io.ReadAll(body)
+		}
+		body.Close()
+		clear(mine)
+		p.same("a range after the caller changed the bytes of another", p.readAll(open(ctx, key, 0, -1)), text)
+		p.holds(key, text)
+		for i := range e.pick(60, 200, 3000) {
+			body := open(ctx, key, int64(i), 50)
+			if i%2 == 1 {
+				body.Read(make([]byte, 10))
+			}
+			if err := body.Close(); err != nil {
+				p.failf("close a range that was not read to its end: %w", err)
+			}
+		}
+		p.put(key, "new")
+		p.holds(key, "new")
+		if p.err != nil {
+			return p.err
+		}
+	}
+	return p.err
 }
