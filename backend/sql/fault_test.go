@@ -205,6 +205,9 @@ func TestCutConnections(t *testing.T) {
 		turns := 1
 		for turn := 1; turn <= turns; turn++ {
 			for _, how := range []pgtest.Cut{pgtest.None, pgtest.Before, pgtest.After} {
+				if how == pgtest.None && turn > 1 {
+					continue
+				}
 				t.Run(fmt.Sprintf("%s/%d %s", op.name, turn, how), func(t *testing.T) {
 					proxy.Cut(nil, nil)
 					loc, version := prepare(t, c.URL())

@@ -163,22 +163,12 @@ func TestStatementTimeout(t *testing.T) {
 	mustPut(t, b, theKey, "new")
 }
 
-// One connection is enough for everything.
-func TestConformanceOnOneConnection(t *testing.T) {
-	server := pgtest.URL(t)
-	conformance.Run(t, conformance.Config{
-		New:   func(t testing.TB) string { return pgtest.With(place(t, server), "pool_max_conns", "1") },
-		Open:  openURL,
-		Quick: true,
-		Skip:  map[string]string{"history/linear": "tried with more connections"},
-	})
-}
-
-// Behind PgBouncer, which gives each transaction a connection of its own and knows no prepared statements.
+// Behind PgBouncer, which gives each transaction a connection of its own and knows no prepared statements; and with a
+// pool of one connection, which is enough for everything.
 func TestConformanceBehindPgBouncer(t *testing.T) {
 	bouncer := pgtest.Bouncer(t, pgtest.Shared(t), 4)
 	conformance.Run(t, conformance.Config{
-		New:   func(t testing.TB) string { return place(t, bouncer) },
+		New:   func(t testing.TB) string { return pgtest.With(place(t, bouncer), "pool_max_conns", "1") },
 		Open:  openURL,
 		Quick: true,
 		Skip:  map[string]string{"cancel/steps": "each step takes 100 ms here, and cancel/any-time is tried"},
