@@ -65,7 +65,8 @@ var directions = []struct {
 	{"internal/turnstile", []string{"backend", "internal/durable"}, "knows of one file, not of stores"},
 	{"internal/durable", []string{"golang.org/x/sys"}, "stands alone"},
 	{"internal/temp", nil, "stands alone"},
-	{"internal/reserve", []string{"internal/durable", "golang.org/x/sys"}, "knows of outputs, not of stores"},
+	{"internal/backoff", nil, "stands alone"},
+	{"internal/reserve", []string{"internal/backoff", "internal/durable", "golang.org/x/sys"}, "knows of outputs, not of stores"},
 	{"internal/driver", []string{"backend"}, "what a bucket is, whatever the SDK"},
 	{"internal/calls", []string{"backend"}, ""},
 	{"internal/pgtest", nil, "starts servers, and knows nothing of stores"},
@@ -77,9 +78,10 @@ var directions = []struct {
 	{"conformance", []string{"backend", "backend/mem", "conformance/law", "EXTERNAL"}, ""},
 	{"readers", nil, "formats stand alone"},
 	{"readers/export", []string{"codec", "readers"}, ""},
+	{"command", []string{"internal/cli"}, "the command, for programs with backends of their own"},
 	{"cmd/larder", []string{"internal/cli"}, "the command is internal/cli; what it links is its start"},
 	{"cmd/larder-cloud", []string{"internal/cli", "internal/cli/picture", "backend/all"}, "the same, with every backend"},
-	{"", []string{"component", "keying", "codec", "backend", "internal/sums", "internal/lease", "internal/place", "internal/spool"}, "a user links only the backends that he imports"},
+	{"", []string{"component", "keying", "codec", "backend", "internal/sums", "internal/backoff", "internal/lease", "internal/place", "internal/spool"}, "a user links only the backends that he imports"},
 }
 
 func TestImportDirections(t *testing.T) {

@@ -3,10 +3,10 @@ package larder
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"time"
 
 	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/internal/backoff"
 )
 
 // The pauses between looks at a lease that another holds: short at first, since many
@@ -30,7 +30,7 @@ func (s *Store) lease(ctx context.Context, key backend.Key) (l backend.Lease, wa
 	asking, cancel := context.WithTimeout(ctx, max(s.maxWait, s.leases.TTL())) // a service may not answer at all
 	defer cancel()
 	before := "" // the version that the key holds when the wait begins
-	for pause := firstPause; ; pause = min(pause*3/2, lastPause) {
+	for pauses := backoff.New(firstPause, lastPause); ; {
 		if waited {
 			l, err = s.inherit(asking, key, before)
 		} else {
@@ -52,14 +52,11 @@ func (s *Store) lease(ctx context.Context, key backend.Key) (l backend.Lease, wa
 			before = s.version(asking, key)
 		}
 		waited = true
-		select {
-		case <-ctx.Done():
-		case <-time.After(pause/2 + rand.N(pause)): // jitter keeps a fleet from asking in step
-		}
+		_ = pauses.Wait(ctx) // whose end the next Acquire meets
 	}
 }
 
-// inherit takes the lease after its holder. It returns none where the holder left a result: to
+// inherit takes the lease after its holder. It returns none where the holder left a result:
 // reading it needs no lease, and a fleet need not take it one after the other.
 func (s *Store) inherit(ctx context.Context, key backend.Key, before string) (backend.Lease, error) {
 	free, err := s.leases.Look(ctx, key.Name)

@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/internal/backoff"
 	"github.com/larder-store/larder/internal/lease"
 )
 
@@ -62,7 +62,7 @@ func (s *Store) TryLock(ctx context.Context, name string) (*Lock, error) {
 // Lock is TryLock that waits for the holder until ctx ends.
 func (s *Store) Lock(ctx context.Context, name string) (*Lock, error) {
 	var held error // what the last answer said of the holder
-	for pause := firstPause; ; pause = min(pause*3/2, lastPause) {
+	for pauses := backoff.New(firstPause, lastPause); ; {
 		l, err := s.TryLock(ctx, name)
 		switch {
 		case errors.Is(err, ErrLocked):
@@ -72,10 +72,8 @@ func (s *Store) Lock(ctx context.Context, name string) (*Lock, error) {
 		default:
 			return l, err
 		}
-		select {
-		case <-ctx.Done():
-			return nil, errors.Join(context.Cause(ctx), held)
-		case <-time.After(pause/2 + rand.N(pause)): // jitter keeps a fleet from asking in step
+		if err := pauses.Wait(ctx); err != nil {
+			return nil, errors.Join(err, held)
 		}
 	}
 }

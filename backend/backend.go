@@ -49,7 +49,8 @@ import (
 // that it would have to escape.
 //
 // No backend computes or checks [PutOptions.Digest] or [PutOptions.Sum]: it keeps them
-// and gives them back. Readers verify (the Store always does).
+// and gives them back. A service that is given them may check what arrives, and refuse what does not
+// match. Readers verify (the Store always does).
 //
 // Further abilities are small interfaces in files of their own ([Describer],
 // [RangeGetter], [Scanner], [BatchPutter], [BatchDeleter], [Finder], [Leaser], [Sweeper]).

@@ -129,6 +129,28 @@ func equal(a, b any) bool {
 	return ok && order == 0
 }
 
+// Compare orders two values in the form of descriptions, whatever their kinds: what is absent or null first, then numbers, texts,
+// bytes, truth values, times, and lists and maps, which all come equal. NaN comes before other numbers.
+func Compare(a, b any) int {
+	if c := cmp.Compare(kindOf(a), kindOf(b)); c != 0 {
+		return c
+	}
+	if x, ok := a.(bool); ok {
+		return cmp.Compare(btoi(x), btoi(b.(bool)))
+	}
+	if c, ok := ordered(a, b); ok {
+		return c
+	}
+	return cmp.Compare(btoi(!isNaN(a)), btoi(!isNaN(b)))
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
 // ordered compares numbers, texts, bytes and times; false for what has no order, NaN too.
 func ordered(a, b any) (int, bool) {
 	switch x := a.(type) {

@@ -293,6 +293,14 @@ var newerMutants = []mutant{
 			return infos
 		})
 	}},
+	{law: "shelves/borders", did: "takes a full page of shelves for the last one", breaks: func(r *ref) {
+		r.doShelves = func(ctx context.Context, o opts) iter.Seq2[string, error] {
+			if o.Limit == 0 {
+				o.Limit = 1000
+			}
+			return r.Backend.Shelves(ctx, o)
+		}
+	}},
 	{law: "storm/one-put", did: "reads metadata after the body", breaks: func(r *ref) {
 		r.doGet = func(ctx context.Context, k key) (io.ReadCloser, info, error) {
 			b, i, err := r.Backend.Get(ctx, k)

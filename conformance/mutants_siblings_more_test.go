@@ -3,7 +3,6 @@ package conformance_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"iter"
@@ -531,7 +530,6 @@ var cancelSiblings = []mutant{
 		r.doGet = func(ctx context.Context, k key) (io.ReadCloser, info, error) {
 			b, i, err := r.Backend.Get(ctx, k)
 			if errors.Is(err, context.DeadlineExceeded) {
-				err = backend.Wrap("get", "ref", k, fmt.Errorf("%w", context.Canceled))
 				err = &backend.Error{Op: "get", Backend: "ref", Key: k, Err: context.Canceled}
 			}
 			return b, i, err

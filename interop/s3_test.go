@@ -40,6 +40,7 @@ func TestVersityGW(t *testing.T) {
 			"history/linear":       undone,
 			"range/one-value":      torn,
 			"storm/one-key":        torn,
+			"storm/one-put":        torn,
 		},
 	})
 }

@@ -92,3 +92,33 @@ func keysOf(shelf string, names []string) []backend.Key {
 	}
 	return keys
 }
+
+func shelvesBorders(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
+	sizes := []int{1000, 1003}
+	switch {
+	case e.Tier == Soak:
+		sizes = []int{1000, 1003, 2000, 2003}
+	case e.Limits.CostlyRequests:
+		sizes = []int{200}
+	}
+	var names []string
+	for _, n := range sizes {
+		var more []backend.Key
+		for i := len(names); i < n; i++ {
+			names = append(names, fmt.Sprintf("n-%04d", i))
+			more = append(more, e.key(names[i], []string{"a", "a/b", "a/b/c"}[i%3]))
+		}
+		p.fill(more)
+		for _, opts := range []backend.ListOptions{
+			{}, {Limit: n - 1}, {Limit: n}, {Limit: n + 1}, {After: names[0]}, {Prefix: "n-0", After: names[1], Limit: 998}, {After: names[n-2]},
+		} {
+			opts.Prefix = max(opts.Prefix, "n")
+			p.shelves(e, opts, names)
+		}
+		if p.err != nil {
+			return p.err
+		}
+	}
+	return p.err
+}

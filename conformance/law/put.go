@@ -20,7 +20,7 @@ var putLaws = []Law{
 	},
 	{
 		Name: "put/as-given", Fn: asGiven,
-		Rule: "Digest and Sum come back as they were given, also where they are false of the bytes: a backend neither computes nor checks them.",
+		Rule: "Digest and Sum come back as they were given, also where they are false of the bytes: a backend neither computes nor checks them. A service may refuse what does not match, or call it corrupt.",
 	},
 	{
 		Name: "put/bytes", Fn: allBytes,

@@ -45,6 +45,10 @@ var shelvesLaws = []Law{
 		Rule: "Shelves taken page by page, each after the last name of the one before, are all shelves, each once.",
 	},
 	{
+		Name: "shelves/borders", Tier: Full, Fn: shelvesBorders,
+		Rule: "Exactly as many shelves as a page holds, and a few more, are all yielded, also under a Limit of as many, one fewer and one more.",
+	},
+	{
 		Name: "shelves/refused", Fn: shelvesRefused,
 		Rule: "Options that no name of a shelf can meet are one error, and no shelf.",
 	},

@@ -40,15 +40,19 @@ func bare(b backend.Backend) backend.Backend {
 	return b
 }
 
-// patiently calls f until it succeeds or fails for good: at most some times, with growing pauses.
+// patiently calls f until it succeeds or fails for good: at most some times, with growing pauses, and
+// without them where ctx has ended.
 func patiently(ctx context.Context, f func() error) error {
-	const times = 8
-	for wait := time.Millisecond; ; wait *= 2 {
+	const times, thoughEnded = 8, 3
+	for n, wait := 1, time.Millisecond; ; n, wait = n+1, 2*wait {
 		err := f()
-		if !errors.Is(err, backend.ErrUnavailable) || ctx.Err() != nil || wait >= time.Millisecond<<times {
+		ended := ctx.Err() != nil
+		if !errors.Is(err, backend.ErrUnavailable) || n == times || ended && n >= thoughEnded {
 			return err
 		}
-		time.Sleep(wait)
+		if !ended {
+			time.Sleep(wait)
+		}
 	}
 }
 

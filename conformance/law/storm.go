@@ -242,7 +242,7 @@ func onePut(ctx context.Context, e *Env) error {
 	if err != nil {
 		return err
 	}
-	key, steps := e.key("s", "a"), e.pick(20, 80, 2000)
+	key, steps := e.key("s", "a"), e.pick(12, 80, 2000)
 	// Sizes repeat, so that nothing tells values apart but what this law looks at.
 	text := func(w, i int) string { return fmt.Sprintf("%d %06d ", w, i) + noise(someSizes[i%2], uint64(w)) }
 	put := func(p *probe, w, i int) backend.Info {

@@ -90,7 +90,7 @@ func uniqueVersions(ctx context.Context, e *Env) error {
 			return h.err
 		}
 		if k, ok := seen[version]; ok {
-			return fmt.Errorf("Puts number %d and %d of different bytes under %q have the Version %q", k, i, key, version)
+			return fmt.Errorf("two Puts of different bytes under %q, number %d and %d, have the Version %q", key, k, i, version)
 		}
 		seen[version] = i
 		switch i % 50 {

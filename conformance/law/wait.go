@@ -138,11 +138,11 @@ func sweepUnfinished(ctx context.Context, e *Env) error {
 		}
 		end := p.waiting([]backend.Key{old, absent}, text)
 		swept := make(chan error, 1)
+		sweepers := []*probe{p.with(ctx), q.with(ctx)}
 		go func() {
 			swept <- crowd(2, func(i int) error {
-				sweeper := []*probe{p, q}[i].with(ctx)
-				sweeper.sweep(backend.SweepOptions{})
-				return sweeper.err
+				sweepers[i].sweep(backend.SweepOptions{})
+				return sweepers[i].err
 			})
 		}()
 		var serr error

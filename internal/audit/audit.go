@@ -1,4 +1,4 @@
-// Package audit goes through a store and tells what is wrong with it.
+// Package audit goes through a store and reports what is wrong with it.
 package audit
 
 import (
@@ -24,14 +24,14 @@ type Options struct {
 	// Descriptions are always read.
 	Read float64
 	// Quick reads nothing at all, whatever Read says: what is recorded with each entry, by one List and
-	// one Stat, is held against what else the engine tells of it. So the engine is trusted.
+	// one Stat, is held against what else the engine says of it. So the engine is trusted.
 	Quick bool
 	// Repair moves what is corrupt, and not what a newer version wrote, to [Quarantine], where it no longer counts as absent each
 	// time it is looked up, and can be examined.
 	Repair bool
 	// Salvaged receives each part of the place that Repair rebuilt, or could not rebuild (nothing saved).
 	Salvaged func(backend.Salvaged)
-	// Found is told each finding, and Progress the report so far after each entry, unless nil.
+	// Found receives each finding, and Progress the report so far after each entry, unless nil.
 	// They are called by one goroutine at a time.
 	Found    func(Finding)
 	Progress func(Report)
@@ -207,7 +207,7 @@ func (a *auditor) foundLocked(f Finding) {
 	}
 }
 
-// look holds what is recorded with an entry against what else the engine tells of it.
+// look holds what is recorded with an entry against what else the engine says of it.
 func (a *auditor) look(ctx context.Context, listed backend.Info) (backend.Info, error) {
 	info, err := a.b.Stat(ctx, listed.Key)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/larder-store/larder/internal/temp"
 )
 
-// quarantine saves what can be read of an entry, and then removes it; unless somebody
+// quarantine saves what can be read of an entry, and then removes it; unless another process
 // stored another value meanwhile.
 func (a *auditor) quarantine(ctx context.Context, key backend.Key, version string, description bool) (saved, removed bool, err error) {
 	saved, err = a.save(ctx, key)

@@ -15,8 +15,8 @@ import (
 )
 
 const addressHelp = `A value is named by ID/attribute: the key of its component, or as many of its first
-digits as tell it from the others, and the attribute. For ID the component's type, or the last
-part of that, will do where there is only one such component. The attribute may be left out
+digits as distinguish it from the others, and the attribute. For ID the component's type, or the
+last part of that, will do where there is only one such component. The attribute may be left out
 where there is only one. Or the component is described: by --name, --version, -p and
 -i, or by --component FILE; then the attribute alone is the name.
 

@@ -17,23 +17,19 @@ type budget struct {
 	Record   int `json:"record"`        // what the store says of itself: once a process, before it stores
 	Lease    int `json:"lease"`         // to compute once among machines: to take it, and to give it back
 	Beat     int `json:"lease_every_s"` // seconds between the requests that keep a lease
-	Page     int `json:"list_page"`     // entries that one request lists
+	Page     int `json:"list_page"`     // entries that one request lists, at least
 }
 
-// budgetOf returns the budget of a backend, which was opened by a scheme; nil where requests are not costly.
-func budgetOf(b backend.Backend, scheme string) *budget {
+// budgetOf returns the budget of a backend; nil where requests are not costly.
+func budgetOf(b backend.Backend) *budget {
 	if !backend.LimitsOf(b).CostlyRequests {
 		return nil
 	}
-	r := &budget{Hit: 1, Miss: 1, Store: 1, Describe: 1, Record: 1, Lease: 2, Beat: 20, Page: 1000}
-	if scheme == "azblob" {
-		r.Page = 5000
-	}
-	return r
+	return &budget{Hit: 1, Miss: 1, Store: 1, Describe: 1, Record: 1, Lease: 2, Beat: 20, Page: 1000}
 }
 
-// tell writes the budget as rows of a table.
-func (r *budget) tell(w io.Writer) {
+// write writes the budget as rows of a table.
+func (r *budget) write(w io.Writer) {
 	if r == nil {
 		fmt.Fprintf(w, "requests\tfree\tthe store is on this machine\n")
 		return

@@ -29,9 +29,9 @@ data is gone, and descriptions that are not what they should be. The store may b
 
 With --read-data=5% a twentieth of the values is read, another one each time. With --quick nothing
 is read: the sizes and checksums that are recorded with each value are compared with those that the
-store, or the service behind it, tells of it, in at most one request a value. That finds what is
+store, or the service behind it, says of it, in at most one request a value. That finds what is
 missing, cut short, or was put there by another program. But it takes the store at its word, and a
-disk that turns bits over does not know. What was not read is not certified: the last line tells
+disk that turns bits over does not know. What was not read is not certified: the last line says
 how many were.
 
 Findings are listed on standard output, and the exit code is 3. A corrupt value does no harm: it
@@ -47,7 +47,7 @@ counts as absent, and the next put replaces it. With --repair it is moved to the
 	fl := cmd.Flags()
 	fl.StringVar(&f.read, "read-data", "100%", "read only this `share` of the values, and verify them")
 	fl.Lookup("read-data").NoOptDefVal = "100%"
-	fl.BoolVar(&f.quick, "quick", false, "read nothing, and trust what the store tells of each value")
+	fl.BoolVar(&f.quick, "quick", false, "read nothing, and trust what the store says of each value")
 	fl.BoolVar(&f.repair, "repair", false, "move what is corrupt out of the way")
 	fl.BoolVar(&f.json, "json", false, "findings and the report as JSON objects, one a line")
 	cmd.MarkFlagsMutuallyExclusive("quick", "read-data")
@@ -96,7 +96,7 @@ func (a *app) check(ctx context.Context, f *checkFlags) error {
 			}
 		},
 		Progress: func(r audit.Report) {
-			line.tell(func() string { return f.checked(r) })
+			line.show(func() string { return f.checked(r) })
 		},
 	})
 	line.end()
@@ -180,7 +180,7 @@ func reason(found audit.Finding) error {
 func (f *checkFlags) checked(r audit.Report) string {
 	read := "none of them read"
 	if f.quick {
-		read += "; the store is trusted for what it tells of them"
+		read += "; the store is trusted for what it says of them"
 	}
 	if r.Read > 0 {
 		read = fmt.Sprintf("%d of them read and verified, %s", r.Read, size(r.ReadBytes))

@@ -197,7 +197,7 @@ func (c *collation) pass(ctx context.Context) error {
 			return err
 		}
 		c.n++
-		c.bar.tell(func() string { return fmt.Sprintf("%s, session %s", count(c.n, "item"), item.Session) })
+		c.bar.show(func() string { return fmt.Sprintf("%s, session %s", count(c.n, "item"), item.Session) })
 	}
 	if c.f.follow {
 		if f, ok := c.out.(interface{ flush() error }); ok {

@@ -20,7 +20,7 @@ const cloudCommand = "larder-cloud"
 // cloudSchemes are those that the companion opens.
 var cloudSchemes = []string{"azblob", "gs", "s3"}
 
-// companionVariable tells the companion the version of the larder that became it.
+// companionVariable passes the companion the version of the larder that became it.
 const companionVariable = "LARDER_COMPANION_OF"
 
 // companionFor hands the whole command over to the companion if it takes that to open the
@@ -80,7 +80,7 @@ func sameVersion(a, b string) bool {
 	return a == b || !known(a) || !known(b)
 }
 
-// installLine tells how to install a command of this version, if it is a release, else of the latest.
+// installLine says how to install a command of this version, if it is a release, else of the latest.
 func installLine(name string) string {
 	version := moduleVersion()
 	if !strings.HasPrefix(version, "v") || strings.ContainsAny(version, "-+") {

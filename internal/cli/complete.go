@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	// maxCompletions is how many words are offered: more nobody reads.
+	// maxCompletions is how many words are offered: more would not be read.
 	maxCompletions = 100
 	// completionTime bounds the look into the store: a person waits for it at the keyboard.
 	completionTime = 2 * time.Second

@@ -66,7 +66,7 @@ func (a *app) conformance(ctx context.Context, f *conformanceFlags) (err error) 
 		cfg.Command = func(string) *exec.Cmd { return exec.Command(self) }
 	}
 	line := a.newProgress()
-	cfg.Progress = func(r law.Result) { line.tell(func() string { return r.String() }) }
+	cfg.Progress = func(r law.Result) { line.show(func() string { return r.String() }) }
 	tier := law.Quick
 	switch {
 	case f.full:

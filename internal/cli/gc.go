@@ -9,6 +9,7 @@ import (
 
 	"github.com/larder-store/larder"
 	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/catalog"
 	"github.com/larder-store/larder/internal/audit"
 	"github.com/larder-store/larder/internal/reserve"
 )
@@ -41,7 +42,7 @@ runs of stages on this machine left beside their outputs when they were killed.`
 		},
 	}
 	fl := cmd.Flags()
-	fl.BoolVarP(&f.dryRun, "dry-run", "n", false, "tell what would be removed, and remove nothing")
+	fl.BoolVarP(&f.dryRun, "dry-run", "n", false, "say what would be removed, and remove nothing")
 	fl.BoolVar(&f.compact, "compact", false, "rewrite files that are mostly free space; others wait meanwhile")
 	fl.StringVar(&f.grace, "grace", "", "spare what is younger, such as 12h (default: the backend's)")
 	fl.BoolVar(&f.quarantine, "quarantine", false, "also remove what check --repair moved out of the way")
@@ -53,7 +54,7 @@ func (a *app) gc(ctx context.Context, f *gcFlags) error {
 	opts := backend.SweepOptions{DryRun: f.dryRun, Compact: f.compact}
 	if f.grace != "" {
 		var err error
-		if opts.Grace, err = parseAge(f.grace); err != nil {
+		if opts.Grace, err = catalog.ParseAge(f.grace); err != nil {
 			return misused("--grace: %v", err)
 		}
 		opts.Grace = max(opts.Grace, time.Nanosecond) // 0 would be the default

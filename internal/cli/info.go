@@ -20,8 +20,8 @@ func newInfo(a *app) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "info [flags] [URL]",
-		Short: "Tell what a store promises, and whether it answers",
-		Long: `Tell what a store promises, which abilities it has beyond the needful, and what was seen of
+		Short: "Show what a store promises, and whether it answers",
+		Long: `Show what a store promises, which abilities it has beyond what is needed, and what was seen of
 it just now. Nothing is written: whether the promises are kept, "larder conformance" tries.`,
 		Example: `  larder info
   larder info 's3://bucket/prefix?region=eu-central-1'`,
@@ -86,12 +86,12 @@ func (a *app) info(ctx context.Context, asJSON bool) error {
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
-// promise names what a backend promises, in the order of telling.
+// promise names what a backend promises, in the order in which they are shown.
 var promise = []struct {
 	name, means string
 	of          func(backend.Limits) any
 }{
-	{"atomic_if_absent", "of several writers who want to be the first, one is", func(l backend.Limits) any { return l.AtomicIfAbsent }},
+	{"atomic_if_absent", "of several writers that want to be the first, one is", func(l backend.Limits) any { return l.AtomicIfAbsent }},
 	{"atomic_if_match", "a value is replaced only if it is still the one that was seen", func(l backend.Limits) any { return l.AtomicIfMatch }},
 	{"durable", "what was stored survives a power cut", func(l backend.Limits) any { return l.Durable }},
 	{"lasting", "it is there after the process ended", func(l backend.Limits) any { return l.Lasting }},

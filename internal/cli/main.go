@@ -109,14 +109,14 @@ func misused(format string, args ...any) error {
 	return &exitError{exitMisused, fmt.Errorf(format, args...)}
 }
 
-// note tells the user what is good to know but no result.
+// note says what is good to know but no result.
 func (a *app) note(format string, args ...any) {
 	if !a.quiet {
 		fmt.Fprintf(a.words(), "larder: "+format+"\n", args...)
 	}
 }
 
-// warn says what a user must know, also one who asked for quiet.
+// warn says what a user must know, also with --quiet.
 func (a *app) warn(format string, args ...any) {
 	fmt.Fprintf(a.words(), "larder: "+format+"\n", args...)
 }
@@ -140,6 +140,7 @@ var commands = []struct {
 	{"get", newGet, theStore},
 	{"put", newPut, theStore},
 	{"ls", newList, theStore},
+	{"find", newFind, theStore},
 	{"show", newShow, theStore},
 	{"rm", newRemove, theStore},
 	{"stats", newStats, theStore},

@@ -10,7 +10,7 @@ import (
 )
 
 // By GNU's rules, which larder follows, -store x is the flag -s with the value "tore", and -name is four short
-// flags. Those who are used to other rules are told so.
+// flags. Errors say so, for users of other rules.
 
 // explainFlagError says instead of an error about short flags which long one was meant.
 func explainFlagError(cmd *cobra.Command, args []string, err error) error {

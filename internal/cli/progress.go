@@ -8,7 +8,7 @@ import (
 	"github.com/larder-store/larder/internal/terminal"
 )
 
-// progress tells how far long work has come, on one line of a terminal. Where standard error is no
+// progress shows how far long work has come, on one line of a terminal. Where standard error is no
 // terminal it is silent.
 type progress struct {
 	a     *app
@@ -16,7 +16,7 @@ type progress struct {
 	shown bool
 }
 
-// newProgress returns nil where nobody would see it; the methods of nil do nothing.
+// newProgress returns nil where it would not be seen; the methods of nil do nothing.
 func (a *app) newProgress() *progress {
 	f, ok := a.stderr.(*os.File)
 	if a.quiet || !ok || !isTerminal(f) {
@@ -35,8 +35,8 @@ func (p *progress) late() {
 	}
 }
 
-// tell shows where the work is. The text is only made when it is shown.
-func (p *progress) tell(text func() string) {
+// show shows where the work is. The text is only made when it is shown.
+func (p *progress) show(text func() string) {
 	if p == nil || time.Since(p.last) < often {
 		return
 	}

@@ -31,7 +31,7 @@ func newRead(a *app) *cobra.Command {
 picture. The file - is standard input.
 
 Axon Text Files (.atf), the .dat files of NEURON, address events (.aedat) and the spikes
-that Brian's FileSpikeMonitor writes are told apart by what is in them. Numbers come out
+that Brian's FileSpikeMonitor writes are distinguished by what is in them. Numbers come out
 exactly as they are in the file, and comments of rows as a last column. What could be
 read otherwise is a warning, or with --strict an error.
 

@@ -84,7 +84,7 @@ var flagNames = strings.NewReplacer(
 	"Options asks for", "--columns or --text asks for",
 )
 
-// inFlags words an error of package readers for those who have flags and no Options.
+// inFlags words an error of package readers for users that have flags and no Options.
 func inFlags(err error) error {
 	var e *readers.ParseError
 	if !errors.As(err, &e) {

@@ -169,7 +169,7 @@ func (f *removeFlags) chosen(ctx context.Context, store *larder.Store) ([]catalo
 		return nil, err
 	}
 	if f.older != "" {
-		d, err := parseAge(f.older)
+		d, err := catalog.ParseAge(f.older)
 		if err != nil {
 			return nil, misused("--older-than: %v", err)
 		}

@@ -108,7 +108,7 @@ func newRun(a *app) *cobra.Command {
 	fl.StringArrayVarP(&f.outputs, "output", "o", nil, "`path` of a file or directory that is made; repeatable")
 	fl.BoolVar(&f.stdin, "stdin", false, "the command reads standard input, and its contents count")
 	fl.StringVarP(&f.dir, "dir", "C", "", "`directory` to run in; paths are relative to it")
-	fl.BoolVarP(&f.dryRun, "dry-run", "n", false, "only tell whether the command would run (exit code 4) or not")
+	fl.BoolVarP(&f.dryRun, "dry-run", "n", false, "only say whether the command would run (exit code 4) or not")
 	fl.BoolVar(&f.refresh, "refresh", false, "run the command in any case, and keep what it makes now")
 	fl.BoolVar(&f.check, "check", false, "run the command in any case, and compare (exit code 3 if it differs)")
 	fl.BoolVar(&f.failures, "keep-failures", false, "keep the run, and give it back, also if the command fails")
@@ -156,7 +156,7 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 	bar.late()
 	o, err := s.Run(ctx, stage.Options{
 		Progress: func(doing string, done, total int64) {
-			bar.tell(func() string { return fmt.Sprintf("%s: %s %s of %s", s.Title(), doing, size(done), size(total)) })
+			bar.show(func() string { return fmt.Sprintf("%s: %s %s of %s", s.Title(), doing, size(done), size(total)) })
 		},
 		Store:        store,
 		Reserve:      reserve.Options{MaxWait: wait, Reap: true, Note: func(text string) { a.warn("%s", text) }},

@@ -157,7 +157,7 @@ func (im *importer) line(ctx context.Context, text []byte) error {
 	}
 	im.pending = append(im.pending, pair{*l.Key, value})
 	im.items++
-	im.bar.tell(func() string { return fmt.Sprintf("%s, session %s", count(im.items, "item"), name) })
+	im.bar.show(func() string { return fmt.Sprintf("%s, session %s", count(im.items, "item"), name) })
 	if im.bytes += len(text); im.bytes > importBatch {
 		return im.store(ctx)
 	}

@@ -22,7 +22,7 @@ func newShow(a *app) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "show [flags] [ID|TYPE...]",
-		Short: "Tell what components are, and what is kept of them",
+		Short: "Show what components are, and what is kept of them",
 		Long: `Tell what components are, what they were computed from, and which of their attributes
 are kept: of those that are named, or of all that are chosen by type, version, parameters and
 time; without either, of the one of which something was stored last.
@@ -180,7 +180,7 @@ func look(ctx context.Context, store *larder.Store, id string) (shown, error) {
 	return s, nil
 }
 
-// tellShown tells of a component, after others with an empty line between.
+// tellShown shows a component, after others with an empty line between.
 func (a *app) tellShown(s shown, after bool) error {
 	w := tabwriter.NewWriter(a.out(), 0, 0, 2, ' ', 0)
 	if after {
@@ -213,7 +213,7 @@ func (a *app) tellShown(s shown, after bool) error {
 	return w.Flush()
 }
 
-// lookValue gathers what is known of a value, whose entry a list may tell in part.
+// lookValue gathers what is known of a value, whose entry a list may give in part.
 func lookValue(ctx context.Context, store *larder.Store, e catalog.Entry) (shownValue, error) {
 	info, err := store.Backend().Stat(ctx, e.Info.Key)
 	if err != nil {

@@ -18,12 +18,12 @@ func newStats(a *app) *cobra.Command {
 	var f statsFlags
 	cmd := &cobra.Command{
 		Use:   "stats [flags]",
-		Short: "Tell how often something was found, and what that saved",
+		Short: "Show how often something was found, and what that saved",
 		Long: `Tell how often something was found, what that saved, and how much is stored.
 
 Lookups are those of "larder run", "get" and "put" by this user on this machine, counted
 since the last -z in the user's cache directory. What is stored is counted in the store,
-by listing it. Where each request costs time or money, stats tells how many the steps take.`,
+by listing it. Where each request costs time or money, stats shows how many the steps take.`,
 		Args: none,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.stats(cmd.Context(), &f) },
 	}
@@ -32,7 +32,7 @@ by listing it. Where each request costs time or money, stats tells how many the 
 	return cmd
 }
 
-// statsText is what stats tells, as JSON.
+// statsText is what stats shows, as JSON.
 type statsText struct {
 	counts
 	Values     int64 `json:"values"`
@@ -75,7 +75,7 @@ func (a *app) countStored(ctx context.Context, url string, s *statsText) error {
 		return err
 	}
 	defer store.Close()
-	s.Requests = budgetOf(store.Backend(), backend.SchemeOf(url))
+	s.Requests = budgetOf(store.Backend())
 	line := a.newProgress()
 	defer line.end()
 	last := ""
@@ -90,7 +90,7 @@ func (a *app) countStored(ctx context.Context, url string, s *statsText) error {
 		}
 		s.Values++
 		s.Bytes += info.Size
-		line.tell(func() string { return fmt.Sprintf("%d values so far", s.Values) })
+		line.show(func() string { return fmt.Sprintf("%d values so far", s.Values) })
 	}
 	return nil
 }
@@ -107,6 +107,6 @@ func (a *app) tellStats(s statsText) error {
 	fmt.Fprintf(w, "written\t%s\t%s, of them %d computed by run\n", size(s.Written), count(int(s.Puts), "value"), s.Computed)
 	fmt.Fprintf(w, "corrupt\t%d\thealed %d, not stored %d\n", s.Corrupt, s.Healed, s.Failures)
 	fmt.Fprintf(w, "stored\t%s\t%s of %s\n", size(s.Bytes), count(int(s.Values), "value"), count(int(s.Components), "component"))
-	s.Requests.tell(w)
+	s.Requests.write(w)
 	return w.Flush()
 }

@@ -47,7 +47,7 @@ func (a *app) open(ctx context.Context, wait time.Duration) (*larder.Store, erro
 	return larder.Open(ctx, rawURL, a.options(wait))
 }
 
-// openToChange opens the store for a command that changes it, unless it only tells what it would do.
+// openToChange opens the store for a command that changes it, unless it only says what it would do.
 func (a *app) openToChange(ctx context.Context, dryRun bool) (*larder.Store, error) {
 	if dryRun {
 		return a.openToRead(ctx)
@@ -99,7 +99,7 @@ func inDir(rawURL, dir string) string {
 	return moved.String()
 }
 
-// words is a slog.Handler that tells a Store's messages as a line each.
+// words is a slog.Handler that writes a Store's messages as a line each.
 type words struct {
 	a     *app
 	attrs []slog.Attr
@@ -117,7 +117,7 @@ func (w *words) Enabled(_ context.Context, level slog.Level) bool {
 func (w *words) Handle(_ context.Context, r slog.Record) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "larder: %s", strings.TrimPrefix(r.Message, "larder: "))
-	tell := func(attr slog.Attr) bool {
+	write := func(attr slog.Attr) bool {
 		err, ok := attr.Value.Any().(error)
 		switch {
 		case !ok: // a key: the error has it
@@ -129,9 +129,9 @@ func (w *words) Handle(_ context.Context, r slog.Record) error {
 		return true
 	}
 	for _, attr := range w.attrs {
-		tell(attr)
+		write(attr)
 	}
-	r.Attrs(tell)
+	r.Attrs(write)
 	b.WriteByte('\n')
 	_, err := w.a.words().Write([]byte(b.String()))
 	return err

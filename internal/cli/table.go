@@ -85,7 +85,7 @@ var longColumns = []column{
 	{"parameters", func(e entry, _ time.Time) string { return whatOf(e) }},
 }
 
-// whatOf tells the parameters of a component and, of a stage, the command.
+// whatOf returns the parameters of a component and, of a stage, the command.
 func whatOf(e entry) string {
 	what := parameterText(e.Description.Parameters)
 	if command := commandText(e.command); command != "" {
@@ -105,15 +105,20 @@ func chooseColumns(names []string, long bool) ([]column, error) {
 	if len(names) == 0 {
 		return all, nil
 	}
+	all = append(all, plainColumns...)
 	chosen := make([]column, len(names))
 	for i, name := range names {
+		if path, ok := strings.CutPrefix(name, paramColumn); ok && path != "" {
+			chosen[i] = paramOf(path)
+			continue
+		}
 		j := slices.IndexFunc(all, func(c column) bool { return c.name == name })
 		if j < 0 {
 			known := make([]string, len(all))
 			for k, c := range all {
 				known[k] = c.name
 			}
-			return nil, misused("there is no column %q; known: %s", name, strings.Join(known, ", "))
+			return nil, misused("there is no column %q; known: %s, %sPATH", name, strings.Join(known, ", "), paramColumn)
 		}
 		chosen[i] = all[j]
 	}

@@ -72,7 +72,7 @@ func tallyOf(url string) (tally, error) {
 // maxTally is when a tally is folded into one line: some 10,000 commands.
 const maxTally = 1 << 20
 
-// count adds to the tally. Counting is a courtesy: what goes wrong is not told.
+// count adds to the tally. Failures are ignored: counting must not fail a command.
 func (t tally) count(c counts) {
 	if c == (counts{}) {
 		return

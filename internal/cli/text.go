@@ -12,7 +12,7 @@ import (
 	"github.com/larder-store/larder/internal/terminal"
 )
 
-// shortID is how much of a key is shown: enough to tell millions apart.
+// shortID is how much of a key is shown: enough to distinguish millions.
 const shortID = 12
 
 func short(id string) string {
@@ -22,7 +22,7 @@ func short(id string) string {
 	return id
 }
 
-// duration tells a length of time with about three digits.
+// duration writes a length of time with about three digits.
 func duration(d time.Duration) string {
 	switch {
 	case d == 0:
@@ -41,7 +41,7 @@ func duration(d time.Duration) string {
 	return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
 }
 
-// age tells how long ago something was, in its largest unit.
+// age says how long ago something was, in its largest unit.
 func age(d time.Duration) string {
 	const day = 24 * time.Hour
 	switch {
@@ -55,7 +55,7 @@ func age(d time.Duration) string {
 	return fmt.Sprintf("%dd", int(d/day))
 }
 
-// size tells a number of bytes with about three digits, in powers of 1,024.
+// size writes a number of bytes with about three digits, in powers of 1,024.
 func size(n int64) string {
 	if n < 1024 {
 		return fmt.Sprintf("%d B", n)
@@ -78,7 +78,7 @@ func shortVersion(v string) string {
 	return v
 }
 
-// parameterText tells parameters in the form of the flag -p.
+// parameterText writes parameters in the form of the flag -p.
 func parameterText(v any) string {
 	if v == nil {
 		return ""
@@ -98,7 +98,7 @@ func parameterText(v any) string {
 	return strings.Join(parts, " ")
 }
 
-// commandText tells a command line as one would type it.
+// commandText writes a command line as one would type it.
 func commandText(args []string) string {
 	quoted := make([]string, len(args))
 	for i, arg := range args {

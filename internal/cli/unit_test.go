@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/catalog"
 )
 
 func TestDuration(t *testing.T) {
@@ -38,13 +39,13 @@ func TestParseAge(t *testing.T) {
 	for text, want := range map[string]time.Duration{
 		"30d": 720 * time.Hour, "1.5d": 36 * time.Hour, "2w": 336 * time.Hour, "12h": 12 * time.Hour, "90m": 90 * time.Minute, "0s": 0,
 	} {
-		if got, err := parseAge(text); err != nil || got != want {
-			t.Errorf("parseAge(%q) = %v, %v; want %v", text, got, err, want)
+		if got, err := catalog.ParseAge(text); err != nil || got != want {
+			t.Errorf("catalog.ParseAge(%q) = %v, %v; want %v", text, got, err, want)
 		}
 	}
 	for _, text := range []string{"", "d", "30", "-1d", "-1h", "NaNd", "1e3d", "thirty days", "1h2d"} {
-		if got, err := parseAge(text); err == nil {
-			t.Errorf("parseAge(%q) = %v, want an error", text, got)
+		if got, err := catalog.ParseAge(text); err == nil {
+			t.Errorf("catalog.ParseAge(%q) = %v, want an error", text, got)
 		}
 	}
 }

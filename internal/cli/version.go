@@ -17,8 +17,8 @@ func newVersion(a *app) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "version",
-		Short: "Tell the version of larder",
-		Long:  "Tell the version of larder, of Go and of the form of keys, and which kinds of stores are known.",
+		Short: "Show the version of larder",
+		Long:  "Show the version of larder, of Go and of the form of keys, and which kinds of stores are known.",
 		Args:  none,
 		RunE: func(*cobra.Command, []string) error {
 			if asJSON {

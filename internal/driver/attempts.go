@@ -19,11 +19,11 @@ const (
 	Lost                   // it may have been written or not
 )
 
+// Attempts at a request and the pauses between them, FirstPause and then twice the last, bear with a service for
+// some three to six seconds.
 const (
-	// writeAttempts and the pauses between them, 50 ms and then twice the last, bear with
-	// a service for some three to six seconds.
-	writeAttempts = 7
-	firstPause    = 50 * time.Millisecond
+	Attempts   = 7
+	FirstPause = 50 * time.Millisecond
 )
 
 // Attempt makes a write again and again until it is done, refused, or has failed too
@@ -47,13 +47,13 @@ func Attempt(ctx context.Context, body *Body, write func() (Object, error), judg
 		switch {
 		case verdict == Refused && !lost:
 			return Object{}, err
-		case verdict == Refused, n+1 == writeAttempts:
+		case verdict == Refused, n+1 == Attempts:
 			if !errors.Is(err, backend.ErrExists) && !errors.Is(err, backend.ErrChanged) {
 				err = errors.Join(backend.ErrUnavailable, err)
 			}
 			return Object{}, &Unclear{Err: err, Sent: lost}
 		}
-		pause := firstPause << n
+		pause := FirstPause << n
 		if err := Pause(ctx, pause/2+rand.N(pause)); err != nil {
 			return Object{}, err
 		}

@@ -115,7 +115,7 @@ func (b *Body) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// stand puts the source where the next byte is read. mu is held, or nobody else knows b yet.
+// stand puts the source where the next byte is read. mu is held, or b is not shared yet.
 func (b *Body) stand(off int64) error {
 	if _, err := b.src.Seek(off, io.SeekStart); err != nil {
 		b.err = fmt.Errorf("rewind the body: %w", err)
@@ -204,7 +204,7 @@ func (b *Body) short(n int64) error {
 }
 
 // atEnd makes sure that the source, which stands at size, ends there. mu is held, or
-// nobody else knows b yet.
+// b is not shared yet.
 func (b *Body) atEnd() error {
 	var probe [1]byte
 	n, err := io.ReadFull(b.src, probe[:])

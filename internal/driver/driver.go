@@ -32,7 +32,7 @@ type Bucket interface {
 	// Head is Get without a body.
 	Head(ctx context.Context, name string) (Object, error)
 
-	// Put stores an object: all of it at once, and visible to everybody on return. The
+	// Put stores an object: all of it at once, and visible to all on return. The
 	// conditions are decided at that instant, or refused with errors.ErrUnsupported. Where
 	// the bucket cannot know whether the object was stored the error is an [Unclear].
 	Put(ctx context.Context, name string, body *Body, opts PutOptions) (Object, error)
@@ -45,7 +45,7 @@ type Bucket interface {
 	// [backend.BatchError], in the order of names.
 	Delete(ctx context.Context, names []string) error
 
-	// Limits tells what the bucket promises.
+	// Limits states what the bucket promises.
 	Limits() backend.Limits
 
 	Close() error
@@ -65,7 +65,7 @@ type Object struct {
 	Meta    map[string]string // keys in lower case
 
 	// SHA256 and CRC32C, of all bytes and big-endian, are what the service itself holds for the
-	// object's checksums, where Head learns them; else nil. They tell what was sent to it, not
+	// object's checksums, where Head learns them; else nil. They show what was sent to it, not
 	// what its disk gives back.
 	SHA256, CRC32C []byte
 }

@@ -25,7 +25,7 @@ func TryLock(f *os.File, shared bool) (bool, error) {
 	return err == nil, err
 }
 
-// Unlock gives up the lock on f, for all who inherited it too.
+// Unlock gives up the lock on f, for all processes that inherited it too.
 func Unlock(f *os.File) error { return flock(f, syscall.LOCK_UN) }
 
 func mode(shared bool) int {

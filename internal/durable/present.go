@@ -9,7 +9,7 @@ import (
 
 // Present refuses to go on where the directory root, whose info is as it was when it was opened, was moved
 // away and another one without the marker lies in its place: half a store would come to be there, and what
-// is written be lost to those who use the other half. A store that was made anew in its place is as good.
+// is written be lost to the users of the other half. A store that was made anew in its place is as good.
 func Present(root string, opened fs.FileInfo, marker string) error {
 	info, err := os.Stat(root)
 	if err != nil {

@@ -1,6 +1,6 @@
 // Package gocloud holds what the buckets that stand on gocloud.dev/blob have in common.
 //
-// The portable interface of gocloud tells neither the version of what was written, nor the
+// The portable interface of gocloud gives neither the version of what was written, nor the
 // version and the metadata of what is read. Its hatches do: every call takes a function that
 // hands out the value of the service's own client, by As.
 package gocloud
@@ -118,7 +118,7 @@ type lostError struct{ err error }
 func (e *lostError) Error() string { return e.err.Error() }
 func (e *lostError) Unwrap() error { return e.err }
 
-// Judge tells [driver.Attempt] what an error says about a write.
+// Judge says, for [driver.Attempt], what an error means for a write.
 func Judge(err error) driver.Verdict {
 	var lost *lostError
 	switch {

@@ -33,12 +33,12 @@ const (
 
 var (
 	errTooLong = refuse("the answer has more than %d MiB; is this the service it should be?", MaxAnswer>>20)
-	errCircle  = refuse("the service lists in circles: it told to go on where the list had been already")
+	errCircle  = refuse("the service lists in circles: it says to go on where the list had been already")
 	errEmpty   = refuse("the service listed %d pages in a row that hold nothing", maxEmptyPages)
 	errStalled = stalled{}
 )
 
-// stalled is a time-out to those who decide whether to try again.
+// stalled is a time-out to code that decides whether to try again.
 type stalled struct{}
 
 func (stalled) Error() string   { return "the connection stood still" }
@@ -271,7 +271,7 @@ func (p *onePage) answered(query string) error {
 	return nil
 }
 
-// Next is told how many entries a page held and what asks for the following one. The error says that the
+// Next takes how many entries a page held and what asks for the following one. The error says that the
 // list does not get on. That entries come in order, and so none twice, is for the caller to check.
 func (p *Pages) Next(entries int, token string) error {
 	if entries > 0 {

@@ -7,8 +7,8 @@
 //     on protects what is under it;
 //  2. the data is stored under that name and made durable;
 //  3. one commit of the index decides the condition of the Put and lets the entry point
-//     at the name. This is the point of linearization: before it nobody sees the data,
-//     after it everybody does. The name that the entry held before is free at the same
+//     at the name. This is the point of linearization: before it no reader sees the data,
+//     after it all do. The name that the entry held before is free at the same
 //     instant.
 //
 // Nothing that can be read is ever overwritten or renamed, so a crash between any two
@@ -47,7 +47,7 @@ type Index interface {
 	// Garbage is found under it, in any process.
 	Claim(ctx context.Context, n int) ([]string, error)
 
-	// Abandon gives up names that no Commit was or will be told of.
+	// Abandon gives up names that no Commit was or will be called with.
 	Abandon(names []string)
 
 	// Commit makes the changes in the order given, in as few transactions as it can, and
@@ -65,7 +65,7 @@ type Index interface {
 	// names of claims that ran out are taken from their writers before they are yielded.
 	Garbage(ctx context.Context, grace time.Duration, dry bool) iter.Seq2[[]Garbage, error]
 
-	// Forget is told that the data of names is gone: names yielded by Garbage, or those
+	// Forget takes names whose data is gone: names yielded by Garbage, or those
 	// of an Outcome's Free.
 	Forget(ctx context.Context, names ...string) error
 }

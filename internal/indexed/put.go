@@ -157,7 +157,7 @@ func (b *batch) create(ctx context.Context, i int, name string) error {
 	b.changes[i].Name = name
 	err := b.s.Data.Create(ctx, name, b.items[i].Body, b.items[i].PutOptions)
 	if err != nil {
-		// The index is not told to forget the name: an upload that timed out may still land.
+		// The index does not forget the name: an upload that timed out may still land.
 		_ = b.s.Data.Remove(context.WithoutCancel(ctx), name)
 		b.s.Index.Abandon([]string{name})
 	}

@@ -34,7 +34,7 @@ func (s *Store) sweep(ctx context.Context, found []Garbage, dry bool, report *ba
 	}
 	if !dry && len(names) > 0 {
 		// The data goes first: a record without data is found again by the next
-		// sweep, data without a record by nobody.
+		// sweep, data without a record by no sweep.
 		if err := s.Data.Remove(ctx, names...); err != nil {
 			return err
 		}

@@ -66,13 +66,13 @@ func (l *held) acquire(ctx context.Context) error {
 	return err
 }
 
-// ended is the last state of a lease that nobody holds any longer.
+// ended is the last state of a lease without a holder.
 type ended struct {
 	epoch   uint64
 	version string
 }
 
-// free looks whether nobody holds the lease, and says by an error who does.
+// free looks whether the lease has no holder, and names the holder by an error.
 func (l *held) free(ctx context.Context) (ended, error) {
 	found, version, err := l.look(ctx)
 	if err != nil {
@@ -124,7 +124,7 @@ func (l *held) change(ctx context.Context, op, holder string) error {
 		mine, lookErr := l.adopt(ctx)
 		switch {
 		case lookErr != nil:
-			err = lookErr // whose it is now, the next call may tell
+			err = lookErr // whose it is now, the next call may find out
 		case mine:
 			err = l.write(ctx, holder, backend.PutOptions{IfMatch: l.version})
 		}

@@ -4,7 +4,7 @@
 // A lease is one small object on the shelf "leases": who holds it, since which epoch,
 // and a nonce that every heartbeat changes. It changes hands by IfMatch alone. No two
 // machines' clocks are ever compared: a holder is taken for dead when its object
-// did not change for its whole ttl by the watch of the one who looks on.
+// did not change for its whole ttl by the watch of the process that looks on.
 //
 // It is an economy. A holder that was taken for dead may still be at work; what
 // both make is published under IfAbsent or IfMatch, so that only work is lost.

@@ -7,11 +7,11 @@ import (
 	"github.com/larder-store/larder/backend"
 )
 
-// idle is for how long nobody must have touched a lease before it is swept: far longer
+// idle is for how long a lease must have been left alone before it is swept: far longer
 // than any ttl, any pause of a holder and any difference of clocks.
 const idle = 24 * time.Hour
 
-// Sweep deletes the leases that nobody has touched for a day, or for the grace of opts if that
+// Sweep deletes the leases that were left alone for a day, or for the grace of opts if that
 // is longer. One that is taken at that very moment may be deleted too; then a computation is
 // done twice, and the epochs of its name begin anew.
 func Sweep(ctx context.Context, b backend.Backend, opts backend.SweepOptions) (backend.SweepReport, error) {

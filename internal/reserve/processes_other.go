@@ -8,10 +8,10 @@ import (
 	"syscall"
 )
 
-// processes returns nil: this system does not say who has a file open.
+// processes returns nil: this system does not say which process has a file open.
 func (r *record) processes() []int { return nil }
 
-// alive reports whether a process lives, as far as this system tells.
+// alive reports whether a process lives, as far as this system says.
 func alive(pid int) bool {
 	p, err := os.FindProcess(pid)
 	if err != nil || runtime.GOOS == "windows" {

@@ -15,7 +15,7 @@ import (
 	"github.com/larder-store/larder/internal/durable"
 )
 
-// record is what a run tells others.
+// record is what a run says to others.
 type record struct {
 	Format  int       `json:"format"` // 1
 	Nonce   string    `json:"nonce"`
@@ -24,7 +24,7 @@ type record struct {
 	Outputs []string  `json:"outputs"`
 	PID     int       `json:"pid"`     // of the larder that answers for the run
 	Space   string    `json:"space"`   // the system's name for the numbers of processes: containers have their own
-	Started string    `json:"started"` // what tells that process from a later one of the same number; "" if nothing does
+	Started string    `json:"started"` // what distinguishes that process from a later one of the same number; "" if nothing does
 	FD      int       `json:"fd"`      // under which number the run's processes have the record open; 0: not yet
 	Since   time.Time `json:"since"`
 }
@@ -61,7 +61,7 @@ func newRecord(dir string, run *Run) (record, *os.File, error) {
 	return r, f, nil
 }
 
-// write replaces what is in f. Nobody depends on a record that is half written: its lock says
+// write replaces what is in f. Nothing depends on a record that is half written: its lock says
 // whether the run lives, and before it is whole nothing was moved.
 func (r *record) write(f *os.File) error {
 	text, err := json.Marshal(r)

@@ -118,7 +118,7 @@ func (r *Reservation) Release() {
 		r.alive.Close()
 	}
 	if r.over == nil || r.isOver() {
-		os.Remove(r.file.Name()) // before the lock ends: nobody takes the record for a dead run's
+		os.Remove(r.file.Name()) // before the lock ends, so that the record is not taken for a dead run's
 	}
 	r.file.Close()
 }

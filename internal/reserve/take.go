@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/larder-store/larder/internal/backoff"
 	"github.com/larder-store/larder/internal/durable"
 )
 
@@ -33,7 +34,7 @@ func Take(ctx context.Context, run Run, opts Options) (*Reservation, error) {
 	}
 	deadline := time.Now().Add(opts.MaxWait)
 	waited, told := false, ""
-	for pause := firstPause; ; pause = min(pause*3/2, lastPause) {
+	for pauses := backoff.New(firstPause, lastPause); ; {
 		res, other, err := try(ctx, &run, opts)
 		switch {
 		case err != nil:
@@ -49,10 +50,8 @@ func Take(ctx context.Context, run Run, opts Options) (*Reservation, error) {
 			opts.Note(fmt.Sprintf("waiting: %s is in use by %s", other.shared(&run), other.who()))
 		}
 		waited = true
-		select {
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		case <-time.After(pause):
+		if err := pauses.Wait(ctx); err != nil {
+			return nil, err
 		}
 	}
 }
@@ -135,7 +134,7 @@ func (r *record) shared(run *Run) string {
 	return fmt.Sprintf("stage %q", run.Stage)
 }
 
-// who names a run for a person.
+// who names a run for people.
 func (r *record) who() string {
 	since := time.Since(r.Since).Round(time.Second)
 	if r.ownerAlive() {

@@ -13,7 +13,7 @@ type body struct {
 	size     int64
 	check    func() error // asked at the end of each reading; nil: nothing
 
-	progress func(int64) // told how much was read since the start; may be nil
+	progress func(int64) // called with how much was read since the start; may be nil
 	done     int64
 
 	at   int           // the segment that is read

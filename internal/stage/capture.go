@@ -21,7 +21,7 @@ type capture struct {
 }
 
 // Write implements [io.Writer]. It never fails, or the command would suffer from it: what could
-// not be kept is told by reader.
+// not be kept is reported by reader.
 func (c *capture) Write(p []byte) (int, error) {
 	if c.err == nil {
 		c.err = c.write(p)

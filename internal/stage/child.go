@@ -15,7 +15,7 @@ import (
 
 // ending is how a command ended.
 type ending struct {
-	exit        int  // as a shell tells it: 128 and the signal's number for a signal
+	exit        int  // as a shell reports it: 128 and the signal's number for a signal
 	signalled   bool // it was ended by a signal
 	interrupted bool // a signal came, or the context ended, while it ran
 	took        time.Duration
@@ -135,7 +135,7 @@ func (r *runner) note(format string, args ...any) {
 	}
 }
 
-// pipes carry a command's output to those who want it.
+// pipes carry a command's output to its readers.
 type pipes struct {
 	readers, writers []*os.File
 	to               []io.Writer
@@ -152,7 +152,7 @@ func (p *pipes) add(to ...io.Writer) (*os.File, error) {
 	return w, nil
 }
 
-// copy carries on until no process has the other end of any pipe, then tells its error.
+// copy carries on until no process has the other end of any pipe, then returns its error.
 func (p *pipes) copy() <-chan error {
 	errs := make([]error, len(p.readers))
 	var group sync.WaitGroup
@@ -160,7 +160,7 @@ func (p *pipes) copy() <-chan error {
 		p.writers[i].Close() // the command has its own
 		group.Go(func() {
 			_, errs[i] = io.Copy(p.to[i], r)
-			r.Close() // so that the command notices if nobody listens
+			r.Close() // so that the command notices that its output is not read
 		})
 	}
 	done := make(chan error, 1)

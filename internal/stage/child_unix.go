@@ -49,7 +49,7 @@ func signal(p *os.Process, group bool, sig os.Signal) {
 	p.Signal(sig)
 }
 
-// exitOf returns a command's exit code as a shell tells it.
+// exitOf returns a command's exit code as a shell reports it.
 func exitOf(state *os.ProcessState) (code int, signalled bool) {
 	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() {
 		return 128 + int(status.Signal()), true

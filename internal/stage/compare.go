@@ -14,7 +14,7 @@ import (
 	"github.com/larder-store/larder"
 )
 
-// compare tells in what a run differs from the one that is kept. It is not done where
+// compare says in what a run differs from the one that is kept. It is not done where
 // nothing sound is kept.
 func (r *runner) compare(ctx context.Context, packed *body) (done bool, err error) {
 	kept, info, err := r.Store.Reader(ctx, r.id.component, Attribute)

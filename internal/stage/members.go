@@ -35,7 +35,7 @@ func newMembers(r io.Reader, size int64) *members {
 type counter struct {
 	r        io.Reader
 	n        int64
-	progress func(int64) // told n; may be nil
+	progress func(int64) // called with n; may be nil
 }
 
 func (c *counter) Read(p []byte) (int, error) {

@@ -4,5 +4,5 @@ package stage
 
 import "syscall"
 
-// dieWithParent does nothing: this system tells no process of its parent's death.
+// dieWithParent does nothing: on this system no process learns of its parent's death.
 func dieWithParent(*syscall.SysProcAttr) {}

@@ -38,7 +38,7 @@ type Outcome struct {
 	ID      string        // the key of the stage's component
 	Hit     bool          // given back instead of run
 	Waited  bool          // for another process, which made it
-	Exit    int           // the command's exit status, as a shell tells it
+	Exit    int           // the command's exit status, as a shell reports it
 	Took    time.Duration // by the command, now or when it was kept
 	Size    int64         // of what is kept, in bytes
 	NotKept string        // why a run was not kept; empty if it was
@@ -314,7 +314,7 @@ func sameKey(ctx context.Context, s *larder.Store, a, b component.Component) (bo
 	return x == y, err
 }
 
-// keep stores a run. Its result is there already, so a failure is told and no more.
+// keep stores a run. Its result is there already, so a failure is reported and no more.
 func (r *runner) keep(ctx context.Context, claim *larder.Claim, packed *body) {
 	r.outcome.Size = packed.size
 	if r.storeErr != nil && r.outcome.Took < r.asked { // a dead service costs its time-outs once

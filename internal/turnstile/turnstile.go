@@ -3,7 +3,7 @@
 // A turnstile is two lock files beside the file, which are never removed: whoever wants in locks the
 // gate, then the door, and then gives the gate back. So one process waits at the door, and the others
 // wait at the gate in the order in which they came. The holder sees by the gate that someone waits, and
-// leaves soon; without it, those inside could keep the others out for ever, readers above all, who
+// leaves soon; without it, those inside could keep the others out for ever, readers above all, which
 // share the door.
 //
 // Both files hold a line that says who has them: process, host, and a count that grows while the holder
@@ -91,7 +91,7 @@ func (h *Hold) pass(shared bool) error {
 // ErrBusy is that those inside did not leave soon.
 var ErrBusy = errors.New("those inside stay")
 
-// lockDoor locks the door, for which this process holds the gate: until it is through, nobody else
+// lockDoor locks the door, for which this process holds the gate: until it is through, no other process
 // comes in.
 func (h *Hold) lockDoor(shared bool) error {
 	if h.soon == 0 {
@@ -116,7 +116,7 @@ func (t Turnstile) Enter(ctx context.Context, p WaitPolicy, shared bool) (*Hold,
 	return t.enter(ctx, p, shared, 0)
 }
 
-// EnterSoon is Enter, alone, for a caller who would rather not come in than keep others waiting:
+// EnterSoon is Enter, alone, for a caller that would rather not come in than keep others waiting:
 // from when it is its turn those inside have so long to leave, else it fails with [ErrBusy].
 func (t Turnstile) EnterSoon(ctx context.Context, p WaitPolicy, soon time.Duration) (*Hold, error) {
 	return t.enter(ctx, p, false, soon)

@@ -30,10 +30,6 @@ const (
 	idleConnections = 256
 	// bufferSize of a connection: with Go's 4 KiB a large body costs 16 times the system calls.
 	bufferSize = 64 << 10
-	// attempts and the pauses between them, 50 ms and then twice the last, bear with a
-	// service for some three to six seconds.
-	attempts   = 7
-	firstPause = 50 * time.Millisecond
 )
 
 func newClient(ctx context.Context, o Options) (*s3.Client, error) {
@@ -105,10 +101,10 @@ func readsObject(r *http.Request) bool {
 // failures in all and then gives up at once, which a cache under load would feel.
 func newRetryer() aws.Retryer {
 	return retry.NewStandard(func(o *retry.StandardOptions) {
-		o.MaxAttempts = attempts
+		o.MaxAttempts = driver.Attempts
 		o.RateLimiter = ratelimit.None
 		o.Backoff = retry.BackoffDelayerFunc(func(attempt int, _ error) (time.Duration, error) {
-			pause := firstPause << min(attempt-1, attempts)
+			pause := driver.FirstPause << min(attempt-1, driver.Attempts)
 			return pause/2 + rand.N(pause), nil
 		})
 		o.Retryables = append([]retry.IsErrorRetryable{

@@ -110,7 +110,7 @@ func init() {
 			return fmt.Errorf("%w: bucket %q: what arrived at %s is not what was summed (%s): it was damaged on the way, or changed while it was sent", backend.ErrUnavailable, b.name, b.where(), code)
 		}},
 		{"SlowDown InternalError ServiceUnavailable RequestTimeout ConditionalRequestConflict OperationAborted ThrottlingException TooManyRequestsException", func(b *bucket, code string, _ http.Header, _ string) error {
-			return fmt.Errorf("%w: bucket %q: %s still says %s after %d attempts", backend.ErrUnavailable, b.name, b.where(), code, attempts)
+			return fmt.Errorf("%w: bucket %q: %s still says %s after %d attempts", backend.ErrUnavailable, b.name, b.where(), code, driver.Attempts)
 		}},
 	} {
 		for code := range strings.FieldsSeq(v.codes) {

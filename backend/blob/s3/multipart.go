@@ -44,7 +44,7 @@ func (b *bucket) putParts(ctx context.Context, name string, body *driver.Body, o
 		case u.whole && u.sumRefused:
 			b.partSums.Store(true)
 		case u.conflict:
-			if err := driver.Pause(ctx, firstPause<<try); err != nil {
+			if err := driver.Pause(ctx, driver.FirstPause<<try); err != nil {
 				return driver.Object{}, err
 			}
 		default:
