@@ -187,7 +187,7 @@ func (k *packKeeper) store(ctx context.Context) error {
 			n = k.packs[len(k.packs)-1].last + 1
 		}
 		if n > maxPack {
-			return fmt.Errorf("%w: the session has %d packs", backend.ErrTooLarge, maxPack)
+			return fmt.Errorf("%w: the session has %d packs", backend.ErrTooLarge, n-1)
 		}
 		if err := k.s.hold.held(); err != nil {
 			return err
