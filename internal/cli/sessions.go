@@ -20,7 +20,7 @@ func newSessions(a *app) *cobra.Command {
 		Use:   "sessions",
 		Short: "Look after the sessions that workers of a sweep write",
 		Long: `Look after sessions: what each worker of a parameter sweep writes for itself under a common
-name, to be collated by "larder collate". docs/sessions.md tells more.`,
+name, to be collated by "larder collate". docs/sessions.md says more.`,
 		Example: `  larder sessions ls
   larder sessions ls rate-curve
   larder sessions show rate-curve alice-3f2a9c
