@@ -115,7 +115,7 @@ func collateAll(ctx context.Context, m *session.Manager, want int) error {
 	return nil
 }
 
-// iterateFiles reads all items as one who knows the format of shelves would: the value is the end of each record.
+// iterateFiles reads all items as a program that knows the format of shelves would: the value is the end of each record.
 func iterateFiles(files []string, want int) error {
 	n := 0
 	for _, file := range files {

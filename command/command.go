@@ -1,4 +1,4 @@
-// Package command is the command larder as a function, for those who bring a backend of their own:
+// Package command is the command larder as a function, for programs with a backend of their own:
 // a program that imports that backend and calls [Main] is larder with one scheme more.
 //
 // docs/your-backend.md shows such a program.

@@ -1,5 +1,5 @@
 // Package conformance proves in a test that a backend keeps the laws of package
-// backend. Who brings a backend of his own calls [Run]:
+// backend. A test of a backend calls [Run]:
 //
 //	func TestConformance(t *testing.T) {
 //		conformance.Run(t, conformance.Config{

@@ -97,16 +97,16 @@ func told(t testing.TB, b backend.Backend, name string, put backend.Info) {
 		t.Error("Put returns no Version")
 	}
 	if found, err := b.Stat(ctx, key(name)); err != nil || found.Version != put.Version {
-		t.Errorf("Stat = Version %q, %v; Put told %q", found.Version, err, put.Version)
+		t.Errorf("Stat = Version %q, %v; Put returned %q", found.Version, err, put.Version)
 	}
 	body, found, err := b.Get(ctx, key(name))
 	if err != nil || found.Version != put.Version {
-		t.Fatalf("Get = Version %q, %v; Put told %q", found.Version, err, put.Version)
+		t.Fatalf("Get = Version %q, %v; Put returned %q", found.Version, err, put.Version)
 	}
 	body.Close()
 	for found, err := range b.List(ctx, "s", backend.ListOptions{Prefix: name}) {
 		if err != nil || found.Version != put.Version {
-			t.Errorf("List = Version %q, %v; Put told %q", found.Version, err, put.Version)
+			t.Errorf("List = Version %q, %v; Put returned %q", found.Version, err, put.Version)
 		}
 	}
 }

@@ -208,7 +208,7 @@ func (m *model) stat(key, version string) {
 	if err != nil {
 		m.known("Stat", key, err)
 	} else if info.Version != version {
-		m.t.Errorf("Stat(%q) tells Version %q, the Put told %q", key, info.Version, version)
+		m.t.Errorf("Stat(%q) tells Version %q, the Put returned %q", key, info.Version, version)
 	}
 }
 
@@ -271,12 +271,12 @@ func (m *model) list() {
 			fits = fits || listed == (state != absent) && size == int64(len(state))
 		}
 		if !fits {
-			m.t.Errorf("List tells %d bytes of %q (%v); may be %s", size, key, listed, states(may))
+			m.t.Errorf("List returns %d bytes of %q (%v); may be %s", size, key, listed, states(may))
 		}
 		delete(found, key)
 	}
 	if len(found) > 0 {
-		m.t.Errorf("List yields %v besides, which nobody put", found)
+		m.t.Errorf("List yields %v besides, which was not put", found)
 	}
 }
 

@@ -54,7 +54,7 @@ func (s *Session) news() *news {
 		defer s.mu.Unlock()
 		s.telling = false
 		if err != nil {
-			s.info.LastWrite = before // to be told with the next one
+			s.info.LastWrite = before // to be stored with the next one
 		}
 		if info.Version != "" {
 			s.version = info.Version
@@ -85,7 +85,7 @@ func (k *itemKeeper) items(ctx context.Context, q query) source {
 
 func (k *itemKeeper) flush(context.Context) error { return k.s.hold.held() }
 
-// finish has nothing to do: Close tells of the last write.
+// finish has nothing to do: Close records the last write.
 func (k *itemKeeper) finish(context.Context) error { return nil }
 
 func (k *itemKeeper) abandon() {}

@@ -29,7 +29,7 @@ type packKeeper struct {
 	bytes int               // what buf takes
 	going map[string]record // being stored, or could not be
 	timer *time.Timer       // flushes what is old; nil: nothing is in buf
-	late  error             // of a flush by timer, told by the next call
+	late  error             // of a flush by timer, returned by the next call
 	over  bool              // the session is over
 
 	storing sync.Mutex // guards the rest, and is held while a pack is stored
@@ -107,7 +107,7 @@ func (s *Session) touched() {
 	s.wrote = s.m.now()
 }
 
-// flushLate stores what has waited long enough. A failure is told by the next call, and tried again later.
+// flushLate stores what has waited long enough. A failure is returned by the next call, and tried again later.
 func (k *packKeeper) flushLate() {
 	err := k.flush(context.Background())
 	k.mu.Lock()

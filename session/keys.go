@@ -55,7 +55,7 @@ type leastKeys struct {
 	most  int
 	has   map[string]bool
 	keys  keyHeap                // those of has, the greatest first
-	bound atomic.Pointer[string] // the greatest, once there are enough: nobody needs to look beyond it
+	bound atomic.Pointer[string] // the greatest, once there are enough: no need to look beyond it
 }
 
 func (l *leastKeys) add(key string) {

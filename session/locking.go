@@ -24,7 +24,7 @@ type LockingSession struct {
 	name  string
 	shelf string
 
-	turn chan struct{} // holds one element while nobody of this process changes the session
+	turn chan struct{} // holds one element while no goroutine of this process changes the session
 
 	// Whoever has the turn has these.
 	lock   *larder.Lock // nil, or kept for the next call that comes soon
@@ -39,7 +39,7 @@ type LockingSession struct {
 const (
 	// linger is for how long a lock is kept for a next call: taking one costs as much as a write or two.
 	linger = 20 * time.Millisecond
-	// slice is after how long a busy process gives the lock up, and rest for how long, so that those who look whether it
+	// slice is after how long a busy process gives the lock up, and rest for how long, so that those that look whether it
 	// is free, every second or so at worst, find it free sooner or later.
 	slice = 250 * time.Millisecond
 	rest  = 50 * time.Millisecond
@@ -159,7 +159,7 @@ type Held struct {
 	over bool
 }
 
-// Acquire waits until nobody else holds the lock of the session, in this process or elsewhere, for as long as ctx
+// Acquire waits until no other holds the lock of the session, in this process or elsewhere, for as long as ctx
 // allows, and takes it. Give it up by [Held.Release].
 func (s *LockingSession) Acquire(ctx context.Context) (*Held, error) {
 	select {
@@ -208,7 +208,7 @@ func (s *LockingSession) drop(ctx context.Context) error {
 	return err
 }
 
-// keepIdle sees to it that a lock that is kept is given up soon, if nobody comes.
+// keepIdle sees to it that a lock that is kept is given up soon, if no caller comes.
 func (s *LockingSession) keepIdle() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -221,7 +221,7 @@ func (s *LockingSession) keepIdle() {
 		case <-s.turn:
 			s.drop(context.Background())
 			s.turn <- struct{}{}
-		default: // who has the turn sees to it
+		default: // the one that has the turn sees to it
 		}
 	})
 }

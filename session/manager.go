@@ -37,7 +37,7 @@ type Options struct {
 	Parallel int
 	// Layout is how the items of new sessions are kept. The default depends on the backend.
 	Layout Layout
-	// Logger is told what did not stop a call but should be known. The default is slog.Default.
+	// Logger receives non-fatal problems. The default is slog.Default.
 	Logger *slog.Logger
 	// Now is the clock of the metadata. The default is time.Now.
 	Now func() time.Time
@@ -146,7 +146,7 @@ func Managers(ctx context.Context, store *larder.Store) iter.Seq2[string, error]
 	return func(yield func(string, error) bool) {
 		opts := backend.ListOptions{Prefix: shelfMark, Limit: 1}
 		for {
-			// One shelf of each manager tells its name. The next manager's are behind the last of its sessions.
+			// One shelf of each manager shows its name. The next manager's are behind the last of its sessions.
 			found := ""
 			for shelf, err := range store.Backend().Shelves(ctx, opts) {
 				if err != nil {
@@ -207,7 +207,7 @@ func (m *Manager) Remove(ctx context.Context, session string) error {
 	return nil
 }
 
-// lock takes the lock of a session, or says who has it.
+// lock takes the lock of a session, or names its holder.
 func (m *Manager) lock(ctx context.Context, shelf string, wait bool) (*larder.Lock, error) {
 	name := "session " + shelf
 	if wait {

@@ -48,7 +48,7 @@ func (o *SessionOptions) orDefaults() (SessionOptions, error) {
 	return d, checkLabels(d.Labels)
 }
 
-// UniqueKey returns a key that nobody else has: 32 random hexadecimal digits.
+// UniqueKey returns a key that no other has: 32 random hexadecimal digits.
 func UniqueKey() string {
 	var b [16]byte
 	rand.Read(b[:])
@@ -88,7 +88,7 @@ func (m *Manager) Session(ctx context.Context, name string, opts *SessionOptions
 	}
 	lock, err := m.lock(ctx, shelf, o.Wait)
 	if errors.Is(err, errors.ErrUnsupported) && random {
-		err = nil // nobody else knows the name
+		err = nil // the name is not known elsewhere
 	}
 	if errors.Is(err, errors.ErrUnsupported) {
 		err = fmt.Errorf("%w; a session with a random name needs no lock", err)

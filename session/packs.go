@@ -113,7 +113,7 @@ func (m *Manager) reader(shelf string, r packRef, n int) *packReader {
 			b := make([]byte, n)
 			got, err := io.ReadFull(body, b)
 			if err == io.ErrUnexpectedEOF || err == io.EOF {
-				err = nil // told by the length
+				err = nil // known by the length
 			}
 			return b[:got], err
 		},

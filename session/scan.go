@@ -176,7 +176,7 @@ func (m *Manager) listItems(ctx context.Context, shelf string, opts backend.List
 				r, _, err = m.item(ctx, shelf, key)
 			case len(info.Meta) > 0:
 				r.deleted = isTombstone(info)
-			case info.Size == tombstoneSize: // lists of buckets do not tell the metadata
+			case info.Size == tombstoneSize: // lists of buckets do not give the metadata
 				if info, err = m.backend.Stat(ctx, info.Key); err == nil {
 					r.deleted = isTombstone(info)
 				}

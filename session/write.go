@@ -96,10 +96,10 @@ func (e *value) fencedItem(key backend.Key) (backend.Item, error) {
 	return item, nil
 }
 
-// A holder writes while it has a lock, or where nobody else can.
+// A holder writes while it has a lock, or where no other can.
 type holder struct {
 	m    *Manager
-	lock *larder.Lock // nil: nobody else writes here
+	lock *larder.Lock // nil: no other writes here
 }
 
 // held fails once another may have the lock.

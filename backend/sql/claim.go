@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	// claimTime is how long a name belongs to a writer who does not renew it, because
+	// claimTime is how long a name belongs to a writer that does not renew it, because
 	// it died or lost the server. It is renewed in thirds.
 	claimTime = 15 * time.Minute
 
@@ -26,7 +26,7 @@ const (
 )
 
 // newID returns a name that was never used and never will be. Clients make them up: they survive a
-// restored database, where a sequence would begin again, and tell what became of a commit whose answer was lost.
+// restored database, where a sequence would begin again, and shows what became of a commit whose answer was lost.
 func newID() string {
 	var b [16]byte
 	rand.Read(b[:])
@@ -75,7 +75,7 @@ func (x *index) Claim(ctx context.Context, n int) ([]string, error) {
 	for i := range names {
 		names[i] = newID()
 	}
-	// A repeated statement finds its own names, which are in nobody's way.
+	// A repeated statement finds its own names, which are in no one's way.
 	if _, err := x.db.exec(ctx, true, x.claim+" ON CONFLICT (id) DO NOTHING", names, claimTime.Microseconds()); err != nil {
 		return nil, err
 	}

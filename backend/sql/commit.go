@@ -64,7 +64,7 @@ func (p *publication) run(ctx context.Context) {
 		}
 	}
 	switch {
-	case len(deletes) > 0 && len(puts) > 0: // nobody asks for both, but the order would count
+	case len(deletes) > 0 && len(puts) > 0: // not asked for, but the order would count
 		for i := range p.changes {
 			one := &publication{x: p.x, changes: p.changes[i : i+1], ids: p.ids[i : i+1], outcomes: p.outcomes[i : i+1]}
 			one.run(ctx)
@@ -85,7 +85,7 @@ func (p *publication) run(ctx context.Context) {
 	}
 }
 
-// lose sets the outcome of a put that had no effect. Its data is nobody's.
+// lose sets the outcome of a put that had no effect. Its data belongs to no entry.
 func (p *publication) lose(i int, err error) {
 	p.outcomes[i] = indexed.Outcome{Free: p.changes[i].Name, Err: err}
 }
@@ -214,7 +214,7 @@ func (p *publication) fail(ctx context.Context, at []int, err error) {
 		p.outcomes[i].Err = err
 	}
 	if ctx.Err() != nil {
-		return // nobody waits for the answer; claims run out, and the sweep sees what became of them
+		return // the answer is not waited for; claims run out, and the sweep sees what became of them
 	}
 	if found, lookErr := p.found(ctx, at); lookErr == nil && len(found) > 0 {
 		p.committed(at, found)
@@ -223,7 +223,7 @@ func (p *publication) fail(ctx context.Context, at []int, err error) {
 	p.fence(ctx, at)
 }
 
-// found looks which puts are in place. Their ids are used by nobody else.
+// found looks which puts are in place. Their ids are used by no other.
 func (p *publication) found(ctx context.Context, at []int) (map[string]time.Time, error) {
 	shelves, names, ids := make([]string, len(at)), make([]string, len(at)), make([]string, len(at))
 	for n, i := range at {

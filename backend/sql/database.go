@@ -90,7 +90,7 @@ func (d *database) do(ctx context.Context, idempotent bool, f func(conn *pgxpool
 			}
 			return d.explain(ctx, err)
 		case fate == undone && conflicts < undoneTries, isCode(err, queryCancelled) && !cancelled:
-			// A statement that was cancelled for nobody was hit by the request for another's; or the
+			// A statement that was cancelled unasked was hit by the request for another's; or the
 			// server's own timeout ended it, and will do so again.
 			conflicts, cancelled = conflicts+1, isCode(err, queryCancelled)
 			if err := d.sleep(ctx, rand.N(firstPause)); err != nil {
@@ -161,8 +161,8 @@ func (d *database) once(ctx context.Context, f func(conn *pgxpool.Conn) error) (
 	return fateOf(err), err
 }
 
-// recognize tells by the number of the server's process whether a pooler stands between: one that
-// hands out its own connections tells a client another number than the server's.
+// recognize finds out by the number of the server's process whether a pooler stands between: one that
+// hands out its own connections gives a client another number than the server's.
 func (d *database) recognize(ctx context.Context, conn *pgxpool.Conn) error {
 	var pid uint32
 	err := conn.QueryRow(ctx, "SELECT pg_backend_pid()", pgx.QueryExecModeExec).Scan(&pid)

@@ -149,7 +149,7 @@ func (f *finder) candidates(ctx context.Context, after, to string, limit int) (f
 	return found, n, nil
 }
 
-// parse decodes a pre-image. One that is corrupt describes nothing; "larder check" tells of it.
+// parse decodes a pre-image. One that is corrupt describes nothing; "larder check" reports it.
 func parse(key string, body []byte, info backend.Info) (component.Description, bool) {
 	if body == nil {
 		return component.Description{}, false

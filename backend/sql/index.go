@@ -124,7 +124,7 @@ func (x *index) Lookup(ctx context.Context, key backend.Key, bodies bool) (index
 	return e, err
 }
 
-// What a page holds. The first one is small, for those who look at a few; later ones are
+// What a page holds. The first one is small, for callers that look at a few; later ones are
 // large, since each costs a round trip and a plan (measured: a list of 50,000 in pages of 512 takes 3 to 4 times
 // as long as one SELECT). The bytes are those of bodies.
 const (

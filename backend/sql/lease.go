@@ -15,12 +15,12 @@ import (
 )
 
 // lease is a row that says until when it is held, by the clock of the database. Epochs come from one
-// sequence for all names, so that a row can go after a day: who makes it anew has a greater one. It does not
+// sequence for all names, so that a row can go after a day: the next one has a greater one. It does not
 // go sooner, because the epoch of a new row is drawn ahead of the row.
 type lease struct {
 	b     *Backend
 	name  string
-	token string // tells this acquisition from all others
+	token string // distinguishes this acquisition from all others
 	ttl   time.Duration
 	epoch uint64
 
@@ -67,7 +67,7 @@ func (b *Backend) acquire(ctx context.Context, name string, ttl time.Duration) (
 	return l, nil
 }
 
-// lookAtLease says by an error who holds a lease.
+// lookAtLease names the holder of a lease by an error.
 func (b *Backend) lookAtLease(ctx context.Context, name string) error {
 	var holder string
 	err := b.db.row(ctx, true, "SELECT holder FROM "+b.leases()+" WHERE name = $1 AND until > clock_timestamp()", []any{name}, &holder)
@@ -109,7 +109,7 @@ func (l *lease) take(ctx context.Context) error {
 	return nil
 }
 
-// holderName says who holds a lease, to those who wait.
+// holderName names the holder of a lease, for the waiting.
 var holderName = sync.OnceValue(func() string {
 	host, err := os.Hostname()
 	if err != nil {
@@ -160,7 +160,7 @@ func (l *lease) Release(ctx context.Context) error {
 		return wrap("release", backend.Key{}, fmt.Errorf(leaseReason, l.name, err))
 	}
 	defer l.b.calls.End()
-	// A server that crashes may forget a release, which costs no more than the ttl: nobody waits for its disk.
+	// A server that crashes may forget a release, which costs no more than the ttl: its disk is not waited for.
 	_, err := l.b.db.exec(ctx, true, "WITH hasty AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true)) "+
 		"UPDATE "+l.b.leases()+" SET until = clock_timestamp() FROM hasty WHERE name = $1 AND token = $2::text::uuid", l.name, l.token)
 	if err != nil {
@@ -170,7 +170,7 @@ func (l *lease) Release(ctx context.Context) error {
 	return nil
 }
 
-// sweepLeases removes the rows that nobody held for a day.
+// sweepLeases removes the rows that were not held for a day.
 func (d *database) sweepLeases(ctx context.Context) error {
 	_, err := d.exec(ctx, true, "DELETE FROM "+quote(d.schema)+".leases WHERE until < clock_timestamp() - interval '1 day'")
 	return err

@@ -184,7 +184,7 @@ func (d *database) formatIn(ctx context.Context, tx pgx.Tx) (format int, err err
 	return format, err
 }
 
-// lockNumber is what all who migrate a schema lock.
+// lockNumber is what all processes that migrate a schema lock.
 func lockNumber(schema string) int64 {
 	h := fnv.New64a()
 	h.Write([]byte("larder migrate " + schema))

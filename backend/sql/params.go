@@ -18,7 +18,7 @@ import (
 // value as a text. Maps of users that look like that are written so themselves.
 const tag = "$"
 
-// The limits of what is told in a row. What is beyond is read from the pre-image.
+// The limits of what is kept in a row. What is beyond is read from the pre-image.
 const (
 	maxParams = 1 << 20
 	maxWord   = 500  // of types and versions, which are in indexes

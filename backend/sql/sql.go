@@ -69,7 +69,7 @@ func (b *Backend) Close() error {
 }
 
 // Limits implements [backend.Describer]. What the server does at a power cut is its fsync and
-// synchronous_commit, which are on unless somebody turned them off.
+// synchronous_commit, which are on unless they were turned off.
 func (b *Backend) Limits() backend.Limits {
 	l := backend.Limits{AtomicIfAbsent: true, AtomicIfMatch: true, Durable: true, Lasting: true, Shared: true, MaxValue: MaxValueAlone}
 	if b.data != nil {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// numpyScript is told a file and a number of header lines. It prints seconds, user and
+// numpyScript takes a file and a number of header lines. It prints seconds, user and
 // system time of loadtxt alone, and what was read, without the start of Python.
 const numpyScript = `
 import resource, sys, time

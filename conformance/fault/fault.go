@@ -1,4 +1,4 @@
-// Package fault makes a backend fail on purpose, so that those who stand on it can show
+// Package fault makes a backend fail on purpose, so that code that stands on it can show
 // what they do then. Which calls fail depends on a seed, the method, the key and how often
 // that was called before, and on nothing else: not on the order in which goroutines
 // come, so that what was seen once can be seen again.
@@ -49,7 +49,7 @@ type Plan struct {
 	// Only, unless nil, chooses the calls that may fail.
 	Only func(op string, key backend.Key) bool
 	// Times bounds how often one method fails under one key, after which it works, so
-	// that who tries again gets through; 0 is no bound.
+	// that trying again gets through; 0 is no bound.
 	Times int
 	// Delay is how long Slow takes; 0 is a millisecond.
 	Delay time.Duration

@@ -101,7 +101,7 @@ func batchPut(ctx context.Context, e *Env) error {
 		got := p.holds(it.Key, texts[i])
 		p.sameMeta("Get of an item of a batch", got.Meta, it.Meta)
 		if got.Version != infos[i].Version {
-			p.failf("PutBatch tells Version %q of %q, and Get %q", infos[i].Version, it.Key, got.Version)
+			p.failf("PutBatch returns Version %q of %q, and Get %q", infos[i].Version, it.Key, got.Version)
 		}
 	}
 	return p.err
@@ -121,7 +121,7 @@ func batchPutOrder(ctx context.Context, e *Env) error {
 		last := fmt.Sprintf("%s %d %s", name, 8, noise(someSizes[1], 1))
 		got := p.holds(e.key("s", name), last)
 		if want := 16 + i; p.err == nil && got.Version != infos[want].Version {
-			p.failf("Get of %q tells Version %q, and its last item %q", name, got.Version, infos[want].Version)
+			p.failf("Get of %q returns Version %q, and its last item %q", name, got.Version, infos[want].Version)
 		}
 	}
 	p.lists(e.Shelf("s"), backend.ListOptions{}, "a", "b")

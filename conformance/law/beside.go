@@ -32,7 +32,7 @@ func batchPutBodies(ctx context.Context, e *Env) error {
 		fussy := newBody(text)
 		watched := item(e.key("s", fmt.Sprintf("watched-%d", n)), text, backend.PutOptions{})
 		watched.Body = fussy
-		// While the batch waits for one body, nobody else waits.
+		// While the batch waits for one body, no other call waits.
 		fussy.at, fussy.hook = int64(n)/2, func() error {
 			q := p.with(ctx)
 			q.put(e.key("s", "beside"), text)

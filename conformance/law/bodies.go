@@ -47,15 +47,15 @@ var bodyLaws = []Law{
 	},
 	{
 		Name: "body/unfinished", Fn: unfinished,
-		Rule: "Nobody sees anything of a Put before it is done, neither by Get and Stat nor in a list.",
+		Rule: "Nothing of a Put is seen before it is done, neither by Get and Stat nor in a list.",
 	},
 	{
 		Name: "body/other-keys", Fn: slowBody,
-		Rule: "A Put that waits for its body keeps nobody from using other keys.",
+		Rule: "A Put that waits for its body keeps no other call from using other keys.",
 	},
 	{
 		Name: "body/many-wait", Fn: manyWait,
-		Rule: "However many Puts wait for their bodies, they delay nobody: no Put of the same key, of another or of a batch, no Get, List or Delete.",
+		Rule: "However many Puts wait for their bodies, they delay no other call: no Put of the same key, of another or of a batch, no Get, List or Delete.",
 	},
 }
 

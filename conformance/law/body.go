@@ -44,7 +44,7 @@ func makeNoise(n int, salt uint64) string {
 	return string(b)
 }
 
-// whole tells what is wrong with a value that was read: bytes that are not what its own
+// whole says what is wrong with a value that was read: bytes that are not what its own
 // Info says.
 func whole(text string, info backend.Info) error {
 	want := filled(text, backend.PutOptions{})

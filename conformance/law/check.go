@@ -51,7 +51,7 @@ type Config struct {
 	// values in files, from one request to several. Those of common engines are tried anyway.
 	Sizes []int64
 
-	// Progress, unless nil, is told each result, first as [Running]; one call at a time.
+	// Progress, unless nil, receives each result, first as [Running]; one call at a time.
 	Progress func(Result)
 }
 

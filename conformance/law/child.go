@@ -14,7 +14,7 @@ import (
 	"github.com/larder-store/larder/backend"
 )
 
-// childVariable tells a process that it is a helper, and what to do, as JSON.
+// childVariable makes a process a helper, and says what to do, as JSON.
 const childVariable = "LARDER_CONFORMANCE_CHILD"
 
 // childMark begins the lines that a helper says to its parent; what else a test binary
@@ -37,7 +37,7 @@ type job struct {
 }
 
 // Child does what this process was started for, if a law started it as a helper, and
-// reports whether it was. Who is told yes ends the process: with status 0 if err is nil.
+// reports whether it was. If so, the caller ends the process: with status 0 if err is nil.
 //
 // A helper speaks with its parent over stdin and stdout, and ends when stdin does, so that
 // none outlives its parent.
@@ -77,7 +77,7 @@ type child struct {
 	heard chan string
 }
 
-// say tells the parent something.
+// say says something to the parent.
 func (c *child) say(format string, args ...any) {
 	if c.err == nil {
 		fmt.Printf(childMark+format+"\n", args...)
@@ -116,7 +116,7 @@ var tasks = map[string]func(*child){
 	"lease":  (*child).lease,
 }
 
-// create races for keys and tells which it won.
+// create races for keys and says which it won.
 func (c *child) create() {
 	for i := range c.Count {
 		_, err := c.try(c.key(i), raceText(i, c.Worker), onlyNew)
@@ -146,7 +146,7 @@ func (c *child) raise() {
 	}
 }
 
-// write goes through the steps of a story and tells after each that it is done.
+// write goes through the steps of a story and says after each that it is done.
 func (c *child) write() {
 	for i := c.From; i < c.From+c.Count && c.err == nil; i++ {
 		s := storyStep(i)
@@ -183,7 +183,7 @@ func (c *child) mix() {
 	}
 }
 
-// answer keeps its handle open, and tells what it sees whenever it is asked.
+// answer keeps its handle open, and says what it sees whenever it is asked.
 func (c *child) answer() {
 	for range c.Count {
 		text, _ := c.get(c.key(0))

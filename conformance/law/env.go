@@ -28,7 +28,7 @@ type Env struct {
 	mark string // what begins the names of all shelves used
 	main backend.Backend
 
-	unknown atomic.Int64 // conditional Puts of which nobody knows whether they took effect
+	unknown atomic.Int64 // conditional Puts whose outcome is unknown
 
 	mu      sync.Mutex // guards all below
 	handles []backend.Backend
@@ -58,7 +58,7 @@ func newEnv(ctx context.Context, cfg *Config, name string, tier Tier) (*Env, err
 	return e, nil
 }
 
-// randomMark makes names that nobody else uses. It does not come from the seed: a
+// randomMark makes names that are used nowhere else. It does not come from the seed: a
 // replay must not meet what an earlier run left.
 func randomMark() uint32 { return rand.Uint32() }
 

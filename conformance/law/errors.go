@@ -145,7 +145,7 @@ func calls(b backend.Backend, key, other backend.Key) []call {
 	}
 	if has[backend.Leaser](b) {
 		all = append(all, call{"Acquire", backend.Key{}, func(ctx context.Context) error {
-			// Another name each time: whether a cancelled call got it nobody knows.
+			// Another name each time: whether a cancelled call got it is unknown.
 			lease, err := (&probe{ctx: ctx, b: b}).tryAcquire(fmt.Sprintf("law-%08x-calls", randomMark()), time.Minute)
 			if err != nil {
 				return err

@@ -151,7 +151,7 @@ func lastClose(ctx context.Context, e *Env) error {
 	for key, text := range texts {
 		info, was := q.holds(key, text), before[key]
 		q.sameMeta("after the last Close Get", info.Meta, was.Meta)
-		moved := info.ModTime.Sub(was.ModTime).Abs() >= time.Second // Get may tell it by seconds, as that of GCS does
+		moved := info.ModTime.Sub(was.ModTime).Abs() >= time.Second // Get may round it to seconds, as that of GCS does
 		if q.err == nil && (info.Version != was.Version || info.Digest != was.Digest || info.Sum != was.Sum || moved) {
 			q.failf("after the last Close and an Open %q has %+v, want %+v", key, info, was)
 		}

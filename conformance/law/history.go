@@ -255,7 +255,7 @@ func (h *history) check() error {
 			op := porcupine.Operation{ClientId: ev.worker, Input: ev, Call: int64(ev.call), Return: int64(ev.back)}
 			if ev.unknown {
 				// It may still take effect long after the caller gave up; at the end
-				// of all, where nobody sees it, stands for never.
+				// of all, where it is not seen, stands for never.
 				op.Return = 1<<63 - 1
 			}
 			ops = append(ops, op)

@@ -40,7 +40,7 @@ var ifAbsentLaws = []Law{
 	},
 	{
 		Name: "if-absent/race-handles", Needs: []Need{AtomicIfAbsent, SharedPlace}, Fn: ifAbsentRaceHandles,
-		Rule: "Of 16 writers that race with IfAbsent, each on a handle of his own, exactly one wins, the others get ErrExists, and the winner's value stays.",
+		Rule: "Of 16 writers that race with IfAbsent, each on its own handle, exactly one wins, the others get ErrExists, and the winner's value stays.",
 	},
 	{
 		Name: "if-absent/race-delete", Needs: []Need{AtomicIfAbsent}, Fn: ifAbsentRaceDelete,
@@ -48,7 +48,7 @@ var ifAbsentLaws = []Law{
 	},
 	{
 		Name: "if-absent/refused", Needs: []Need{NoIfAbsent}, Fn: ifAbsentRefused,
-		Rule: "Who does not promise an atomic IfAbsent refuses it with errors.ErrUnsupported, and stores nothing.",
+		Rule: "A backend that does not promise an atomic IfAbsent refuses it with errors.ErrUnsupported, and stores nothing.",
 	},
 }
 

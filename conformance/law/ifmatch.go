@@ -14,7 +14,7 @@ import (
 var ifMatchLaws = []Law{
 	{
 		Name: "if-match/right", Needs: []Need{AtomicIfMatch}, Fn: ifMatchRight,
-		Rule: "IfMatch with the present Version stores, whether Put, Get or Stat told it, and the new Version serves the next one.",
+		Rule: "IfMatch with the present Version stores, whether Put, Get or Stat returned it, and the new Version serves the next one.",
 	},
 	{
 		Name: "if-match/wrong", Needs: []Need{AtomicIfMatch}, Fn: ifMatchWrong,
@@ -42,7 +42,7 @@ var ifMatchLaws = []Law{
 	},
 	{
 		Name: "if-match/race-handles", Needs: []Need{AtomicIfMatch, SharedPlace}, Fn: ifMatchRaceHandles,
-		Rule: "Of 16 writers that race with one Version, each on a handle of his own, exactly one wins, the others get ErrChanged, and the winner's value stays.",
+		Rule: "Of 16 writers that race with one Version, each on its own handle, exactly one wins, the others get ErrChanged, and the winner's value stays.",
 	},
 	{
 		Name: "if-match/counter", Needs: []Need{AtomicIfMatch, SharedPlace}, Fn: ifMatchCounter,
@@ -54,7 +54,7 @@ var ifMatchLaws = []Law{
 	},
 	{
 		Name: "if-match/refused", Needs: []Need{NoIfMatch}, Fn: ifMatchRefused,
-		Rule: "Who does not promise an atomic IfMatch refuses it with errors.ErrUnsupported, and stores nothing.",
+		Rule: "A backend that does not promise an atomic IfMatch refuses it with errors.ErrUnsupported, and stores nothing.",
 	},
 }
 
@@ -187,7 +187,7 @@ func (e *Env) raceToChange(ctx context.Context, handles []*probe) error {
 			return fmt.Errorf("round %d, won by writer %d: %w", round, winner, last.err)
 		}
 		if version = infos[winner].Version; got.Version != version {
-			return fmt.Errorf("round %d: Get tells Version %q, and the winning Put told %q", round, got.Version, version)
+			return fmt.Errorf("round %d: Get returns Version %q, and the winning Put returned %q", round, got.Version, version)
 		}
 	}
 	return nil

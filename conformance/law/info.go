@@ -30,7 +30,7 @@ var infoLaws = []Law{
 	},
 	{
 		Name: "info/modtime", Fn: modTimes,
-		Rule: "Stat, Get and List tell the same ModTime; that of Put is the same or zero.",
+		Rule: "Stat, Get and List return the same ModTime; that of Put is the same or zero.",
 	},
 	{
 		Name: "info/modtime-clock", Needs: []Need{OwnClock}, Fn: modTimeClock,
@@ -147,16 +147,16 @@ func modTimes(ctx context.Context, e *Env) error {
 		stat := p.stat(key).ModTime
 		_, got := p.get(key)
 		if p.err == nil && (stat.IsZero() || got.ModTime.IsZero()) {
-			p.failf("Stat tells ModTime %v and Get %v, want the time of the Put", stat, got.ModTime)
+			p.failf("Stat returns ModTime %v and Get %v, want the time of the Put", stat, got.ModTime)
 		}
 		for what, t := range map[string]time.Time{"Put": put, "Get": got.ModTime} {
 			if apart := t.Sub(stat).Abs(); apart > time.Second && !(what == "Put" && t.IsZero()) {
-				p.failf("%s tells ModTime %v and Stat %v, %v apart", what, t, stat, apart)
+				p.failf("%s returns ModTime %v and Stat %v, %v apart", what, t, stat, apart)
 			}
 		}
 		for _, info := range p.list(key.Shelf, backend.ListOptions{}) {
 			if apart := info.ModTime.Sub(stat).Abs(); apart > time.Second {
-				p.failf("List tells ModTime %v and Stat %v, %v apart", info.ModTime, stat, apart)
+				p.failf("List returns ModTime %v and Stat %v, %v apart", info.ModTime, stat, apart)
 			}
 		}
 	}
@@ -189,7 +189,7 @@ func modTimeMoves(ctx context.Context, e *Env) error {
 	p.put(key, "2")
 	for what, second := range p.modTimes(key) {
 		if p.err == nil && !second.After(first[what]) {
-			p.failf("%s tells ModTime %v after a Put and %v after another of the same size, %v later", what, first[what], second, pause)
+			p.failf("%s returns ModTime %v after a Put and %v after another of the same size, %v later", what, first[what], second, pause)
 		}
 	}
 	return p.err

@@ -38,7 +38,7 @@ func asGiven(ctx context.Context, e *Env) error {
 			p.same("the body of a value with a false Digest or Sum", body, text)
 			for what, info := range map[string]backend.Info{"Put": put, "Get": got, "Stat": p.stat(key)} {
 				if p.err == nil && (info.Digest != opts.Digest || info.Sum != opts.Sum) {
-					p.failf("%s tells Digest %x and Sum %08x, want %x and %08x, as they were given", what, info.Digest, info.Sum, opts.Digest, opts.Sum)
+					p.failf("%s returns Digest %x and Sum %08x, want %x and %08x, as they were given", what, info.Digest, info.Sum, opts.Digest, opts.Sum)
 				}
 			}
 		}

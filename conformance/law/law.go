@@ -2,7 +2,7 @@
 // function that tries to catch a backend breaking it.
 //
 // [Check] holds a backend to all of them and reports; it needs no test binary, so that
-// anyone can run it on his own bucket or database. Tests use conformance.Run, which adds
+// anyone can run it on a bucket or database. Tests use conformance.Run, which adds
 // what only tests have.
 //
 // The laws come from the contract in package backend. A new one is a row in a table and

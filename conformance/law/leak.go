@@ -24,7 +24,7 @@ var leakLaws = []Law{
 	},
 }
 
-// leaks tells what grows when work is done many times. What is there once, such as a
+// leaks says what grows when work is done many times. What is there once, such as a
 // pool's idle connections, is no leak.
 func (e *Env) leaks(ctx context.Context, work func() error) error {
 	const times = 20
@@ -52,7 +52,7 @@ func (e *Env) leaks(ctx context.Context, work func() error) error {
 	return nil
 }
 
-// openFiles counts the files, pipes and sockets of this process where the system tells.
+// openFiles counts the files, pipes and sockets of this process where the system lists them.
 func openFiles() int {
 	for _, dir := range []string{"/proc/self/fd", "/dev/fd"} {
 		if entries, err := os.ReadDir(dir); err == nil {

@@ -14,7 +14,7 @@ import (
 var leaseLaws = []Law{
 	{
 		Name: "lease/exclusive", Needs: []Need{Leases}, Fn: leaseExclusive,
-		Rule: "While one holds a lease, everybody else gets ErrLocked at once, on every handle.",
+		Rule: "While one holds a lease, all others get ErrLocked at once, on every handle.",
 	},
 	{
 		Name: "lease/release", Needs: []Need{Leases}, Fn: leaseReleased,
@@ -22,7 +22,7 @@ var leaseLaws = []Law{
 	},
 	{
 		Name: "lease/not-early", Needs: []Need{Leases}, Fn: leaseNotEarly,
-		Rule: "Nobody takes a lease before its ttl has passed since it was acquired or last renewed.",
+		Rule: "A lease is not taken before its ttl has passed since it was acquired or last renewed.",
 	},
 	{
 		Name: "lease/expires", Needs: []Need{Leases}, Fn: leaseExpires,
@@ -30,11 +30,11 @@ var leaseLaws = []Law{
 	},
 	{
 		Name: "lease/lost", Needs: []Need{Leases}, Fn: leaseLost,
-		Rule: "Who lost a lease to another is told ErrChanged by Renew, and his Release does the other no harm.",
+		Rule: "A holder that lost a lease to another gets ErrChanged from Renew, and its Release does the other no harm.",
 	},
 	{
 		Name: "lease/lost-since", Needs: []Need{Leases}, Fn: leaseLostSince,
-		Rule: "Who lost a lease to another cannot renew it, whatever happened since: that it was released, that it expired, that nobody holds it, that he holds it anew.",
+		Rule: "A holder that lost a lease to another cannot renew it, whatever happened since: that it was released, that it expired, that it is free, that the first one holds it anew.",
 	},
 	{
 		Name: "lease/epoch", Needs: []Need{Leases}, Fn: leaseEpochs,
@@ -97,7 +97,7 @@ func (noLease) Epoch() uint64                 { return 0 }
 func (noLease) Renew(context.Context) error   { return nil }
 func (noLease) Release(context.Context) error { return nil }
 
-// leaseName returns a name that nobody used: leases cannot be cleaned up.
+// leaseName returns a fresh name: leases cannot be cleaned up.
 func (e *Env) leaseName(name string) string {
 	return fmt.Sprintf("law-%08x-%s", randomMark(), name)
 }
@@ -203,7 +203,7 @@ func (e *Env) expire(p, q *probe, name string, ttl time.Duration) (old, now back
 		return err == nil || q.err != nil
 	})
 	if !got {
-		q.failf("a lease of %v that nobody renews is not free after all the patience of this law", moment)
+		q.failf("a lease of %v that is not renewed is not free after all the patience of this law", moment)
 	}
 	return old, now
 }
@@ -373,14 +373,14 @@ func leaseLostSince(ctx context.Context, e *Env) error {
 	first.Release(ctx) // what it says about a lost lease is its own affair
 	q.locked(name)
 	if err := third.Renew(ctx); err != nil {
-		p.failf("Renew beside those who lost the lease: %w", err)
+		p.failf("Renew beside those that lost the lease: %w", err)
 	}
 	if err := third.Release(ctx); err != nil {
 		p.failf("Release: %w", err)
 	}
 	for range 2 {
 		lost("it was released")
-		fourth := q.acquire(name, longLease) // and nobody holds it in secret
+		fourth := q.acquire(name, longLease) // and it is not held in secret
 		lost("another took it and holds it")
 		fourth.Release(ctx)
 	}

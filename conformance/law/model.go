@@ -25,7 +25,7 @@ var modelLaws = []Law{
 // scriptPatience is for one script, of which the slowest service plays many a second.
 const scriptPatience = 30 * time.Second
 
-// differ plays s on a stage and on the reference, and tells where their answers part:
+// differ plays s on a stage and on the reference, and says where their answers part:
 // "" where they agree. A stage that hangs is left behind, with an error.
 func (st stage) differ(ctx context.Context, s script) (string, error) {
 	var got []string

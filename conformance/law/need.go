@@ -89,7 +89,7 @@ func (e *Env) meets(ctx context.Context, need Need) (bool, error) {
 
 func can[T any](e *Env) bool { return has[T](e.main) }
 
-// sharesPlace tries whether a second handle finds what the first one stored. Who
+// sharesPlace tries whether a second handle finds what the first one stored. Code that
 // promises Lasting has to, and is held to it.
 func (e *Env) sharesPlace(ctx context.Context) (bool, error) {
 	if e.Limits.Lasting {

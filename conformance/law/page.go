@@ -238,6 +238,6 @@ func (p *probe) listsAll(shelf string, stay, move []backend.Key) {
 		delete(times, key.Name)
 	}
 	for name := range times {
-		p.failf("List yields %q, which nobody put", name)
+		p.failf("List yields %q, which was not put", name)
 	}
 }

@@ -63,7 +63,7 @@ func within(ctx context.Context, patience time.Duration, f func(context.Context)
 // machine is how busy this machine is.
 var machine gauge
 
-// A gauge tells how many times longer than at its best a fixed piece of work takes here and now.
+// A gauge measures how many times longer than at its best a fixed piece of work takes here and now.
 // It looks at most once a second, for some milliseconds.
 type gauge struct {
 	mu     sync.Mutex // guards all below

@@ -149,7 +149,7 @@ func (p *probe) current(key backend.Key) (string, backend.Info) {
 	return "", backend.Info{}
 }
 
-// body opens the value of key. Who gets it closes it.
+// body opens the value of key. The caller closes it.
 func (p *probe) body(key backend.Key) io.ReadCloser {
 	if p.err != nil {
 		return io.NopCloser(strings.NewReader(""))

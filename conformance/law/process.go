@@ -13,7 +13,7 @@ import (
 var processLaws = []Law{
 	{
 		Name: "process/shared", Needs: []Need{Processes, SharedPlace}, Fn: processesShare,
-		Rule: "Processes that have a place open see what each other stores, and keep nobody waiting while they are idle.",
+		Rule: "Processes that have a place open see what each other stores, and keep no other process waiting while they are idle.",
 	},
 	{
 		Name: "process/if-absent", Needs: []Need{Processes, SharedPlace, AtomicIfAbsent}, Fn: processesCreate,
@@ -259,7 +259,7 @@ func (p *probe) look(shelf string) (map[string]string, error) {
 			return nil, fmt.Errorf("Get(%q): %w", info.Key, err)
 		}
 		if info.Size != int64(len(text)) {
-			return nil, fmt.Errorf("a list tells %d bytes of %q, and Get delivers %d", info.Size, info.Key, len(text))
+			return nil, fmt.Errorf("a list returns %d bytes of %q, and Get delivers %d", info.Size, info.Key, len(text))
 		}
 		now[info.Key.Name] = text
 	}

@@ -60,7 +60,7 @@ var putLaws = []Law{
 	},
 	{
 		Name: "put/meta-copied", Fn: metaCopied,
-		Rule: "The Meta that was put and the Meta that is returned belong to the caller, who may change them.",
+		Rule: "The Meta that was put and the Meta that is returned belong to the caller, which may change them.",
 	},
 }
 
@@ -293,8 +293,8 @@ func metaCopied(ctx context.Context, e *Env) error {
 		if m := spoil(); m != nil {
 			m["codec"], m["added"] = "spoilt", "1"
 		}
-		p.sameMeta("Get, after the caller changed a Meta of his,", p.holds(key, "value").Meta, want)
-		p.sameMeta("Stat, after the caller changed a Meta of his,", p.stat(key).Meta, want)
+		p.sameMeta("Get, after the caller changed its Meta,", p.holds(key, "value").Meta, want)
+		p.sameMeta("Stat, after the caller changed its Meta,", p.stat(key).Meta, want)
 	}
 	return p.err
 }

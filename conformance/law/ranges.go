@@ -69,7 +69,7 @@ func rangeParts(ctx context.Context, e *Env) error {
 				p.about("the Info of "+what, info, key, text)
 				p.sameMeta(what, info.Meta, put.Meta)
 				if p.err == nil && info.Version != put.Version {
-					p.failf("%s tells Version %q, and Put told %q", what, info.Version, put.Version)
+					p.failf("%s returns Version %q, and Put returned %q", what, info.Version, put.Version)
 				}
 			}
 		}

@@ -12,7 +12,7 @@ type Status string
 
 // The statuses of a [Result].
 const (
-	Running Status = "running" // told to Config.Progress alone
+	Running Status = "running" // for Config.Progress alone
 	Passed  Status = "passed"
 	Failed  Status = "failed"
 	Skipped Status = "skipped"

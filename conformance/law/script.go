@@ -27,7 +27,7 @@ type step struct {
 }
 
 // methods are the calls of a [script], in the order in which step.method counts them: those
-// first that find most, because who draws small numbers more often draws these.
+// first that find most, because drawing small numbers more often draws these.
 var methods = []string{
 	"put", "delete", "list", "get", "put", "swap", "create", "delete batch", "put batch", "reopen", "scan", "range", "stat", "shelves",
 }
@@ -266,7 +266,7 @@ func (p *player) shelves(ctx context.Context, b backend.Backend) string {
 	return fmt.Sprintf("shelves: %s %q", class(err), all)
 }
 
-// answer tells what a call answered, as far as all backends answer alike.
+// answer says what a call answered, as far as all backends answer alike.
 func answer(err error, text string, info backend.Info) string {
 	if err != nil {
 		return class(err)

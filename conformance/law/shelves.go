@@ -22,7 +22,7 @@ var shelvesLaws = []Law{
 	},
 	{
 		Name: "shelves/only", Needs: []Need{FreshPlace}, Fn: onlyShelves,
-		Rule: "Shelves yields nothing that nobody put: no file or table of the engine's own.",
+		Rule: "Shelves yields nothing that was not put: no file or table of the engine's own.",
 	},
 	{
 		Name: "shelves/callback", Fn: shelvesCallback,

@@ -71,7 +71,7 @@ func (e *Env) spawn(ctx context.Context, j job) (*helper, error) {
 			if said, ok := strings.CutPrefix(lines.Text(), childMark); ok {
 				select {
 				case h.lines <- said:
-				case <-ctx.Done(): // nobody listens any more
+				case <-ctx.Done(): // the parent has gone
 				}
 			} else {
 				fmt.Fprintln(&other, lines.Text())

@@ -17,7 +17,7 @@ import (
 // bucket that throttles now and then is not broken. Every handle of an experiment is one.
 //
 // It has every ability, by the fallbacks of package backend where the handle below lacks it; [has]
-// tells what the handle itself can do.
+// shows what the handle itself can do.
 type steady struct {
 	below backend.Backend
 	// unknown counts the conditional Puts that failed so and may have taken effect all the same.

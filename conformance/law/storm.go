@@ -14,11 +14,11 @@ import (
 var stormLaws = []Law{
 	{
 		Name: "storm/own-keys", Fn: ownKeys,
-		Rule: "Many that put, get, list and delete at once, each under keys of his own, do not disturb one another.",
+		Rule: "Many that put, get, list and delete at once, each under its own keys, do not disturb one another.",
 	},
 	{
 		Name: "storm/last-entry", Fn: lastEntry,
-		Rule: "Who deletes the last entry of a shelf, or of what names have in common, takes nothing from those who put beside it.",
+		Rule: "Deleting the last entry of a shelf, or of what names have in common, takes nothing from Puts beside it.",
 	},
 	{
 		Name: "storm/one-key", Fn: oneKey,
@@ -26,7 +26,7 @@ var stormLaws = []Law{
 	},
 	{
 		Name: "storm/one-put", Fn: onePut,
-		Rule: "While many overwrite one key, the body, Size, Digest, Version and Meta that one answer tells belong to one Put.",
+		Rule: "While many overwrite one key, the body, Size, Digest, Version and Meta in one answer belong to one Put.",
 	},
 	{
 		Name: "storm/last-write", Fn: lastWrite,
@@ -146,7 +146,7 @@ func oneKey(ctx context.Context, e *Env) error {
 			}
 			return p.err
 		}
-		defer reads.Add(atLeast) // nobody waits for one that failed
+		defer reads.Add(atLeast) // no one waits for one that failed
 		for busy.Load() > 0 && p.err == nil {
 			text, info := p.current(key)
 			if err := whole(text, info); p.err == nil && err != nil {
@@ -243,7 +243,7 @@ func onePut(ctx context.Context, e *Env) error {
 		return err
 	}
 	key, steps := e.key("s", "a"), e.pick(12, 80, 2000)
-	// Sizes repeat, so that nothing tells values apart but what this law looks at.
+	// Sizes repeat, so that nothing distinguishes values but what this law looks at.
 	text := func(w, i int) string { return fmt.Sprintf("%d %06d ", w, i) + noise(someSizes[i%2], uint64(w)) }
 	put := func(p *probe, w, i int) backend.Info {
 		return p.putWith(key, text(w, i), backend.PutOptions{Meta: backend.Meta{"put": fmt.Sprintf("%d %06d", w, i)}})
@@ -271,7 +271,7 @@ func onePut(ctx context.Context, e *Env) error {
 			}
 			return p.err
 		}
-		defer reads.Add(atLeast) // nobody waits for one that failed
+		defer reads.Add(atLeast) // no one waits for one that failed
 		for busy.Load() > 0 && p.err == nil {
 			body, info := p.current(key)
 			if err := whole(body, info); p.err == nil && err != nil {
@@ -305,11 +305,11 @@ func onePut(ctx context.Context, e *Env) error {
 			put, ok := byDigest[s.Digest]
 			switch {
 			case !ok:
-				first.failf("%s beside overwrites tells the Digest %x, which nobody put", s.from, s.Digest[:4])
+				first.failf("%s beside overwrites returns the Digest %x, which was not put", s.from, s.Digest[:4])
 			case s.from == "List":
 				first.listed(s.Info, put)
 			case s.Version != put.Version || s.Size != put.Size || s.Sum != put.Sum || s.Meta["put"] != put.Meta["put"]:
-				first.failf("%s beside overwrites tells %+v, want all of one Put: %+v", s.from, s.Info, put)
+				first.failf("%s beside overwrites returns %+v, want all of one Put: %+v", s.from, s.Info, put)
 			}
 		}
 	}

@@ -23,7 +23,7 @@ var sweepLaws = []Law{
 	},
 	{
 		Name: "sweep/unfinished", Needs: []Need{Sweeps}, Fn: sweepUnfinished,
-		Rule: "A sweep beside a Put that waits for its body takes nothing from it; a sweep that waits for the Put keeps nobody else waiting.",
+		Rule: "A sweep beside a Put that waits for its body takes nothing from it; a sweep that waits for the Put keeps no other call waiting.",
 	},
 	{
 		Name: "sweep/beside", Needs: []Need{Sweeps}, Fn: sweepBeside,
@@ -56,7 +56,7 @@ func (p *probe) sweep(opts backend.SweepOptions) backend.SweepReport {
 	return report
 }
 
-// litter stores, overwrites, deletes and breaks off, and tells what must be there after it.
+// litter stores, overwrites, deletes and breaks off, and returns what must be there after it.
 func (e *Env) litter(p *probe) map[backend.Key]string {
 	kept := map[backend.Key]string{}
 	for i := range 12 {
@@ -131,7 +131,7 @@ func sweepBeside(ctx context.Context, e *Env) error {
 	err = crowd(workers+1, func(w int) error {
 		p := crew[w]
 		if w == workers {
-			defer sweeps.Add(atLeast) // nobody waits for one that failed
+			defer sweeps.Add(atLeast) // no one waits for one that failed
 			for i := 0; busy.Load() > 0 && p.err == nil; i++ {
 				p.sweep(backend.SweepOptions{Grace: []time.Duration{0, time.Minute}[i%2], Compact: i%3 == 0})
 				sweeps.Add(1)

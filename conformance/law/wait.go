@@ -149,7 +149,7 @@ func sweepUnfinished(ctx context.Context, e *Env) error {
 		select {
 		case serr = <-swept:
 			close(swept)
-		case <-time.After(100 * time.Millisecond): // it may wait for the Puts, and delays nobody else
+		case <-time.After(100 * time.Millisecond): // it may wait for the Puts, and delays no other call
 		}
 		p.holds(old, noise(n, 2))
 		p.put(e.key("s", "beside"), noise(n, 3))

@@ -2,7 +2,7 @@
 // service that keeps small items and compares before it writes.
 //
 // A value is a head, which is one item, and chunks under a name that is used once. A Put writes the chunks first,
-// which nobody sees, and then the head, if that is still what its condition was decided by. Then the chunks
+// which are not seen, and then the head, if that is still what its condition was decided by. Then the chunks
 // of the old value go: whoever still reads them gets an error, and gets the value again.
 package chunkedbackend
 

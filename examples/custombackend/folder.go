@@ -151,7 +151,7 @@ func readHeader(f *os.File, r *bufio.Reader) (backend.Info, error) {
 }
 
 // Put implements [backend.Backend]. A file under a temporary name becomes the value by one
-// rename, so that nobody ever sees a part of it. A rename cannot ask a question: conditions are refused.
+// rename, so that no part of it is ever seen. A rename cannot ask a question: conditions are refused.
 func (b *Backend) Put(ctx context.Context, key backend.Key, body io.ReadSeeker, opts backend.PutOptions) (backend.Info, error) {
 	info, err := b.put(ctx, key, body, opts)
 	return info, backend.Wrap("put", scheme, key, err)

@@ -37,7 +37,7 @@ func (p Read) of(path string) (Current, error) {
 		c.Sweeps = append(c.Sweeps, trace.Values)
 	}
 	if c.Interval <= 0 {
-		return Current{}, fmt.Errorf("%s: the interval between samples is not told", path)
+		return Current{}, fmt.Errorf("%s: the interval between samples is not given", path)
 	}
 	return c, nil
 }
