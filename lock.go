@@ -10,7 +10,6 @@ import (
 
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/internal/backoff"
-	"github.com/larder-store/larder/internal/lease"
 )
 
 // A Lock is a name that one holder has at a time, among all processes and machines that use a backend.
@@ -40,10 +39,7 @@ const lockPrefix = "lock "
 // TryLock takes the lock of any name, or fails at once with an error that matches [ErrLocked] and says who
 // holds it. On a backend without conditional writes it fails with [errors.ErrUnsupported].
 func (s *Store) TryLock(ctx context.Context, name string) (*Lock, error) {
-	client := s.leases
-	if client == nil {
-		client = lease.New(s.backend, s.leaseTTL)
-	}
+	client := s.locks
 	if client == nil {
 		return nil, fmt.Errorf("lock %q: %w: the backend decides no conditions atomically", name, errors.ErrUnsupported)
 	}

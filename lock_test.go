@@ -198,6 +198,36 @@ func TestLockIsLost(t *testing.T) {
 	}
 }
 
+// A lock is taken over from a holder that is silent, also by a store that takes no leases itself.
+func TestLockOfADeadHolder(t *testing.T) {
+	m := mem.New(nil)
+	dead := &away{Backend: m}
+	opts := &larder.Options{LeaseTTL: 200 * time.Millisecond, NoLease: true}
+	l, err := larder.New(dead, opts).TryLock(t.Context(), "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dead.mu.Lock()
+	dead.gone = true
+	dead.mu.Unlock()
+	<-l.Done()
+	heir := larder.New(&away{Backend: m}, opts)
+	for begin := time.Now(); ; time.Sleep(20 * time.Millisecond) {
+		taken, err := heir.TryLock(t.Context(), "a")
+		if err == nil {
+			if taken.Epoch() <= l.Epoch() {
+				t.Errorf("epoch %d after %d", taken.Epoch(), l.Epoch())
+			}
+			taken.Unlock(t.Context())
+			break
+		}
+		if !errors.Is(err, larder.ErrLocked) || time.Since(begin) > time.Minute {
+			t.Fatalf("TryLock = %v, want that the dead holder's lock is taken over", err)
+		}
+	}
+	l.Unlock(t.Context())
+}
+
 // Sweep goes over all that belongs to a store: its leases too.
 func TestSweepCountsLeases(t *testing.T) {
 	s := larder.New(mem.New(nil), nil)

@@ -91,20 +91,20 @@ type Options struct {
 // A Store keeps the results of components in a backend. Its methods may be called
 // by any number of goroutines.
 type Store struct {
-	backend  backend.Backend
-	limits   backend.Limits
-	keys     KeyGenerator // as given; see generator
-	log      *slog.Logger
-	tempDir  string
-	maxWait  time.Duration
-	leaseTTL time.Duration // as given
-	now      func() time.Time
+	backend backend.Backend
+	limits  backend.Limits
+	keys    KeyGenerator // as given; see generator
+	log     *slog.Logger
+	tempDir string
+	maxWait time.Duration
+	now     func() time.Time
 
 	adopt   bool                         // keys is nil, and the record may be asked for
 	adopted atomic.Pointer[KeyGenerator] // instead of keys
 	known   known
 
 	leases      *lease.Client // nil: every process computes for itself
+	locks       *lease.Client // of TryLock; it remembers what it saw of dead holders. nil: the backend has no leases
 	flights     flights
 	described   recent // components whose description is known to be stored
 	corrupt     recent // keys that were found corrupt, to be healed by the next Put
@@ -147,14 +147,13 @@ func New(b Backend, opts *Options) *Store {
 		o = *opts
 	}
 	s := &Store{
-		backend:  b,
-		limits:   backend.LimitsOf(b),
-		keys:     o.Keys,
-		log:      o.Logger,
-		tempDir:  o.TempDir,
-		maxWait:  o.MaxWait,
-		leaseTTL: o.LeaseTTL,
-		now:      time.Now,
+		backend: b,
+		limits:  backend.LimitsOf(b),
+		keys:    o.Keys,
+		log:     o.Logger,
+		tempDir: o.TempDir,
+		maxWait: o.MaxWait,
+		now:     time.Now,
 	}
 	s.adopt = o.Keys == nil && (o.KeysOfStore || !s.limits.CostlyRequests)
 	if s.log == nil {
@@ -164,8 +163,9 @@ func New(b Backend, opts *Options) *Store {
 		s.maxWait = time.Hour
 	}
 	// What lives and dies with this process has no other process to wait for.
+	s.locks = lease.New(b, o.LeaseTTL) // nil where b cannot
 	if !o.NoLease && (s.limits.Lasting || s.limits.Shared) {
-		s.leases = lease.New(b, o.LeaseTTL) // nil where b cannot
+		s.leases = s.locks
 	}
 	return s
 }

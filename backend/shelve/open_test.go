@@ -298,12 +298,17 @@ func TestRemovedStore(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "store")
 	old := open(t, dir, nil)
 	mustPut(t, old, cache("k"), []byte("old"))
-	time.Sleep(50 * time.Millisecond) // until its files are closed
 	if err := os.RemoveAll(dir); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := get(old, cache("k")); !errors.Is(err, backend.ErrNotFound) {
-		t.Errorf("get = %v, want %v", err, backend.ErrNotFound)
+	for begin := time.Now(); ; time.Sleep(50 * time.Millisecond) { // until its files are closed, which are not used meanwhile
+		_, _, err := get(old, cache("k"))
+		if errors.Is(err, backend.ErrNotFound) {
+			break
+		}
+		if time.Since(begin) > time.Minute {
+			t.Fatalf("get = %v, want %v", err, backend.ErrNotFound)
+		}
 	}
 	fresh := open(t, dir, nil)
 	mustPut(t, fresh, cache("k"), []byte("new"))
