@@ -213,9 +213,18 @@ func (d *database) exec(ctx context.Context, idempotent bool, sql string, args .
 // query reads all rows of a statement that changes nothing. each scans one of them; begin is called
 // ahead of the first, also when the statement is repeated.
 func (d *database) query(ctx context.Context, sql string, args []any, begin func(), each func(row pgx.Rows) error) error {
+	return d.read(ctx, sql, d.args(args), begin, each)
+}
+
+// queryPlanned is query of a statement that the server plans anew for its arguments, since the best way depends on them.
+func (d *database) queryPlanned(ctx context.Context, sql string, args []any, begin func(), each func(row pgx.Rows) error) error {
+	return d.read(ctx, sql, append([]any{pgx.QueryExecModeExec}, args...), begin, each)
+}
+
+func (d *database) read(ctx context.Context, sql string, args []any, begin func(), each func(row pgx.Rows) error) error {
 	return d.do(ctx, true, func(conn *pgxpool.Conn) error {
 		begin()
-		rows, err := conn.Query(ctx, sql, d.args(args)...)
+		rows, err := conn.Query(ctx, sql, args...)
 		if err != nil {
 			return err
 		}

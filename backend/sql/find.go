@@ -124,7 +124,7 @@ func (f *finder) candidates(ctx context.Context, after, to string, limit int) (f
 		"JOIN " + schema + "entries e ON e.shelf = 'components' AND e.name = p.key) AS s WHERE ahead < " + a.add(pageBytes) + " ORDER BY key"
 	var last string
 	var bytes int64
-	err = f.b.db.query(ctx, sql, a.values, func() { found, n, last, bytes = nil, 0, "", 0 }, func(rows pgx.Rows) error {
+	err = f.b.db.queryPlanned(ctx, sql, a.values, func() { found, n, last, bytes = nil, 0, "", 0 }, func(rows pgx.Rows) error {
 		var body []byte
 		var info backend.Info
 		var sum, ahead int64
