@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -269,6 +270,49 @@ func TestAddIndex(t *testing.T) {
 	facts, err := informer.Facts(ctx)
 	if err != nil || !slices.ContainsFunc(facts, func(f backend.Fact) bool { return f.Name == "indexed" && f.Value == "params.rate" }) {
 		t.Errorf("Facts = %v, %v; want the index among them", facts, err)
+	}
+}
+
+// A narrow range of a parameter that has an index is found by it, of numbers and of texts.
+func TestIndexIsUsed(t *testing.T) {
+	const n = 3000
+	ctx := context.Background()
+	loc := place(t, pgtest.URL(t))
+	b := open(t, loc)
+	var items []backend.Item
+	for i := range n {
+		key, preimage, err := keying.Hash{}.Preimage(ctx, component.New("fit", "1", map[string]any{"rate": i, "name": fmt.Sprintf("%06d", i)}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		items = append(items, item(key, preimage))
+	}
+	if _, err := backend.PutBatch(ctx, b, items); err != nil {
+		t.Fatal(err)
+	}
+	indexer, _ := backend.As[backend.Indexer](b)
+	conn, schema := connect(t, loc)
+	for path, low := range map[string]any{"rate": int64(n - 5), "name": fmt.Sprintf("%06d", n-5)} {
+		if err := indexer.AddIndex(ctx, "params."+path); err != nil {
+			t.Fatal(err)
+		}
+		where := component.And(component.Where(component.FieldType, component.Equal, "fit"), component.WhereParam(path, component.GreaterEqual, low))
+		if got := keysOf(t, b, component.Query{Where: where}, nil); len(got) != 5 {
+			t.Errorf("%s: found %d, want 5", path, len(got))
+		}
+	}
+	for begin := time.Now(); ; time.Sleep(100 * time.Millisecond) { // the server counts at leisure
+		var used int
+		err := conn.QueryRow(ctx, "SELECT count(*) FROM pg_stat_user_indexes WHERE schemaname = $1 AND indexrelname LIKE 'declared%' AND idx_scan > 0", strings.Trim(schema, `"`)).Scan(&used)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if used == 2 {
+			return
+		}
+		if time.Since(begin) > time.Minute {
+			t.Fatalf("%d indexes were used, want that of rates and that of names", used)
+		}
 	}
 }
 

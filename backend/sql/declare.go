@@ -117,8 +117,9 @@ func (b *Backend) makeIndex(ctx context.Context, name, function, path string) er
 	if function == "words" {
 		collate = ` COLLATE "C"`
 	}
-	_, err = b.db.exec(ctx, false, fmt.Sprintf("CREATE INDEX CONCURRENTLY %s ON %scomponents (type, (%s)%s) WHERE %s IS NOT NULL",
-		name, schema, expression, collate, expression))
+	// All rows are in it, also those without the parameter: of a partial index the planner does not use the
+	// statistics, takes a third of the rows for chosen, and walks the keys instead (measured: 170 ms against 0.3).
+	_, err = b.db.exec(ctx, false, fmt.Sprintf("CREATE INDEX CONCURRENTLY %s ON %scomponents (type, (%s)%s)", name, schema, expression, collate))
 	return err
 }
 
