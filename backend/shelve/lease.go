@@ -65,10 +65,10 @@ func (b *Backend) acquire(ctx context.Context, name string, ttl time.Duration) (
 	if b.opts.ReadOnly {
 		return nil, errReadOnly
 	}
-	if err := b.calls.Begin(ctx); err != nil {
+	if err := b.Calls.Begin(ctx); err != nil {
 		return nil, err
 	}
-	defer b.calls.End()
+	defer b.Calls.End()
 	if err := b.place.present(); err != nil {
 		return nil, err
 	}

@@ -126,16 +126,19 @@ func prepare(dir string, o Options) error {
 }
 
 func newBackend(p *place, o Options) *Backend {
-	b := &Backend{place: p, opts: o, calls: calls.New()}
+	b := &Backend{place: p, opts: o, handle: handle{Calls: calls.New(), Wrap: wrap, Present: p.present}}
+	if o.ReadOnly {
+		b.ReadOnly = errReadOnly
+	}
 	data := &dir{disk: o.disk, path: filepath.Join(p.path, dataDir), sync: !o.NoSync}
 	b.index = &index{
 		place:    p,
 		data:     data,
-		calls:    b.calls,
-		wait:     turnstile.WaitPolicy{Timeout: o.Timeout, Closing: b.calls.Closing()},
+		calls:    b.Calls,
+		wait:     turnstile.WaitPolicy{Timeout: o.Timeout, Closing: b.Calls.Closing()},
 		readOnly: o.ReadOnly,
 	}
-	b.store = indexed.Store{Index: b.index, Data: data, Inline: max(o.Inline, 0)}
+	b.Store = indexed.Store{Index: b.index, Data: data, Inline: max(o.Inline, 0)}
 	return b
 }
 

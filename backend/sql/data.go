@@ -164,6 +164,14 @@ func errNoData(size int64) error {
 		backend.ErrTooLarge, size, MaxValueAlone)
 }
 
+// fitsAlone refuses a value that is too large to be kept without data.
+func fitsAlone(item backend.Item) error {
+	if item.Size > MaxValueAlone {
+		return errNoData(item.Size)
+	}
+	return nil
+}
+
 func (noData) Create(_ context.Context, _ string, _ io.ReadSeeker, opts backend.PutOptions) error {
 	return errNoData(opts.Size)
 }

@@ -47,10 +47,10 @@ func (b *Backend) loadDeclared(ctx context.Context) error {
 
 // Indexes returns the paths of parameters that have an index of their own, sorted, such as params.rate.
 func (b *Backend) Indexes(ctx context.Context) ([]string, error) {
-	if err := b.calls.Begin(ctx); err != nil {
+	if err := b.Calls.Begin(ctx); err != nil {
 		return nil, wrap("indexes", backend.Key{}, err)
 	}
-	defer b.calls.End()
+	defer b.Calls.End()
 	if err := b.loadDeclared(ctx); err != nil {
 		return nil, wrap("indexes", backend.Key{}, err)
 	}
@@ -75,10 +75,10 @@ func (b *Backend) addIndex(ctx context.Context, field string) error {
 	if !ok || path == "" || len(path) > maxPath || !isText(path) || strings.Contains(path, `\`) {
 		return fmt.Errorf("%w: an index is made on a parameter, such as params.rate, of at most %d bytes; %q is not one", errors.ErrUnsupported, maxPath, field)
 	}
-	if err := b.beginChange(ctx); err != nil {
+	if err := b.BeginChange(ctx); err != nil {
 		return err
 	}
-	defer b.calls.End()
+	defer b.Calls.End()
 	for kind, function := range map[string]string{"number": "number", "words": "words"} {
 		if err := b.makeIndex(ctx, indexName(kind, path), function, path); err != nil {
 			return err

@@ -24,36 +24,6 @@ type pager struct {
 	calls *calls.Counter
 }
 
-// List implements [backend.Backend], by pages of rows.
-func (b *Backend) List(ctx context.Context, shelf string, opts backend.ListOptions) iter.Seq2[backend.Info, error] {
-	return func(yield func(backend.Info, error) bool) {
-		if err := opts.Validate(shelf); err != nil {
-			yield(backend.Info{}, wrap("list", backend.Key{Shelf: shelf}, err))
-			return
-		}
-		for e, err := range b.store.List(ctx, shelf, opts) {
-			if !yield(e.Info, wrap("list", backend.Key{Shelf: shelf}, err)) {
-				return
-			}
-		}
-	}
-}
-
-// Scan implements [backend.Scanner].
-func (b *Backend) Scan(ctx context.Context, shelf string, opts backend.ListOptions) iter.Seq2[backend.Entry, error] {
-	return func(yield func(backend.Entry, error) bool) {
-		if err := opts.Validate(shelf); err != nil {
-			yield(backend.Entry{}, wrap("scan", backend.Key{Shelf: shelf}, err))
-			return
-		}
-		for e, err := range b.store.Scan(ctx, shelf, opts) {
-			if !yield(e, wrap("scan", backend.Key{Shelf: shelf}, err)) {
-				return
-			}
-		}
-	}
-}
-
 const shelvesPage = 1000
 
 // Shelves implements [backend.Backend].
@@ -89,9 +59,9 @@ func (b *Backend) Shelves(ctx context.Context, opts backend.ListOptions) iter.Se
 }
 
 func (b *Backend) shelves(ctx context.Context, opts backend.ListOptions) ([]string, error) {
-	if err := b.calls.Begin(ctx); err != nil {
+	if err := b.Calls.Begin(ctx); err != nil {
 		return nil, err
 	}
-	defer b.calls.End()
+	defer b.Calls.End()
 	return b.index.shelves(ctx, opts)
 }

@@ -207,9 +207,12 @@ func secretsOf(rawURL string) (secrets []string) {
 }
 
 func build(ctx context.Context, db *database, o Options, counter *calls.Counter) (*Backend, error) {
-	b := &Backend{db: db, opts: o, calls: counter}
+	b := &Backend{db: db, opts: o, handle: handle{Calls: counter, Wrap: wrap}}
+	if o.ReadOnly {
+		b.ReadOnly = errReadOnly
+	}
 	b.index = newIndex(db)
-	b.store = indexed.Store{
+	b.Store = indexed.Store{
 		Index:    pager{b.index, counter},
 		Data:     noData{},
 		Inline:   max(o.Inline, 0),
@@ -220,10 +223,10 @@ func build(ctx context.Context, db *database, o Options, counter *calls.Counter)
 		if err != nil {
 			return nil, err
 		}
-		b.data, b.store.Data = data, data
-		b.store.Index = pager{&claimer{b.index, data}, counter}
+		b.data, b.Store.Data = data, data
+		b.Store.Index = pager{&claimer{b.index, data}, counter}
 	} else {
-		b.store.Inline = MaxValueAlone
+		b.Store.Inline, b.Check = MaxValueAlone, fitsAlone
 	}
 	if err := b.settle(ctx, o.Manual); err != nil {
 		if b.data != nil {

@@ -10,11 +10,7 @@
 package sql
 
 import (
-	"context"
-	"io"
-
 	"github.com/larder-store/larder/backend"
-	"github.com/larder-store/larder/internal/calls"
 	"github.com/larder-store/larder/internal/indexed"
 )
 
@@ -41,14 +37,16 @@ var (
 	_ backend.Finder       = (*Backend)(nil)
 )
 
-// Backend is a handle on a schema of a database.
+// handle has the methods of a [Backend] that are the same over any index: Get, Put, List and their like.
+type handle = indexed.Handle
+
+// Backend is a handle on a schema of a database. It has the methods of [backend.Backend], and those of the abilities above.
 type Backend struct {
 	db    *database
 	opts  Options
 	index *index
 	data  *data // nil without
-	store indexed.Store
-	calls *calls.Counter
+	handle
 
 	awaited  names // leases that others were seen to hold
 	declared declared
@@ -57,7 +55,7 @@ type Backend struct {
 // Close implements [backend.Backend]. Calls that wait for a server that is away fail, the others are
 // waited for.
 func (b *Backend) Close() error {
-	if !b.calls.Close() {
+	if !b.Calls.Close() {
 		return nil
 	}
 	b.index.stop()
@@ -77,136 +75,4 @@ func (b *Backend) Limits() backend.Limits {
 		l.Durable, l.Lasting, l.Shared, l.MaxValue = data.Durable, data.Lasting, data.Shared, data.MaxValue
 	}
 	return l
-}
-
-// Get implements [backend.Backend]. With [backend.ErrCorrupt] the Info is that of the
-// entry, so that a Put with IfMatch can heal it.
-func (b *Backend) Get(ctx context.Context, key backend.Key) (io.ReadCloser, backend.Info, error) {
-	err := b.beginKey(ctx, key)
-	if err != nil {
-		return nil, backend.Info{}, wrap("get", key, err)
-	}
-	defer b.calls.End()
-	body, info, err := b.store.Get(ctx, key)
-	if err != nil {
-		return nil, info, wrap("get", key, err)
-	}
-	return body, info, nil
-}
-
-func (b *Backend) beginKey(ctx context.Context, key backend.Key) error {
-	if err := key.Validate(); err != nil {
-		return err
-	}
-	return b.calls.Begin(ctx)
-}
-
-// beginChange begins a call that changes the store.
-func (b *Backend) beginChange(ctx context.Context) error {
-	if b.opts.ReadOnly {
-		return errReadOnly
-	}
-	return b.calls.Begin(ctx)
-}
-
-// GetRange implements [backend.RangeGetter].
-func (b *Backend) GetRange(ctx context.Context, key backend.Key, version string, off, n int64) (io.ReadCloser, backend.Info, error) {
-	err := b.beginKey(ctx, key)
-	if err != nil {
-		return nil, backend.Info{}, wrap("get range", key, err)
-	}
-	defer b.calls.End()
-	body, info, err := b.store.GetRange(ctx, key, version, off, n)
-	if err != nil {
-		return nil, info, wrap("get range", key, err)
-	}
-	return body, info, nil
-}
-
-// Stat implements [backend.Backend].
-func (b *Backend) Stat(ctx context.Context, key backend.Key) (backend.Info, error) {
-	if err := b.beginKey(ctx, key); err != nil {
-		return backend.Info{}, wrap("stat", key, err)
-	}
-	defer b.calls.End()
-	info, err := b.store.Stat(ctx, key)
-	return info, wrap("stat", key, err)
-}
-
-// Put implements [backend.Backend].
-func (b *Backend) Put(ctx context.Context, key backend.Key, body io.ReadSeeker, opts backend.PutOptions) (backend.Info, error) {
-	infos, errs := b.putBatch(ctx, []backend.Item{{Key: key, Body: body, PutOptions: opts}})
-	return infos[0], errs[0]
-}
-
-// PutBatch implements [backend.BatchPutter]: one transaction for all items, unless there are more than
-// 10,000 with conditions or data of their own. Large values are uploaded side by side.
-func (b *Backend) PutBatch(ctx context.Context, items []backend.Item) ([]backend.Info, error) {
-	infos, errs := b.putBatch(ctx, items)
-	return infos, errs.OrNil()
-}
-
-func (b *Backend) putBatch(ctx context.Context, items []backend.Item) ([]backend.Info, backend.BatchError) {
-	infos, errs := make([]backend.Info, len(items)), make(backend.BatchError, len(items))
-	var good []backend.Item
-	var at []int
-	for i, it := range items {
-		errs[i] = backend.CheckPut(it.Key, it.PutOptions)
-		if errs[i] == nil && b.data == nil && it.Size > MaxValueAlone {
-			errs[i] = errNoData(it.Size)
-		}
-		if errs[i] == nil {
-			good, at = append(good, it), append(at, i)
-		}
-	}
-	err := b.beginChange(ctx)
-	if err == nil {
-		defer b.calls.End()
-		stored, failed := b.store.PutBatch(ctx, good)
-		for n, i := range at {
-			infos[i], errs[i] = stored[n], failed[n]
-		}
-	}
-	for i, it := range items {
-		if errs[i] == nil {
-			errs[i] = err
-		}
-		errs[i] = wrap("put", it.Key, errs[i])
-	}
-	return infos, errs
-}
-
-// Delete implements [backend.Backend].
-func (b *Backend) Delete(ctx context.Context, key backend.Key) error {
-	return b.deleteBatch(ctx, []backend.Key{key})[0]
-}
-
-// DeleteBatch implements [backend.BatchDeleter].
-func (b *Backend) DeleteBatch(ctx context.Context, keys []backend.Key) error {
-	return b.deleteBatch(ctx, keys).OrNil()
-}
-
-func (b *Backend) deleteBatch(ctx context.Context, keys []backend.Key) backend.BatchError {
-	errs := make(backend.BatchError, len(keys))
-	var good []backend.Key
-	var at []int
-	for i, key := range keys {
-		if errs[i] = key.Validate(); errs[i] == nil {
-			good, at = append(good, key), append(at, i)
-		}
-	}
-	err := b.beginChange(ctx)
-	if err == nil {
-		defer b.calls.End()
-		for n, failed := range b.store.Delete(ctx, good) {
-			errs[at[n]] = failed
-		}
-	}
-	for i, key := range keys {
-		if errs[i] == nil {
-			errs[i] = err
-		}
-		errs[i] = wrap("delete", key, errs[i])
-	}
-	return errs
 }
