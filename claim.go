@@ -38,20 +38,20 @@ type Claim struct {
 // holder. On a backend without leases, under [Options].NoLease, and if the
 // store did not answer the lookup before it, it is granted at once.
 func (s *Store) Claim(ctx context.Context, c Component, attribute string) (*Claim, error) {
-	key, err := s.place(ctx, c, attribute)
-	if err != nil {
+	if _, err := s.checkRecord(ctx); err != nil {
 		return nil, err
 	}
-	if err := s.checkRecord(ctx); err != nil {
+	key, err := s.placeOrGuess(ctx, c, attribute)
+	if err != nil {
 		return nil, err
 	}
 	l, waited, err := s.lease(ctx, key)
 	if err != nil {
 		return nil, err
 	}
-	claim := &Claim{LookAgain: waited, store: s, c: c, key: key, began: time.Now(), release: func() {}}
+	claim := &Claim{LookAgain: waited || s.switched.Load(), store: s, c: c, key: key, began: time.Now(), release: func() {}}
 	if l != nil {
-		claim.LookAgain = waited || l.Epoch() > 1
+		claim.LookAgain = claim.LookAgain || l.Epoch() > 1
 		claim.release = s.keepLease(ctx, l, key)
 	}
 	return claim, nil

@@ -162,8 +162,19 @@ func TestLockCut(t *testing.T) {
 // away refuses every Put once it is told to, as a service that went away.
 type away struct {
 	backend.Backend
-	mu   sync.Mutex
-	gone bool
+	mu     sync.Mutex
+	gone   bool
+	silent bool // to Get
+}
+
+func (a *away) Get(ctx context.Context, key backend.Key) (io.ReadCloser, backend.Info, error) {
+	a.mu.Lock()
+	silent := a.silent
+	a.mu.Unlock()
+	if silent {
+		return nil, backend.Info{}, backend.ErrUnavailable
+	}
+	return a.Backend.Get(ctx, key)
 }
 
 func (a *away) Put(ctx context.Context, key backend.Key, body io.ReadSeeker, opts backend.PutOptions) (backend.Info, error) {

@@ -30,7 +30,7 @@ import (
 // and nothing is stored.
 //
 // A result that cannot be stored is returned all the same, and the failure is logged and
-// counted. So is a store that cannot be reached for the lookup.
+// counted; but for a store of another generator ([ErrKeys]) or a newer format nothing is computed. So is a store that cannot be reached for the lookup.
 func Memo[T any](ctx context.Context, s *Store, c Component, attribute string, compute func(ctx context.Context) (T, error), opts ...GetOption) (T, error) {
 	var v, none T
 	err := s.memo(ctx, c, attribute, &v, opts, func(ctx context.Context) (any, error) {
@@ -53,7 +53,7 @@ type task struct {
 }
 
 func (s *Store) memo(ctx context.Context, c Component, attribute string, dst any, opts []GetOption, compute func(context.Context) (any, error)) error {
-	key, err := s.place(ctx, c, attribute)
+	key, err := s.placeOrGuess(ctx, c, attribute)
 	if err != nil {
 		return err
 	}
@@ -89,7 +89,13 @@ func (s *Store) memo(ctx context.Context, c Component, attribute string, dst any
 		if err := s.flights.wait(ctx, f); err != nil {
 			return err
 		}
-		return s.deliver(ctx, f, dst, opts)
+		err = s.deliver(ctx, f, dst, opts)
+		if !errors.Is(err, errOutdated) {
+			return err
+		}
+		if key, err = s.place(ctx, c, attribute); err != nil {
+			return err
+		}
 	}
 }
 
@@ -135,8 +141,11 @@ func (s *Store) fly(ctx context.Context, f *flight, t *task) {
 
 // settle makes a missing value: found after all, or computed and stored.
 func (s *Store) settle(ctx context.Context, t *task) outcome {
-	if err := s.checkRecord(ctx); err != nil {
+	if _, err := s.checkRecord(ctx); err != nil {
 		return outcome{err: err}
+	}
+	if s.outdated(ctx, t.c, t.key) {
+		return outcome{err: errOutdated}
 	}
 	l, waited, err := s.lease(ctx, t.key)
 	if err != nil {

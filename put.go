@@ -35,6 +35,9 @@ const metaCost = "cost_ms"
 // bytes and strings as they are; other values as package codec says. The value is all
 // there when Put returns, and never in part.
 func (s *Store) Put(ctx context.Context, c Component, attribute string, value any, opts ...PutOption) (Info, error) {
+	if err := s.settleRecord(ctx); err != nil {
+		return Info{}, err
+	}
 	key, err := s.place(ctx, c, attribute)
 	if err != nil {
 		return Info{}, err
@@ -124,8 +127,11 @@ func (s *Store) replacing(ctx context.Context, m *Miss) condition {
 // put stores an encoded value and, where it is not yet known to be stored, the
 // description of its component: in one commit where the engine has one.
 func (s *Store) put(ctx context.Context, c Component, key backend.Key, v *encoded, cond condition) (Info, error) {
-	if err := s.checkRecord(ctx); err != nil {
+	if err := s.settleRecord(ctx); err != nil {
 		return Info{}, err
+	}
+	if s.outdated(ctx, c, key) {
+		return Info{}, fmt.Errorf("%w: %w", ErrKeys, errOutdated)
 	}
 	items := append([]backend.Item{{Key: key, Body: v.body, PutOptions: backend.PutOptions{
 		Size:     v.size,
@@ -135,7 +141,6 @@ func (s *Store) put(ctx context.Context, c Component, key backend.Key, v *encode
 		IfMatch:  cond.ifMatch,
 		Meta:     v.meta,
 	}}}, s.descriptions(ctx, c)...)
-	items = append(items, s.newRecord(ctx)...)
 
 	var info Info
 	var err error
@@ -155,14 +160,12 @@ func (s *Store) put(ctx context.Context, c Component, key backend.Key, v *encode
 	return info, nil
 }
 
-// putDescribed puts a value, the first item, and beside it descriptions and the record. One of these that
+// putDescribed puts a value, the first item, and beside it descriptions. One of these that
 // failed is no failure of the value: it is tried again with the next one.
 func (s *Store) putDescribed(ctx context.Context, items []backend.Item) (Info, error) {
 	infos, err := backend.PutBatch(ctx, s.backend, items)
 	for i, item := range items[1:] {
 		switch err := backend.ItemError(err, i+1); {
-		case item.Key == recordKey:
-			s.recordPut(err)
 		case err == nil, errors.Is(err, ErrExists):
 			s.described.add(item.Key.Name)
 		case backend.ItemError(err, 0) == nil:

@@ -11,6 +11,7 @@ import (
 	"github.com/larder-store/larder"
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/backend/blob/file"
+	"github.com/larder-store/larder/backend/mem"
 	"github.com/larder-store/larder/backend/shelve"
 	"github.com/larder-store/larder/component"
 	"github.com/larder-store/larder/keying"
@@ -141,6 +142,149 @@ func TestRecordIsWrittenOnce(t *testing.T) {
 		}
 		if after, err := b.Stat(ctx, recordKey); err != nil || after.Version != before.Version {
 			t.Errorf("%s: a later Put wrote the record again", name)
+		}
+	}
+}
+
+// The first call with a context that has ended is an error like any other.
+func TestFirstCallWithoutTime(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	for name, open := range directories(t) {
+		if _, err := larder.Get[string](ctx, open(nil), fit(1), "x"); !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: Get = %v, want the end of its context", name, err)
+		}
+	}
+	s := larder.New(mem.New(nil), nil)
+	defer s.Close()
+	if _, err := larder.Get[string](ctx, s, fit(1), "x"); err == nil {
+		t.Error("mem: Get without time finds something")
+	}
+}
+
+// Of two that begin a store at once with two generators, and both looked before there was one, one is refused.
+func TestTwoBeginAtOnce(t *testing.T) {
+	ctx := context.Background()
+	for name, open := range directories(t) {
+		hash, words := open(&larder.Options{Keys: &keying.Hash{}, Logger: quiet}), open(readable)
+		for _, s := range []*larder.Store{hash, words} {
+			if _, err := s.Record(ctx); !errors.Is(err, larder.ErrNotFound) {
+				t.Fatalf("%s: Record of a new store = %v", name, err)
+			}
+		}
+		if _, err := hash.Put(ctx, fit(1), "x", "value"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := words.Put(ctx, fit(2), "x", "value"); !errors.Is(err, larder.ErrKeys) {
+			t.Errorf("%s: Put of the second = %v, want ErrKeys", name, err)
+		}
+		if _, err := open(&larder.Options{Keys: keying.Hash{}}).Put(ctx, fit(3), "x", "value"); err != nil {
+			t.Errorf("%s: a generator and a pointer to it are two: %v", name, err)
+		}
+	}
+}
+
+// A store from before there were records, or whose record is damaged, is known by the names in it.
+func TestStoreWithoutRecord(t *testing.T) {
+	ctx := context.Background()
+	for name, open := range directories(t) {
+		if _, err := open(readable).Put(ctx, fit(1), "x", "value"); err != nil {
+			t.Fatal(err)
+		}
+		b := open(nil).Backend()
+		for what, spoil := range map[string]func() error{
+			"no record": func() error { return b.Delete(ctx, recordKey) },
+			"a damaged record": func() error {
+				_, err := backend.PutBytes(ctx, b, recordKey, []byte(`{"format":`), backend.PutOptions{})
+				return err
+			},
+		} {
+			if err := spoil(); err != nil {
+				t.Fatal(err)
+			}
+			s := open(nil)
+			if got, err := larder.Get[string](ctx, s, fit(1), "x"); err != nil || got != "value" {
+				t.Errorf("%s, %s: Get = %q, %v", name, what, got, err)
+			}
+			if _, err := s.Put(ctx, fit(2), "x", "value"); err != nil {
+				t.Errorf("%s, %s: Put = %v", name, what, err)
+			}
+			if r, err := open(nil).Record(ctx); err != nil || r.Keys != "readable" {
+				t.Errorf("%s, %s: the record is %+v, %v; want readable", name, what, r, err)
+			}
+		}
+		if _, err := backend.PutBytes(ctx, b, recordKey, []byte(`{"format":2,"keys":{"name":"x"},"by":"v9"}`), backend.PutOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := open(nil).Put(ctx, fit(3), "x", "value"); !errors.Is(err, larder.ErrNewer) {
+			t.Errorf("%s: Put beside a record of another form = %v, want ErrNewer", name, err)
+		}
+	}
+}
+
+// Where asking costs a request a store's own generator is learnt before the first Put or Claim; what was looked up before is looked up again.
+func TestGeneratorIsLearntLate(t *testing.T) {
+	ctx := context.Background()
+	for name, open := range directories(t) {
+		if _, err := open(readable).Put(ctx, fit(1), "x", "value"); err != nil {
+			t.Fatal(err)
+		}
+		late := func() *larder.Store {
+			return larder.New(costly{open(nil).Backend()}, &larder.Options{Logger: quiet, NoLease: true})
+		}
+		s := late()
+		if _, err := larder.Get[string](ctx, s, fit(1), "x"); !errors.Is(err, larder.ErrNotFound) {
+			t.Errorf("%s: Get = %v, want a miss: nothing is asked for a hit", name, err)
+		}
+		got, err := larder.Memo(ctx, s, fit(1), "x", func(context.Context) (string, error) { return "computed", nil })
+		if err != nil || got != "value" {
+			t.Errorf("%s: Memo = %q, %v; want what the store has", name, got, err)
+		}
+		claim, err := late().Claim(ctx, fit(1), "x")
+		if err != nil || !claim.LookAgain {
+			t.Errorf("%s: Claim = %+v, %v; want it to look again", name, claim, err)
+		}
+		s = late()
+		if _, err := s.Put(ctx, fit(2), "x", "second"); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := larder.Get[string](ctx, open(readable), fit(2), "x"); err != nil || got != "second" {
+			t.Errorf("%s: what was put late = %q, %v; want it under the store's own key", name, got, err)
+		}
+	}
+}
+
+// costly is a backend whose requests cost.
+type costly struct{ backend.Backend }
+
+func (c costly) Limits() backend.Limits {
+	l := backend.LimitsOf(c.Backend)
+	l.CostlyRequests = true
+	return l
+}
+
+// A store that cannot be asked for its generator is no reason not to compute; and nothing goes in under a key of another.
+func TestGeneratorCannotBeAsked(t *testing.T) {
+	ctx := context.Background()
+	for name, open := range directories(t) {
+		if _, err := open(readable).Put(ctx, fit(1), "x", "value"); err != nil {
+			t.Fatal(err)
+		}
+		b := &away{Backend: open(nil).Backend(), silent: true}
+		s := larder.New(b, &larder.Options{Logger: quiet, NoLease: true})
+		got, err := larder.Memo(ctx, s, fit(2), "x", func(context.Context) (string, error) {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			b.silent = false
+			return "computed", nil
+		})
+		if err != nil || got != "computed" {
+			t.Errorf("%s: Memo = %q, %v", name, got, err)
+		}
+		for info, err := range b.List(ctx, backend.ShelfCache, backend.ListOptions{}) {
+			if err != nil || !strings.HasPrefix(info.Key.Name, "fit_") {
+				t.Errorf("%s: the store has %q, %v, under a key that is not its own", name, info.Key, err)
+			}
 		}
 	}
 }

@@ -99,9 +99,10 @@ type Store struct {
 	maxWait time.Duration
 	now     func() time.Time
 
-	adopt   bool                         // keys is nil, and the record may be asked for
-	adopted atomic.Pointer[KeyGenerator] // instead of keys
-	known   known
+	adopt    bool                         // keys is nil, and the record may be asked for
+	adopted  atomic.Pointer[KeyGenerator] // instead of keys
+	known    known
+	switched atomic.Bool // keys may have been made by another generator than the store's
 
 	leases      *lease.Client // nil: every process computes for itself
 	locks       *lease.Client // of TryLock; it remembers what it saw of dead holders. nil: the backend has no leases
@@ -155,6 +156,7 @@ func New(b Backend, opts *Options) *Store {
 		maxWait: o.MaxWait,
 		now:     time.Now,
 	}
+	s.known.asking = make(chan struct{}, 1)
 	s.adopt = o.Keys == nil && (o.KeysOfStore || !s.limits.CostlyRequests)
 	if s.log == nil {
 		s.log = slog.Default()

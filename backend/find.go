@@ -13,7 +13,7 @@ import (
 const (
 	ShelfCache      = "cache"
 	ShelfComponents = "components"
-	ShelfStore      = "store" // what a Store says of itself
+	ShelfStore      = "larder.store" // what a Store says of itself
 )
 
 // A Finder searches descriptions by an index instead of reading them all.

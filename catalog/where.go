@@ -247,6 +247,9 @@ func (p *whereParser) comparison() (component.Condition, error) {
 		c.Op = component.Exists
 		return c, nil
 	}
+	if p.tok == "in" && p.kind == wordToken && c.Field == component.FieldStored {
+		return c, p.fail("a moment is compared by < <= > >=")
+	}
 	if p.is("in") {
 		return p.list(c, f.read)
 	}
@@ -254,11 +257,16 @@ func (p *whereParser) comparison() (component.Condition, error) {
 	if p.kind != signToken || !known {
 		return c, p.fail("there is %s where one of = != < <= > >= ~ in exists should be", p.shown())
 	}
+	later, isOrder := inverse[op]
+	switch {
+	case c.Field == component.FieldStored && !isOrder: // two moments are never the same, nor do they begin with one
+		return c, p.fail("a moment is compared by < <= > >=")
+	case op == component.HasPrefix && (c.Field == component.FieldSize || c.Field == component.FieldCost):
+		return c, p.fail("a number does not begin with another: use = != < <= > >= or in")
+	}
 	p.next()
 	if c.Op = op; name == "age" {
-		if c.Op, known = inverse[op]; !known {
-			return c, p.fail("an age is compared by < <= > >=")
-		}
+		c.Op = later
 	}
 	var err error
 	c.Value, err = p.value(f.read)

@@ -87,7 +87,7 @@ func TestParseWhereErrors(t *testing.T) {
 		"type in a":                            `there is "a" where the ( of a list should be`,
 		"type in (a":                           "there is the end where a comma or a ) should be",
 		"type in (a,)":                         `there is ")" where a value should be`,
-		"age=7d":                               "an age is compared by < <= > >=",
+		"age=7d":                               "a moment is compared by < <= > >=",
 		"age < soon":                           `"soon" is no age, such as 90m, 12h or 30d`,
 		"stored > yesterday":                   `"yesterday" is no date`,
 		"size > big":                           `"big" is not a size`,

@@ -36,7 +36,7 @@ func TestRequestBudget(t *testing.T) {
 		do   func() error
 		want map[string]int
 	}{
-		{"first miss in a new store", memo(plain, 0, "fit"), map[string]int{"GET": 2, "PUT": 3}},
+		{"first miss in a new store", memo(plain, 0, "fit"), map[string]int{"GET": 3, "LIST": 1, "PUT": 3}},
 		{"first miss in another process", memo(open(larder.Options{NoLease: true}), 9, "fit"), map[string]int{"GET": 2, "PUT": 2}},
 		{"miss of a new component", memo(plain, 1, "fit"), map[string]int{"GET": 1, "PUT": 2}},
 		{"miss of a described one", memo(plain, 1, "residual"), map[string]int{"GET": 1, "PUT": 1}},

@@ -63,7 +63,7 @@ func TestCloudBudget(t *testing.T) {
 				{"a hit", get("a"), nil, one("GET")},
 				{"a hit of nothing", get("empty"), nil, one("GET")},
 				{"a miss", get("absent"), backend.ErrNotFound, one("GET")},
-				{"the first miss in a new store", memo(1, "fit"), nil, map[string]int{"GET": 2, "PUT": 3}},
+				{"the first miss in a new store", memo(1, "fit"), nil, map[string]int{"GET": 3, "LIST": 1, "PUT": 3}},
 				{"a miss of a new component", memo(7, "fit"), nil, map[string]int{"GET": 1, "PUT": 2}},
 				{"a miss of a described one", memo(7, "residual"), nil, map[string]int{"GET": 1, "PUT": 1}},
 				{"a hit of a Memo", memo(7, "fit"), nil, one("GET")},

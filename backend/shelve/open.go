@@ -147,10 +147,11 @@ func openDir(_ context.Context, dir string, p *backend.Params) (backend.Backend,
 		NoSync:    p.Choice("sync", "full", "full", "index") == "index",
 		Inline:    p.Size("inline", DefaultInline),
 		Timeout:   p.Duration("timeout", DefaultTimeout, turnstile.MinTimeout),
-		ReadOnly:  p.Bool("readonly", p.ReadOnly()),
+		ReadOnly:  p.ReadOnly(),
 		MustExist: p.MustExist(),
 		Network:   p.Bool("network", false),
 	}
+	o.ReadOnly = p.Bool("readonly", false) || o.ReadOnly
 	if o.Inline > MaxInline {
 		p.Fail("inline", fmt.Sprintf("at most %d bytes", MaxInline))
 	}

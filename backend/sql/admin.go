@@ -46,7 +46,10 @@ func (b *Backend) steps(ctx context.Context, dryRun bool) ([]migration, error) {
 	}
 	if dryRun {
 		m, err := b.db.inspect(ctx)
-		return migrations[m.format:], err
+		if err != nil {
+			return nil, err
+		}
+		return migrations[m.format:], nil
 	}
 	steps, err := b.db.migrate(ctx)
 	if err != nil {
@@ -149,6 +152,17 @@ func (b *Backend) Strays(ctx context.Context, remove bool) iter.Seq2[backend.Str
 		if remove && b.opts.ReadOnly {
 			yield(backend.Stray{}, wrap("check", backend.Key{}, errReadOnly))
 			return
+		}
+		if remove {
+			var behind bool
+			err := b.db.row(ctx, true, "SELECT pg_is_in_recovery()", nil, &behind)
+			if err == nil && behind {
+				err = fmt.Errorf("%w: the server is a standby, whose tables may lack what the primary names; name the primary", errors.ErrUnsupported)
+			}
+			if err != nil {
+				yield(backend.Stray{}, wrap("check", backend.Key{}, err))
+				return
+			}
 		}
 		if err := b.data.belongs(ctx); err != nil {
 			yield(backend.Stray{}, wrap("check", backend.Key{}, err))

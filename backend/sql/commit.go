@@ -217,7 +217,7 @@ func (p *publication) fail(ctx context.Context, at []int, err error) {
 		return // the answer is not waited for; claims run out, and the sweep sees what became of them
 	}
 	if found, lookErr := p.found(ctx, at); lookErr == nil && len(found) > 0 {
-		p.committed(at, found)
+		p.committed(ctx, at, found)
 		return
 	}
 	p.fence(ctx, at)
@@ -243,15 +243,20 @@ func (p *publication) found(ctx context.Context, at []int) (map[string]time.Time
 }
 
 // committed settles the puts of a transaction that is known to have been committed, since some of its
-// puts are in place. Of the others those without a condition were replaced since; of those with
-// one it is not known what was decided.
-func (p *publication) committed(at []int, found map[string]time.Time) {
+// puts are in place. Of the others, those in rows without a condition were replaced since; of those with
+// one it is not known what was decided; and those with data may have lost their claim, which shows what became of them.
+func (p *publication) committed(ctx context.Context, at []int, found map[string]time.Time) {
+	var rest []int
 	for _, i := range at {
 		stored, ok := found[p.ids[i]]
-		if ok || conditionOf(p.changes[i].Options) == always {
+		switch {
+		case ok, conditionOf(p.changes[i].Options) == always && p.changes[i].Name == "":
 			p.win(i, stored)
+		case p.changes[i].Name != "":
+			rest = append(rest, i)
 		}
 	}
+	p.fence(ctx, rest)
 }
 
 // fence takes the claims of puts whose commit was not seen: then it cannot come any more. Puts into
@@ -273,7 +278,7 @@ func (p *publication) fence(ctx context.Context, at []int) {
 			p.win(i, time.Time{}) // it was an entry's, and so was committed; and was replaced since
 		case errors.Is(err, pgx.ErrNoRows):
 			if found, err := p.found(ctx, []int{i}); err == nil && len(found) > 0 {
-				p.committed([]int{i}, found)
+				p.committed(ctx, []int{i}, found)
 			}
 		}
 	}

@@ -59,7 +59,7 @@ func (w writer) declared(c component.Condition) string {
 		if !isText(s) {
 			return anything
 		}
-		column := w.t.words + "(c.params, " + path + ")"
+		column := w.t.words + "(c.params, " + path + `) COLLATE "C"` // as in the index, and as text is compared elsewhere
 		cut := cutWord(s)
 		switch c.Op {
 		case component.HasPrefix:

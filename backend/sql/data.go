@@ -78,6 +78,9 @@ func (d *data) belongs(ctx context.Context) error {
 	if d.ours {
 		return nil
 	}
+	if d.store == "" {
+		return errors.New("the schema was not there when this handle was opened; open it again")
+	}
 	key := backend.Key{Shelf: ownerShelf, Name: "id"}
 	id := []byte(d.store + "\n")
 	found, _, err := backend.GetVerified(ctx, d.b, key)
@@ -182,4 +185,10 @@ func (noData) Open(context.Context, string, int64, int64, int64) (io.ReadCloser,
 
 func (noData) Check(context.Context, string, int64) error { return fs.ErrNotExist }
 
-func (noData) Remove(context.Context, ...string) error { return nil }
+// Remove refuses to forget what another handle keeps elsewhere.
+func (noData) Remove(_ context.Context, names ...string) error {
+	if len(names) == 0 {
+		return nil
+	}
+	return errors.New("the store keeps data elsewhere; open it with data=")
+}

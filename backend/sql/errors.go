@@ -57,7 +57,11 @@ const (
 // say "conn closed".
 func fateOf(err error) fate {
 	if pg := new(pgconn.PgError); errors.As(err, &pg) {
-		return fateOfCode(pg.Code)
+		fate := fateOfCode(pg.Code)
+		if fate == failed && pg.SeverityUnlocalized == "PANIC" {
+			return unknown // the server went down, perhaps behind a commit that its recovery repeats
+		}
+		return fate
 	}
 	if pgconn.SafeToRetry(err) {
 		return unsent
@@ -145,12 +149,26 @@ var errReadOnly = fmt.Errorf("%w: the store was opened read-only", errors.ErrUns
 var own = []error{
 	backend.ErrNotFound, backend.ErrExists, backend.ErrChanged, backend.ErrCorrupt, backend.ErrNewer, backend.ErrInvalidKey,
 	backend.ErrInvalidURL, backend.ErrTooLarge, backend.ErrTooLong, backend.ErrLocked, backend.ErrClosed,
-	errors.ErrUnsupported, fs.ErrNotExist,
+	errors.ErrUnsupported,
 }
 
 func isOwn(err error) bool {
+	if absent := new(noStore); errors.As(err, &absent) {
+		return true
+	}
 	return slices.ContainsFunc(own, func(one error) bool { return errors.Is(err, one) })
 }
+
+// noStore says that there is no store in a schema yet. It is a type of its own because a server's socket that is not there
+// is fs.ErrNotExist too.
+type noStore struct{ schema string }
+
+func (n *noStore) Error() string {
+	return fmt.Sprintf("there is no store in schema %q yet; store something there, or run \"larder migrate\"", n.schema)
+}
+
+// Is makes it fs.ErrNotExist, as [backend.MustExist] asks for.
+func (n *noStore) Is(target error) bool { return target == fs.ErrNotExist }
 
 // explainCode adds to what the server said what to do about it.
 func (d *database) explainCode(pg *pgconn.PgError) error {

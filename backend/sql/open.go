@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/url"
 	"regexp"
 	"strings"
@@ -244,7 +243,7 @@ func (b *Backend) settle(ctx context.Context, manual bool) error {
 	case err != nil:
 		return err
 	case absent && (b.opts.MustExist || b.opts.ReadOnly):
-		return fmt.Errorf("%w: there is no store in schema %q yet; store something there, or run \"larder migrate\"", fs.ErrNotExist, b.db.schema)
+		return &noStore{b.db.schema}
 	case m.format < len(migrations) && b.opts.ReadOnly:
 		return fmt.Errorf("%w: schema %q has format %d, and this larder reads %d; run \"larder migrate\"", errors.ErrUnsupported, b.db.schema, m.format, len(migrations))
 	case m.format < len(migrations) && manual:
@@ -264,7 +263,9 @@ func (b *Backend) settle(ctx context.Context, manual bool) error {
 		}
 		return nil
 	}
+	b.data.mu.Lock()
 	b.data.store = m.store
+	b.data.mu.Unlock()
 	if !m.shown && !b.opts.ReadOnly && !manual {
 		if m.data, err = b.db.record(ctx, b.data.place); err != nil {
 			return err

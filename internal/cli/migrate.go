@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -64,6 +65,11 @@ func manually(rawURL string) string {
 	}
 	const manual = "migrate=manual"
 	place, query, _ := strings.Cut(rawURL, "?")
+	own, nested, isNested := strings.Cut(query, "data=") // a URL among the parameters has parameters of its own
+	kept := slices.DeleteFunc(strings.Split(own, "&"), func(p string) bool { return strings.HasPrefix(p, "migrate=") })
+	if query = strings.Join(kept, "&"); isNested {
+		query += "data=" + nested
+	}
 	if query == "" {
 		return place + "?" + manual
 	}
