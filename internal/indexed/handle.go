@@ -118,10 +118,13 @@ func (h *Handle) putBatch(ctx context.Context, items []backend.Item) ([]backend.
 
 // BeginChange begins a call that changes the store, which Calls.End ends.
 func (h *Handle) BeginChange(ctx context.Context) error {
-	if h.ReadOnly != nil {
-		return h.ReadOnly
+	if err := h.Calls.Begin(ctx); err != nil {
+		return err
 	}
-	return h.Calls.Begin(ctx)
+	if h.ReadOnly != nil {
+		h.Calls.End()
+	}
+	return h.ReadOnly
 }
 
 // Delete implements [backend.Backend].
