@@ -164,6 +164,10 @@ func (s *Store) generator(ctx context.Context) (KeyGenerator, error) {
 		} else if err == nil {
 			name, err = s.namesOf(ctx)
 		}
+		if errors.Is(err, ErrCorrupt) { // the calls that follow say so, and what they cannot read counts as absent
+			s.switched.Store(true)
+			return keys, nil
+		}
 		if err != nil {
 			return nil, err
 		}
