@@ -21,6 +21,7 @@ func TestCancelledCollation(t *testing.T) {
 			}
 			closed(t, s)
 			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
 			n, last := 0, error(nil)
 			for _, err := range session.Items[int](ctx, m) {
 				cancel()
