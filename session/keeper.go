@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/larder-store/larder/backend"
-	"github.com/larder-store/larder/codec"
 	"github.com/larder-store/larder/internal/sums"
 )
 
@@ -294,18 +293,6 @@ func (k *packKeeper) get(ctx context.Context, key string) (record, error) {
 // items merges what is stored with what is not. What is stored meanwhile may be in both.
 func (k *packKeeper) items(ctx context.Context, q query) source {
 	return func(yield func(record, error) bool) {
-		above := k.unstored()
-		for r, err := range k.s.m.scan(ctx, k.s.shelf, q, above...) {
-			if r.codec != codec.Raw || err != nil {
-				if !yield(r, err) {
-					return
-				}
-				continue
-			}
-			r.body = bytes.Clone(r.body)
-			if !yield(r, nil) {
-				return
-			}
-		}
+		k.s.m.scan(ctx, k.s.shelf, q, k.unstored()...)(yield)
 	}
 }
