@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -26,6 +27,7 @@ var errFull = errors.New("no space left on device")
 type filling struct {
 	*mem.Backend
 	full, late atomic.Bool
+	refused    atomic.Int64
 }
 
 func (f *filling) Put(ctx context.Context, key backend.Key, body io.ReadSeeker, opts backend.PutOptions) (backend.Info, error) {
@@ -35,6 +37,7 @@ func (f *filling) Put(ctx context.Context, key backend.Key, body io.ReadSeeker, 
 				return info, err
 			}
 		}
+		f.refused.Add(1)
 		return backend.Info{}, backend.Wrap("put", "filling", key, errFull)
 	}
 	return f.Backend.Put(ctx, key, body, opts)
@@ -100,17 +103,91 @@ func TestFlushByTime(t *testing.T) {
 	m := manager(t, mem.New(nil), "m", &session.Options{Layout: session.LayoutPacks})
 	s := opened(t, m, "s", &session.SessionOptions{FlushAge: time.Millisecond})
 	put(t, s, "a", 1)
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
-		if n, err := session.Count(ctx, m, session.All); err != nil {
-			t.Fatal(err)
-		} else if n == 1 {
-			break
-		}
+	eventually(t, "an item is stored by time", func() bool {
+		n, err := session.Count(ctx, m, session.All)
+		return err == nil && n == 1
+	})
+	closed(t, s)
+}
+
+func eventually(t *testing.T, what string, happened func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); !happened(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatal("an item is not stored within a minute of its time")
+			t.Fatalf("not within a minute: %s", what)
 		}
 	}
-	closed(t, s)
+}
+
+// What could not be stored is tried again by itself, however often that failed, and whoever tried first.
+func TestFlushByTimeGoesOn(t *testing.T) {
+	ctx := context.Background()
+	for _, explicit := range []bool{false, true} {
+		t.Run(fmt.Sprint(explicit), func(t *testing.T) {
+			f := &filling{Backend: mem.New(nil)}
+			m := manager(t, f, "m", &session.Options{Layout: session.LayoutPacks, Logger: quiet()})
+			age := time.Millisecond
+			if explicit {
+				age = 100 * time.Millisecond
+			}
+			s := opened(t, m, "s", &session.SessionOptions{FlushAge: age})
+			f.full.Store(true)
+			put(t, s, "a", 1)
+			if explicit {
+				if err := s.Flush(ctx); !errors.Is(err, errFull) {
+					t.Fatalf("Flush to a full disk = %v", err)
+				}
+			} else {
+				eventually(t, "three flushes by time fail", func() bool { return f.refused.Load() >= 3 })
+			}
+			f.full.Store(false)
+			eventually(t, "the item is stored once there is room", func() bool {
+				n, err := session.Count(ctx, m, session.All)
+				return err == nil && n == 1
+			})
+			closed(t, s)
+		})
+	}
+}
+
+// What was put while another goroutine closes the session is stored, or refused.
+func TestPutBesideClose(t *testing.T) {
+	ctx := context.Background()
+	for _, layout := range []session.Layout{session.LayoutItems, session.LayoutPacks} {
+		t.Run(string(layout), func(t *testing.T) {
+			m := manager(t, mem.New(nil), "m", &session.Options{Layout: layout})
+			var taken atomic.Int64
+			for round := range 30 {
+				s := opened(t, m, fmt.Sprint(round), nil)
+				var putting sync.WaitGroup
+				begun := make(chan struct{}, 8)
+				for g := range 4 {
+					putting.Go(func() {
+						for i := 0; ; i++ {
+							err := s.Put(ctx, fmt.Sprint(g, "-", i), i)
+							if errors.Is(err, session.ErrClosed) {
+								return
+							}
+							if err != nil {
+								t.Error(err)
+								return
+							}
+							taken.Add(1)
+							if i == 10 {
+								begun <- struct{}{}
+							}
+						}
+					})
+				}
+				<-begun
+				closed(t, s)
+				putting.Wait()
+			}
+			if n, err := session.Count(ctx, m, session.All); err != nil || n != taken.Load() {
+				t.Errorf("Count = %d, %v, want the %d that were taken", n, err, taken.Load())
+			}
+		})
+	}
 }
 
 func TestCorruptItems(t *testing.T) {

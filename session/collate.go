@@ -134,7 +134,10 @@ func collate[T any](ctx context.Context, m *Manager, q query, opts []CollateOpti
 		}
 	}
 	return func(yield func(Item[T], error) bool) {
+		outer := ctx
 		ctx, cancel := context.WithCancel(ctx)
+		var readers sync.WaitGroup
+		defer readers.Wait() // nothing is read any more when the collation is over
 		defer cancel()
 		next, stop := iter.Pull2(m.Sessions(ctx))
 		defer stop()
@@ -156,7 +159,12 @@ func collate[T any](ctx context.Context, m *Manager, q query, opts []CollateOpti
 					more = false
 					break
 				}
-				go readSession(ctx, m, session, q, steps, &spare)
+				readers.Go(func() { readSession(ctx, m, session, q, steps, &spare) })
+			}
+			// A reader that is cut off just ends: what it did not send must not look as if it were not there.
+			if err := context.Cause(outer); err != nil {
+				yield(Item[T]{}, err)
+				return
 			}
 			if len(queue) == 0 {
 				return

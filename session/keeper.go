@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/larder-store/larder/backend"
-	"github.com/larder-store/larder/codec"
 	"github.com/larder-store/larder/internal/sums"
 )
 
@@ -28,7 +27,7 @@ type packKeeper struct {
 	buf   map[string]record // put since the last flush began
 	bytes int               // what buf takes
 	going map[string]record // being stored, or could not be
-	timer *time.Timer       // flushes what is old; nil: nothing is in buf
+	timer *time.Timer       // flushes what is old; nil: nothing is in memory, or a flush is about to begin
 	late  error             // of a flush by timer, returned by the next call
 	over  bool              // the session is over
 
@@ -71,7 +70,14 @@ func (k *packKeeper) delete(ctx context.Context, key string) error {
 // add takes a record. One that would not fit makes room first, so that what cannot be stored is never more than
 // the session's FlushSize, and a flush's worth that is being stored.
 func (k *packKeeper) add(ctx context.Context, r record) error {
-	for !k.tryAdd(r) {
+	for {
+		taken, err := k.tryAdd(r)
+		if err != nil {
+			return err
+		}
+		if taken {
+			break
+		}
 		if err := k.flush(ctx); err != nil {
 			return fmt.Errorf("not taken, since what was put before could not be stored: %w", err)
 		}
@@ -82,11 +88,14 @@ func (k *packKeeper) add(ctx context.Context, r record) error {
 	return k.earlier()
 }
 
-func (k *packKeeper) tryAdd(r record) bool {
+func (k *packKeeper) tryAdd(r record) (taken bool, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if k.over {
+		return false, ErrClosed
+	}
 	if k.bytes > 0 && k.bytes+r.size() > k.s.opts.FlushSize {
-		return false
+		return false, nil
 	}
 	if old, ok := k.buf[r.key]; ok {
 		k.bytes -= old.size()
@@ -94,10 +103,15 @@ func (k *packKeeper) tryAdd(r record) bool {
 	k.buf[r.key] = r
 	k.bytes += r.size()
 	k.s.touched()
-	if k.timer == nil {
+	k.arm()
+	return true, nil
+}
+
+// arm sees to it that what is in memory is flushed in time. The caller holds mu.
+func (k *packKeeper) arm() {
+	if k.timer == nil && !k.over {
 		k.timer = time.AfterFunc(k.s.opts.FlushAge, k.flushLate)
 	}
-	return true
 }
 
 // touched remembers when something was written.
@@ -109,13 +123,13 @@ func (s *Session) touched() {
 
 // flushLate stores what has waited long enough. A failure is returned by the next call, and tried again later.
 func (k *packKeeper) flushLate() {
+	k.mu.Lock()
+	k.timer = nil // it fired
+	k.mu.Unlock()
 	err := k.flush(context.Background())
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.late = err
-	if err != nil && k.timer == nil && !k.over && !errors.Is(err, ErrLost) {
-		k.timer = time.AfterFunc(k.s.opts.FlushAge, k.flushLate)
-	}
 }
 
 // earlier returns, once, what a flush by timer met.
@@ -130,21 +144,31 @@ func (k *packKeeper) earlier() error {
 	return err
 }
 
-// flush stores all that was put before it was called.
+// flush stores all that was put before it was called. What could not be stored is tried again by time.
 func (k *packKeeper) flush(ctx context.Context) error {
 	k.storing.Lock()
 	defer k.storing.Unlock()
 	if k.lost != nil {
 		return k.lost
 	}
+	k.mu.Lock()
+	over := k.over
+	k.mu.Unlock()
+	if over {
+		return ErrClosed
+	}
 	for again := k.frozen != nil; ; again = false {
 		if k.frozen == nil && !k.freeze() {
 			break
 		}
 		if err := k.store(ctx); err != nil {
-			if errors.Is(err, ErrLost) {
+			if errors.Is(err, ErrLost) && k.s.hold.lost() {
 				k.lost = err
+				return err
 			}
+			k.mu.Lock()
+			k.arm()
+			k.mu.Unlock()
 			return err
 		}
 		k.mu.Lock()
@@ -207,8 +231,11 @@ func (k *packKeeper) store(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if err := k.s.hold.held(); err != nil {
+			return err // if nobody took over, the next attempt finds its own
+		}
 		k.packs = append(k.packs, ref)
-		return k.s.hold.held()
+		return nil
 	}
 }
 
@@ -266,18 +293,6 @@ func (k *packKeeper) get(ctx context.Context, key string) (record, error) {
 // items merges what is stored with what is not. What is stored meanwhile may be in both.
 func (k *packKeeper) items(ctx context.Context, q query) source {
 	return func(yield func(record, error) bool) {
-		above := k.unstored()
-		for r, err := range k.s.m.scan(ctx, k.s.shelf, q, above...) {
-			if r.codec != codec.Raw || err != nil {
-				if !yield(r, err) {
-					return
-				}
-				continue
-			}
-			r.body = bytes.Clone(r.body)
-			if !yield(r, nil) {
-				return
-			}
-		}
+		k.s.m.scan(ctx, k.s.shelf, q, k.unstored()...)(yield)
 	}
 }

@@ -184,15 +184,20 @@ func (m *Manager) Remove(ctx context.Context, session string) error {
 	if lock != nil {
 		defer lock.Unlock(context.WithoutCancel(ctx))
 	}
-	// From the end: what is left after an interruption is a whole session of an earlier time.
+	// From the end: what is left after an interruption is a whole session of an earlier time. The metadata comes last, so
+	// that it is known as one, and can be removed again.
 	var keys []backend.Key
+	found := false
 	for info, err := range m.backend.List(ctx, shelf, backend.ListOptions{}) {
 		if err != nil {
 			return wrap(session, err)
 		}
-		keys = append(keys, info.Key)
+		found = true
+		if info.Key.Name != metaName {
+			keys = append(keys, info.Key)
+		}
 	}
-	if len(keys) == 0 {
+	if !found {
 		return wrap(session, backend.ErrNotFound)
 	}
 	const batch = 1000
@@ -204,7 +209,10 @@ func (m *Manager) Remove(ctx context.Context, session string) error {
 			return wrap(session, err)
 		}
 	}
-	return nil
+	if lock != nil && !lock.Held() {
+		return wrap(session, ErrLost)
+	}
+	return wrap(session, m.backend.Delete(ctx, backend.Key{Shelf: shelf, Name: metaName}))
 }
 
 // lock takes the lock of a session, or names its holder.

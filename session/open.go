@@ -130,8 +130,10 @@ func (s *Session) open(ctx context.Context) error {
 	if st.Locking {
 		return errors.New("it is a locking session: open it as one, or choose another name")
 	}
+	// What cannot be read and has no version is healed, whoever wrote it: there is no condition to write it under.
+	healing := errors.Is(err, backend.ErrCorrupt) && entry.Version == ""
 	s.info = s.m.opened(st, UniqueKey(), s.opts.Labels)
-	info, err := s.m.announce(ctx, s.shelf, s.info, entry.Version, s.hold.lock != nil)
+	info, err := s.m.announce(ctx, s.shelf, s.info, entry.Version, s.hold.lock != nil && !healing)
 	if errors.Is(err, backend.ErrChanged) || errors.Is(err, backend.ErrExists) {
 		return fmt.Errorf("%w: another process opens it at this moment", larder.ErrLocked)
 	}

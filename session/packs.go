@@ -103,6 +103,7 @@ func (m *Manager) reader(shelf string, r packRef, n int) *packReader {
 				if err != nil {
 					return nil, err
 				}
+				defer body.Close()
 				return readVerified(body, info)
 			}
 			body, _, err := backend.GetRange(ctx, m.backend, key, "", off, n)
@@ -110,12 +111,26 @@ func (m *Manager) reader(shelf string, r packRef, n int) *packReader {
 				return nil, err
 			}
 			defer body.Close()
-			b := make([]byte, n)
-			got, err := io.ReadFull(body, b)
-			if err == io.ErrUnexpectedEOF || err == io.EOF {
-				err = nil // known by the length
-			}
-			return b[:got], err
+			return readUpTo(body, n)
 		},
 	}
+}
+
+// readUpTo reads n bytes, or those that there are. A size that a list stated takes no memory before the bytes come.
+func readUpTo(r io.Reader, n int64) ([]byte, error) {
+	b := make([]byte, 0, min(n, windowMax)+1)
+	for int64(len(b)) < n {
+		if len(b) == cap(b) {
+			b = append(b, 0)[:len(b)]
+		}
+		got, err := r.Read(b[len(b):min(int64(cap(b)), n)])
+		b = b[:len(b)+got]
+		if err == io.EOF {
+			break // known by the length
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return b, nil
 }

@@ -37,14 +37,14 @@ func (s *Session) PutAll(ctx context.Context, items iter.Seq2[string, any]) erro
 			return wrapKey(s.name, key, err)
 		}
 		if _, again := b.at[key]; again || len(b.keys) == bulkItems || b.bytes > bulkBytes {
-			if err := k.putBatch(ctx, &b); err != nil {
+			if err := s.writes(func() error { return k.putBatch(ctx, &b) }); err != nil {
 				e.close()
-				return err
+				return wrap(s.name, err)
 			}
 		}
 		b.add(key, e)
 	}
-	return k.putBatch(ctx, &b)
+	return wrap(s.name, s.writes(func() error { return k.putBatch(ctx, &b) }))
 }
 
 // batch is items with different keys.

@@ -55,6 +55,7 @@ const maxTries = 100
 // packs anew and goes on behind the last key.
 func (m *Manager) scanPacks(ctx context.Context, shelf string, live []packRef, q query, above [][]record) source {
 	return func(yield func(record, error) bool) {
+		var own pieces
 		for tries := 0; ; tries++ {
 			var sources []source
 			for _, r := range live {
@@ -71,6 +72,9 @@ func (m *Manager) scanPacks(ctx context.Context, shelf string, live []packRef, q
 				if errors.Is(err, backend.ErrNotFound) && tries < maxTries {
 					gone = true
 					break
+				}
+				if r.codec == codec.Raw && err == nil {
+					r.body = own.clone(r.body) // decoding takes it over: it must not keep all that was read with it
 				}
 				if !yield(r, err) {
 					return

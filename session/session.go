@@ -22,6 +22,10 @@ type Session struct {
 	hold  holder
 	keep  keeper
 
+	// What writes holds writing for reading, and what ends the session for writing, so that nothing is taken that is not
+	// stored by Close.
+	writing sync.RWMutex
+
 	mu      sync.Mutex // guards the rest
 	info    stored     // the metadata as this process stored it last
 	version string     // of its entry
@@ -54,6 +58,16 @@ func (s *Session) ready() error {
 	return nil
 }
 
+// writes calls f, unless the session is over. It is not over before f returns.
+func (s *Session) writes(f func() error) error {
+	s.writing.RLock()
+	defer s.writing.RUnlock()
+	if err := s.ready(); err != nil {
+		return err
+	}
+	return f()
+}
+
 // Put stores value under key, which may be any text, over whatever was there. Values are encoded as package codec says; an
 // io.Reader is stored as the bytes that it delivers. When Put returns, readers of the session see the
 // value, and it survives a kill and, where the backend is durable, a power cut; but in a session of packs
@@ -70,7 +84,7 @@ func (s *Session) Put(ctx context.Context, key string, value any) error {
 		return wrapKey(s.name, key, err)
 	}
 	defer v.close()
-	return wrapKey(s.name, key, s.keep.put(ctx, key, v))
+	return wrapKey(s.name, key, s.writes(func() error { return s.keep.put(ctx, key, v) }))
 }
 
 // Delete removes the item of key. Removing what is absent succeeds. It is as durable as a Put.
@@ -81,7 +95,7 @@ func (s *Session) Delete(ctx context.Context, key string) error {
 	if _, err := itemName(key); err != nil {
 		return wrap(s.name, err)
 	}
-	return wrapKey(s.name, key, s.keep.delete(ctx, key))
+	return wrapKey(s.name, key, s.writes(func() error { return s.keep.delete(ctx, key) }))
 }
 
 // Get reads the item of key into what dst points to: also one that was put and not stored yet. An absent
@@ -171,16 +185,15 @@ func (m *Manager) placed(session string, r record, err error) error {
 
 // Flush stores what was put and not stored yet. What it acknowledged survives a kill.
 func (s *Session) Flush(ctx context.Context) error {
-	if err := s.ready(); err != nil {
-		return wrap(s.name, err)
-	}
-	return wrap(s.name, s.keep.flush(ctx))
+	return wrap(s.name, s.writes(func() error { return s.keep.flush(ctx) }))
 }
 
 // Close stores what is not stored yet, says in the metadata that the session is complete, and lets others open it. If
 // something could not be stored, the session stays open, with all that was put, so that Close can be tried
 // again; [Session.Abandon] gives up. After a success it may be called again.
 func (s *Session) Close(ctx context.Context) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
 	if s.ready() != nil {
 		return nil
 	}
@@ -232,10 +245,12 @@ func (s *Session) reclaim(ctx context.Context, err error) (version string, lost 
 // Abandon gives the session up as if the process had died: what was not stored is lost, and the session is not marked as
 // complete.
 func (s *Session) Abandon(ctx context.Context) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
 	return wrap(s.name, s.end(ctx))
 }
 
-// end lets others have the session.
+// end lets others have the session. The caller holds writing.
 func (s *Session) end(ctx context.Context) error {
 	s.mu.Lock()
 	ended := s.closed

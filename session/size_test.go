@@ -117,3 +117,27 @@ func TestManySmallSessions(t *testing.T) {
 		t.Errorf("%d files are open after many sessions were collated", len(open))
 	}
 }
+
+// A small value that the caller keeps does not keep what it was read with.
+func TestSmallValuesPinNothing(t *testing.T) {
+	ctx := context.Background()
+	m := manager(t, inFiles(t)(), "m", &session.Options{Layout: session.LayoutPacks})
+	for i := range 32 {
+		s := opened(t, m, fmt.Sprint(i), nil)
+		put(t, s, "a", []byte("small"))
+		put(t, s, "b", make([]byte, 1<<20))
+		closed(t, s)
+	}
+	before := heap()
+	var kept [][]byte
+	for item, err := range session.Matching[[]byte](ctx, m, session.Prefix("a")) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept = append(kept, item.Value)
+	}
+	if grown := int64(heap()) - int64(before); len(kept) != 32 || grown > 8<<20 {
+		t.Errorf("%d values of 5 bytes keep %d bytes", len(kept), grown)
+	}
+	runtime.KeepAlive(kept)
+}

@@ -110,6 +110,20 @@ func (h holder) held() error {
 	return nil
 }
 
+// lost reports whether the lock is gone for good. One that was not prolonged in time, as by a process that was stopped,
+// may be prolonged yet.
+func (h holder) lost() bool {
+	if h.lock == nil {
+		return false
+	}
+	select {
+	case <-h.lock.Done():
+		return true
+	default:
+		return false
+	}
+}
+
 // put stores an item over what this holder or an earlier one stored, never over what a later one did, whatever
 // happens to this process meanwhile. The condition is decided by the backend at the instant of the write:
 // that nothing is there, or the version that was there when the lock was held for certain. Nothing that a

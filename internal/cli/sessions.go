@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/larder-store/larder"
+	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/session"
 )
 
@@ -264,7 +266,7 @@ func (a *app) sessionsRemove(ctx context.Context, name string, sessions []string
 		return err
 	}
 	for _, s := range sessions { // all are there, or none is removed
-		if _, err := m.Info(ctx, s); err != nil {
+		if err := removable(ctx, store, m, s); err != nil {
 			return missIfAbsent(err)
 		}
 	}
@@ -281,4 +283,21 @@ func (a *app) sessionsRemove(ctx context.Context, name string, sessions []string
 		a.note("removed %s: %s", count(len(sessions), "session"), strings.Join(sessions, ", "))
 	}
 	return nil
+}
+
+// removable returns an error unless there is something of a session, be it damaged or the rest of one that was removed
+// in part.
+func removable(ctx context.Context, store *larder.Store, m *session.Manager, name string) error {
+	_, err := m.Info(ctx, name)
+	if !errors.Is(err, backend.ErrNotFound) && !errors.Is(err, backend.ErrCorrupt) {
+		return err
+	}
+	shelf, where := m.Location(name)
+	if where != nil {
+		return where
+	}
+	for _, listing := range store.Backend().List(ctx, shelf, backend.ListOptions{Limit: 1}) {
+		return listing
+	}
+	return err
 }
