@@ -125,13 +125,16 @@ func sinceStart() int64 { return int64(time.Since(start)) }
 // Epoch is the fencing token: greater than that of every earlier holder of the name.
 func (l *Lock) Epoch() uint64 { return l.lease.Epoch() }
 
-// Unlock gives the lock up. It may be called again, and then returns the same.
+// Unlock gives the lock up, also after the end of ctx. It may be called again, and then returns the same.
 func (l *Lock) Unlock(ctx context.Context) error {
 	l.unlock.Do(func() {
 		l.unlocked.Store(true)
 		l.stop()
 		<-l.ended
-		if err := l.lease.Release(ctx); err != nil {
+		// Also where ctx ended, as by Ctrl-C: others would wait for the lease.
+		releasing, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.ttl)
+		defer cancel()
+		if err := l.lease.Release(releasing); err != nil {
 			l.err = fmt.Errorf("unlock %q: %w", l.name, err)
 		}
 	})

@@ -41,6 +41,26 @@ func lockable(t *testing.T, ttl time.Duration) map[string][2]*larder.Store {
 	return all
 }
 
+// A lock is given up also after the end of the caller's context, as by Ctrl-C.
+func TestUnlockAfterTheEnd(t *testing.T) {
+	for name, stores := range lockable(t, time.Minute) {
+		ctx, cancel := context.WithCancel(t.Context())
+		l, err := stores[0].TryLock(ctx, "a")
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		cancel()
+		if err := l.Unlock(ctx); err != nil {
+			t.Errorf("%s: Unlock = %v", name, err)
+		}
+		other, err := stores[1].TryLock(t.Context(), "a")
+		if err != nil {
+			t.Fatalf("%s: after Unlock: %v", name, err)
+		}
+		other.Unlock(t.Context())
+	}
+}
+
 // Of all that lock a name one has it, whatever handle they use, and epochs grow.
 func TestLockExcludes(t *testing.T) {
 	for name, stores := range lockable(t, time.Minute) {

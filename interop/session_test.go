@@ -20,7 +20,7 @@ func onBuckets(t *testing.T, test func(t *testing.T, o sessiontest.Order)) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := server(t)
-			test(t, sessiontest.Order{URL: s3URL(t, s, s.URL), TTL: 4 * time.Second})
+			test(t, sessiontest.Order{URL: s3URL(t, s, s.URL), TTL: 15 * time.Second})
 		})
 	}
 }

@@ -27,7 +27,7 @@ func TestPostgres(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			url := pgtest.With(server, "schema", "sessions_"+name)
 			url = pgtest.With(url, "data", "file://"+filepath.ToSlash(t.TempDir()))
-			test(t, sessiontest.Order{URL: url, TTL: 4 * time.Second})
+			test(t, sessiontest.Order{URL: url, TTL: 15 * time.Second})
 		})
 	}
 }

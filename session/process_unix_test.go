@@ -15,8 +15,8 @@ func disk(t *testing.T, test func(t *testing.T, o sessiontest.Order, shelves boo
 	for name, o := range map[string]sessiontest.Order{
 		"shelve":        {URL: "shelve://" + t.TempDir()},
 		"shelve, packs": {URL: "shelve://" + t.TempDir(), Layout: session.LayoutPacks},
-		"file":          {URL: "file://" + t.TempDir(), TTL: 4 * time.Second},
-		"file, packs":   {URL: "file://" + t.TempDir(), TTL: 4 * time.Second, Layout: session.LayoutPacks},
+		"file":          {URL: "file://" + t.TempDir(), TTL: 15 * time.Second},
+		"file, packs":   {URL: "file://" + t.TempDir(), TTL: 15 * time.Second, Layout: session.LayoutPacks},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -272,7 +272,7 @@ func (c *csvRows) row(item session.Item[any]) error {
 		}
 		text = string(b)
 	}
-	return c.w.Write([]string{item.Session, item.Key, text})
+	return c.w.Write([]string{harmless(item.Session), harmless(item.Key), harmless(text)})
 }
 
 func (c *csvRows) flush() error {

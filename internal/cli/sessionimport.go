@@ -59,11 +59,10 @@ func (a *app) sessionsImport(ctx context.Context, name string, files []string, i
 	im := &importer{m: m, into: into, bar: a.newProgress()}
 	defer im.bar.end()
 	for _, file := range files {
-		err := a.importFile(ctx, im, file)
-		if closing := im.close(ctx); err == nil {
-			err = closing
+		if err := a.importFile(ctx, im, file); err != nil {
+			return errors.Join(err, im.abandon(ctx))
 		}
-		if err != nil {
+		if err := im.close(ctx); err != nil {
 			return err
 		}
 	}
@@ -190,6 +189,20 @@ func (im *importer) close(ctx context.Context) error {
 		return errors.Join(err, s.Abandon(ctx))
 	}
 	return nil
+}
+
+// abandon stores what was read of the open session, which is not marked as complete.
+func (im *importer) abandon(ctx context.Context) error {
+	if im.open == nil {
+		return nil
+	}
+	s := im.open
+	err := im.store(ctx)
+	im.open = nil
+	if err == nil {
+		err = s.Flush(ctx)
+	}
+	return errors.Join(err, s.Abandon(ctx))
 }
 
 // revive makes Go values of what JSON said in other words, and arrays of lists of numbers.
