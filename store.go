@@ -63,7 +63,7 @@ var (
 type Options struct {
 	// Keys makes keys. A store stays with the generator of its first value; with another one, nothing can be stored
 	// ([ErrKeys]). The default is the store's own where that costs no request, and keying.Hash elsewhere and
-	// for a new store.
+	// for a new store. The record names a generator of one's own by its method Name() string, else by its type.
 	Keys KeyGenerator
 	// KeysOfStore makes the store's own generator the default everywhere, for a request at the first use.
 	KeysOfStore bool
