@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/larder-store/larder"
+	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/catalog"
 	"github.com/larder-store/larder/component"
 )
@@ -97,7 +98,11 @@ func (f *addressFlags) resolve(ctx context.Context, store *larder.Store, text st
 		return address{}, err
 	}
 	if c != nil {
-		if _, err := store.Key(ctx, c); err != nil {
+		_, err := store.Key(ctx, c)
+		if ofStore := new(backend.Error); errors.As(err, &ofStore) { // which was asked how it makes keys
+			return address{}, err
+		}
+		if err != nil {
 			return address{}, &exitError{exitMisused, err}
 		}
 		if text == "" {
