@@ -270,6 +270,9 @@ func (s *Store) putRecord(ctx context.Context, damaged string) error {
 	if err != nil {
 		return nil
 	}
+	if own := nameOf(keys); named(own) == nil { // whose keys may look like anything
+		name = own
+	}
 	mine := &Record{Format: recordFormat, Keys: cmp.Or(name, nameOf(keys)), Made: s.now().UTC().Truncate(time.Second), By: version()}
 	text, err := json.Marshal(mine)
 	if err != nil {

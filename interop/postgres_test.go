@@ -32,8 +32,7 @@ func onBucket(t testing.TB, s *servers.Server, bucket string) string {
 // An index in Postgres, data in a bucket: all laws.
 func TestPostgres(t *testing.T) {
 	pgtest.URL(t) // before any helper process is started
-	conformance.Run(t, conformance.Config{New: postgresOnS3, Open: openURL, Crash: conformance.Self,
-		Skip: map[string]string{"put/as-given": "the service that has the data refuses what does not match its sums"}})
+	conformance.Run(t, conformance.Config{New: postgresOnS3, Open: openURL, Crash: conformance.Self})
 }
 
 // onPostgres is a fresh store for scripts. Tampering puts an object there that no entry names.

@@ -38,7 +38,10 @@ with dbm.open(sys.argv[1] + "/py2", "n") as d:
 func TestMigratingScript(t *testing.T) {
 	python, err := exec.LookPath("python3")
 	if err != nil {
-		t.Skip("there is no python3")
+		if os.Getenv("CI") != "" {
+			t.Fatal("python3 is missing, and CI must not go without this test")
+		}
+		t.Skip("SKIPPED: python3 is missing; install it to run the script of docs/migrating.md")
 	}
 	doc, err := os.ReadFile(filepath.Join("..", "docs", "migrating.md"))
 	if err != nil {

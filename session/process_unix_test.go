@@ -36,12 +36,18 @@ func TestKilledWriters(t *testing.T) {
 }
 
 func TestDeadHolder(t *testing.T) {
+	t.Parallel()
 	disk(t, func(t *testing.T, o sessiontest.Order, shelves bool) { sessiontest.Dying(t, o, shelves) })
 }
 
 func TestSleepingHolder(t *testing.T) {
+	t.Parallel()
+	disk(t, func(t *testing.T, o sessiontest.Order, shelves bool) { sessiontest.Sleeping(t, o, "hold", shelves) })
+}
+
+func TestSleepingLocker(t *testing.T) {
+	t.Parallel()
 	disk(t, func(t *testing.T, o sessiontest.Order, shelves bool) {
-		sessiontest.Sleeping(t, o, "hold", shelves)
 		if o.Layout == "" {
 			sessiontest.Sleeping(t, o, "update", shelves)
 		}

@@ -24,7 +24,7 @@ func asGiven(ctx context.Context, e *Env) error {
 			opts := filled(text, backend.PutOptions{})
 			spoil(&opts)
 			put, err := p.b.Put(ctx, key, strings.NewReader(text), opts)
-			if e.Limits.CostlyRequests { // a service may check what arrives
+			if e.Limits.Shared || e.Limits.CostlyRequests { // a service may check what arrives
 				_, _, gerr := load(ctx, p.b, key)
 				_, serr := p.b.Stat(ctx, key)
 				if err != nil && errors.Is(gerr, backend.ErrNotFound) || errors.Is(errors.Join(gerr, serr), backend.ErrCorrupt) {

@@ -60,9 +60,9 @@ func (a *app) sessionsImport(ctx context.Context, name string, files []string, i
 	defer im.bar.end()
 	for _, file := range files {
 		if err := a.importFile(ctx, im, file); err != nil {
-			return errors.Join(err, im.abandon(ctx))
+			return errors.Join(err, im.finish(ctx, false))
 		}
-		if err := im.close(ctx); err != nil {
+		if err := im.finish(ctx, true); err != nil {
 			return err
 		}
 	}
@@ -146,7 +146,7 @@ func (im *importer) line(ctx context.Context, text []byte) error {
 		return fmt.Errorf("key %q: %w", *l.Key, err)
 	}
 	if im.open == nil || im.open.Name() != name {
-		if err := im.close(ctx); err != nil {
+		if err := im.finish(ctx, true); err != nil {
 			return err
 		}
 		if im.open, err = im.m.Session(ctx, name, nil); err != nil {
@@ -175,32 +175,22 @@ func (im *importer) store(ctx context.Context) error {
 	return err
 }
 
-func (im *importer) close(ctx context.Context) error {
+// finish stores what was read of the open session, and marks it as complete, or leaves it open to be gone on with.
+func (im *importer) finish(ctx context.Context, complete bool) error {
 	if im.open == nil {
 		return nil
 	}
 	s := im.open
 	err := im.store(ctx)
 	im.open = nil
-	if err == nil {
+	switch {
+	case err == nil && complete:
 		err = s.Close(ctx)
-	}
-	if err != nil {
-		return errors.Join(err, s.Abandon(ctx))
-	}
-	return nil
-}
-
-// abandon stores what was read of the open session, which is not marked as complete.
-func (im *importer) abandon(ctx context.Context) error {
-	if im.open == nil {
-		return nil
-	}
-	s := im.open
-	err := im.store(ctx)
-	im.open = nil
-	if err == nil {
+	case err == nil:
 		err = s.Flush(ctx)
+	}
+	if err == nil && complete {
+		return nil
 	}
 	return errors.Join(err, s.Abandon(ctx))
 }
