@@ -32,6 +32,7 @@ var honest = map[string]func(*ref){
 	"of sparse lists":               sparse,
 	"of last bytes with io.EOF":     lastBytesWithEOF,
 	"sometimes unavailable":         func(r *ref) { sometimesUnavailable(r, 200) },
+	"often unavailable":             func(r *ref) { sometimesUnavailable(r, 11) },
 	"of Limits that count the gone": countsTheGone,
 	"slow":                          func(r *ref) { slow(r, 2*time.Millisecond) },
 }

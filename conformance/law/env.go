@@ -28,7 +28,7 @@ type Env struct {
 	mark string // what begins the names of all shelves used
 	main backend.Backend
 
-	unknown atomic.Int64 // conditional Puts whose outcome is unknown
+	unknown atomic.Int64 // Puts that were tried again and may have taken effect before
 
 	mu      sync.Mutex // guards all below
 	handles []backend.Backend

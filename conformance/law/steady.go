@@ -20,7 +20,7 @@ import (
 // shows what the handle itself can do.
 type steady struct {
 	below backend.Backend
-	// unknown counts the conditional Puts that failed so and may have taken effect all the same.
+	// unknown counts the Puts that failed so and may have taken effect all the same.
 	unknown *atomic.Int64
 }
 
@@ -80,7 +80,11 @@ func (s steady) Stat(ctx context.Context, key backend.Key) (info backend.Info, e
 func (s steady) Put(ctx context.Context, key backend.Key, body io.ReadSeeker, opts backend.PutOptions) (info backend.Info, err error) {
 	err = patiently(ctx, func() error {
 		info, err = s.below.Put(ctx, key, body, opts)
-		if !errors.Is(err, backend.ErrUnavailable) || !opts.IfAbsent && opts.IfMatch == "" {
+		if !errors.Is(err, backend.ErrUnavailable) {
+			return err
+		}
+		if !opts.IfAbsent && opts.IfMatch == "" {
+			s.unknown.Add(1)
 			return err
 		}
 		now, serr := s.Stat(ctx, key)
@@ -125,8 +129,11 @@ func resumed[T any](ctx context.Context, opts backend.ListOptions, list func(bac
 		err := patiently(ctx, func() error {
 			for v, err := range seq {
 				if errors.Is(err, backend.ErrUnavailable) {
-					if opts.Limit = max(0, limit-n); limit > 0 && n >= limit {
-						return nil
+					if limit > 0 {
+						if n >= limit {
+							return nil
+						}
+						opts.Limit = limit - n
 					}
 					seq = list(opts)
 					return err
@@ -158,7 +165,7 @@ func (s steady) GetRange(ctx context.Context, key backend.Key, version string, o
 // PutBatch puts again what was unavailable, and what came after it under the same key.
 func (s steady) PutBatch(ctx context.Context, items []backend.Item) ([]backend.Info, error) {
 	infos, err := backend.PutBatch(ctx, s.below, items)
-	if !errors.Is(err, backend.ErrUnavailable) || ctx.Err() != nil {
+	if !errors.Is(err, backend.ErrUnavailable) {
 		return infos, err
 	}
 	errs, again := make(backend.BatchError, len(items)), map[backend.Key]bool{}

@@ -297,12 +297,16 @@ func onePut(ctx context.Context, e *Env) error {
 			byDigest[info.Digest] = info
 		}
 	}
+	again := e.unknown.Load() > 0 // then a Put may have made two Versions, and told of one
 	for _, all := range seen {
 		for _, s := range all {
 			if s.from == "List" && s.Digest == [32]byte{} {
 				continue // which it may leave out
 			}
 			put, ok := byDigest[s.Digest]
+			if again {
+				put.Version = s.Version
+			}
 			switch {
 			case !ok:
 				first.failf("%s beside overwrites returns the Digest %x, which was not put", s.from, s.Digest[:4])
