@@ -39,8 +39,8 @@ type Options struct {
 	ReadOnly  bool
 	MustExist bool
 
-	// Manual makes Open change nothing ("migrate=manual"): a schema that is absent or old is an error, until
-	// it was migrated.
+	// Manual makes Open make no tables ("migrate=manual"): a schema that is absent or old is an error, until
+	// it was migrated. Where large values are is recorded all the same, once.
 	Manual bool
 }
 
@@ -127,6 +127,9 @@ func openURL(ctx context.Context, u *url.URL, p *backend.Params) (backend.Backen
 	}
 	raw := *u
 	raw.RawQuery = query.Encode()
+	if raw.Path == "" {
+		raw.Path = "/" // else a URL of parameters alone is written without its //, and is none to pgx
+	}
 	b, err := Open(ctx, raw.String(), &o)
 	if err != nil {
 		return nil, err
@@ -266,7 +269,7 @@ func (b *Backend) settle(ctx context.Context, manual bool) error {
 	b.data.mu.Lock()
 	b.data.store = m.store
 	b.data.mu.Unlock()
-	if !m.shown && !b.opts.ReadOnly && !manual {
+	if !m.shown && !b.opts.ReadOnly {
 		if m.data, err = b.db.record(ctx, b.data.place); err != nil {
 			return err
 		}
