@@ -209,12 +209,13 @@ func secretsOf(rawURL string) (secrets []string) {
 }
 
 func build(ctx context.Context, db *database, o Options, counter *calls.Counter) (*Backend, error) {
-	b := &Backend{db: db, opts: o, handle: handle{Calls: counter, Wrap: wrap}}
+	b := &Backend{db: db, opts: o, parts: indexed.Parts{Calls: counter, Wrap: wrap}}
+	b.handle = indexed.NewHandle(&b.parts)
 	if o.ReadOnly {
-		b.ReadOnly = errReadOnly
+		b.parts.ReadOnly = errReadOnly
 	}
 	b.index = newIndex(db)
-	b.Store = indexed.Store{
+	b.parts.Store = indexed.Store{
 		Index:    pager{b.index, counter},
 		Data:     noData{},
 		Inline:   max(o.Inline, 0),
@@ -225,10 +226,10 @@ func build(ctx context.Context, db *database, o Options, counter *calls.Counter)
 		if err != nil {
 			return nil, err
 		}
-		b.data, b.Store.Data = data, data
-		b.Store.Index = pager{&claimer{b.index, data}, counter}
+		b.data, b.parts.Store.Data = data, data
+		b.parts.Store.Index = pager{&claimer{b.index, data}, counter}
 	} else {
-		b.Store.Inline, b.Check = MaxValueAlone, fitsAlone
+		b.parts.Store.Inline, b.parts.Check = MaxValueAlone, fitsAlone
 	}
 	if err := b.settle(ctx, o.Manual); err != nil {
 		if b.data != nil {
