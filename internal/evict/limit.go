@@ -141,6 +141,16 @@ func (l *Limiter) save(ctx context.Context, s state) error {
 	return err
 }
 
+// SetSize tells all Limiters of a store how many bytes its values have. A store that has no limit is not told.
+func SetSize(ctx context.Context, b backend.Backend, bytes int64) {
+	if _, err := b.Stat(ctx, stateKey); err != nil {
+		return
+	}
+	if text, err := json.Marshal(state{Bytes: bytes, Known: true}); err == nil {
+		_, _ = backend.PutBytes(ctx, b, stateKey, text, backend.PutOptions{})
+	}
+}
+
 // window looks at the next entries, and removes some of them, but not the one that was just put, if
 // the store is above its limit.
 func (l *Limiter) window(ctx context.Context, s *state, just string, now time.Time) error {
@@ -156,6 +166,9 @@ func (l *Limiter) window(ctx context.Context, s *state, just string, now time.Ti
 	full, last := len(entries) == window, ""
 	if full {
 		last = entries[window-1].Key.Name
+	}
+	if s.Hand == "" && !full { // the window is all there is
+		*s = state{Bytes: bytes, Known: true}
 	}
 	if s.Known && s.Bytes > l.max {
 		old := slices.DeleteFunc(entries, func(e backend.Info) bool { return e.Key.Name == just })
