@@ -135,9 +135,17 @@ func (w *world) of(i int) (of []*valueModel) {
 	return of
 }
 
-// ancestors returns what a component is computed from, at any distance.
+// ancestors returns what a component is computed from, at any distance, as far as the store can know: it describes what has values, and
+// the inputs of that.
 func (w *world) ancestors(i int) map[int]bool {
 	all := map[int]bool{}
+	described := w.hasValues(i)
+	for j, inputs := range w.inputs {
+		described = described || w.hasValues(j) && slices.Contains(inputs, i)
+	}
+	if !described {
+		return all
+	}
 	for _, j := range w.inputs[i] {
 		all[j] = true
 		maps.Copy(all, w.ancestors(j))
