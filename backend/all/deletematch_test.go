@@ -71,6 +71,10 @@ func testDeleteMatch(t *testing.T, b backend.Backend) {
 	if _, err := b.Stat(t.Context(), old.Key); err != nil {
 		t.Errorf("a value that replaced the one that was seen is gone: %v", err)
 	}
+	absent := backend.Seen{Key: backend.Key{Shelf: "nothing", Name: "x"}, Version: same.Version}
+	if err := backend.DeleteMatch(t.Context(), b, []backend.Seen{absent}); !errors.Is(err, backend.ErrChanged) {
+		t.Errorf("on a shelf that is not there: %v", err)
+	}
 	if err := backend.DeleteMatch(t.Context(), b, nil); err != nil {
 		t.Errorf("nothing to delete: %v", err)
 	}
