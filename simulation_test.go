@@ -29,7 +29,7 @@ func traces(r *rand.Rand, items uint64) []trace {
 	return []trace{
 		{"zipf", func(int) int { return int(zipf.Uint64()) }},
 		{"zipf with scans", func(n int) int {
-			if n%8000 < 1600 { // a fifth of the requests
+			if n%4000 < 800 { // a fifth of the requests
 				scanned++
 				return scanned
 			}
@@ -63,10 +63,10 @@ func (l *lru) hit(item int) bool {
 // closed after some requests; a value stays for some five days.
 func TestHitRateIsThatOfLRU(t *testing.T) {
 	const (
-		items, room      = 20_000, 3000
-		requests, warmup = 36_000, 16_000
+		items, room      = 10_000, 2000
+		requests, warmup = 17_000, 7000
 		value            = 1000
-		perDay           = 2000
+		perDay           = 1400
 	)
 	for _, sim := range []struct {
 		name    string
@@ -74,7 +74,7 @@ func TestHitRateIsThatOfLRU(t *testing.T) {
 		process int // requests
 	}{
 		{"shelves", func(o *mem.Options) larder.Backend { return mem.New(o) }, 500},
-		{"buckets", func(o *mem.Options) larder.Backend { return costly{mem.New(o)} }, 100},
+		{"buckets", func(o *mem.Options) larder.Backend { return costly{mem.New(o)} }, 200},
 	} {
 		for i, tr := range traces(rand.New(rand.NewPCG(1, 2)), items) {
 			t.Run(sim.name+"/"+tr.name, func(t *testing.T) {

@@ -108,8 +108,8 @@ func (l *Limiter) step(ctx context.Context, put backend.Info, owed int64) error 
 	if now.IsZero() {
 		now = l.now()
 	}
-	full := l.max - l.max/10 // an exact sum is of no use far below the limit
-	for n := 0; n < windows && (!s.Known || s.Bytes > l.max || n == 0 && s.Bytes > full); n++ {
+	// One window at least: others may put without a limit, and delete.
+	for n := 0; n < windows && (n == 0 || !s.Known || s.Bytes > l.max); n++ {
 		if err := l.window(ctx, &s, put.Key.Name, now); err != nil {
 			return err
 		}
