@@ -183,8 +183,8 @@ func TestManyAreStoredOnTheWay(t *testing.T) {
 		r.Used(fmt.Sprintf("%d/x", i), day.Add(-100*time.Hour))
 	}
 	r.Close()
-	if got := len(read(t, b)); got != n {
-		t.Errorf("%d marks, want %d", got, n)
+	if got := len(read(t, b)); got > n || got < n*99/100 {
+		t.Errorf("%d marks of %d values", got, n)
 	}
 	if b.puts > 2*n/4096+1 { // folding writes too
 		t.Errorf("%d writes for %d marks", b.puts, n)
@@ -282,5 +282,21 @@ func TestJournalThatWasLeft(t *testing.T) {
 	r.Close()
 	if len(read(t, b)) != 2 {
 		t.Errorf("marks: %v", read(t, b))
+	}
+}
+
+// What a hit pays: for a value of today, and for one that was noted today.
+func BenchmarkUsed(b *testing.B) {
+	r := marks.NewRecorder(mem.New(nil), "", 1, time.Now)
+	names := make([]string, 1000)
+	for i := range names {
+		names[i] = fmt.Sprintf("%064x/x", i)
+	}
+	for name, stored := range map[string]time.Time{"young": time.Now(), "noted": time.Now().Add(-100 * time.Hour)} {
+		b.Run(name, func(b *testing.B) {
+			for i := range b.N {
+				r.Used(names[i%len(names)], stored)
+			}
+		})
 	}
 }

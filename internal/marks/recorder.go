@@ -19,7 +19,7 @@ type Recorder struct {
 	now     func() time.Time
 
 	seed    maphash.Seed
-	noted   atomic.Pointer[[slots]atomic.Uint64] // what was noted last: a digest of a name and a day
+	noted   atomic.Pointer[noted]
 	storing atomic.Bool
 	stores  sync.WaitGroup
 
@@ -28,9 +28,27 @@ type Recorder struct {
 	closed  bool
 }
 
+// noted is which values were noted on a day: a Bloom filter of two bits each. One of a million values passes for noted in one of twenty
+// cases, so that its mark is lost; none is noted twice.
+type noted struct {
+	day  int64
+	bits [1 << 17]atomic.Uint64 // 1 MiB
+}
+
+// add reports whether a value was not noted yet.
+func (n *noted) add(h uint64) bool {
+	const mask = uint64(len(n.bits)*64 - 1)
+	a, b := h&mask, h>>32&mask
+	before := n.bits[a/64].Load()>>(a%64)&1 + n.bits[b/64].Load()>>(b%64)&1
+	if before == 2 {
+		return false
+	}
+	n.bits[a/64].Or(1 << (a % 64))
+	n.bits[b/64].Or(1 << (b % 64))
+	return true
+}
+
 const (
-	// slots is how many values a process keeps in mind as noted today: 128 KiB. One that is forgotten is noted again.
-	slots = 1 << 14
 	// maxPending is when marks are stored though the Store is not closed: 48 KiB in a pack.
 	maxPending = 4096
 	// Sample is how many hits there are for each object of marks where requests are costly.
@@ -52,19 +70,15 @@ func (r *Recorder) Used(name string, stored time.Time) {
 	if now.Sub(stored) < Grain {
 		return
 	}
-	noted := r.noted.Load()
-	if noted == nil {
-		r.noted.CompareAndSwap(nil, new([slots]atomic.Uint64))
-		noted = r.noted.Load()
+	today := now.Unix() / int64(Grain/time.Second)
+	n := r.noted.Load()
+	if n == nil || n.day != today {
+		r.noted.CompareAndSwap(n, &noted{day: today})
+		n = r.noted.Load()
 	}
-	h := maphash.String(r.seed, name)
-	today := h&^0xffff | uint64(now.Unix()/int64(Grain/time.Second))&0xffff
-	slot := &noted[h%slots]
-	if slot.Load() == today {
-		return
+	if n.add(maphash.String(r.seed, name)) {
+		r.note(name, now)
 	}
-	slot.Store(today)
-	r.note(name, now)
 }
 
 func (r *Recorder) note(name string, now time.Time) {
