@@ -117,8 +117,8 @@ func newUnpin(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "unpin [flags] ID",
 		Short: "Take a pin away",
-		Long: `Take one's own pin of a component away, that of another by --by, or all by --all. The values stay until
-"larder gc" or a limit of the store evicts them.`,
+		Long: `Take one's own pin of a component away, that of another by --by, or all by --all. The values
+stay until "larder gc" or a limit of the store evicts them.`,
 		Example: `  larder unpin 3f2a9c
   larder unpin --all 3f2a9c`,
 		Args: oneID,
