@@ -135,6 +135,31 @@ func TestReplacedAtTheLastInstant(t *testing.T) {
 	}
 }
 
+// A pin that comes while its value is being evicted waits, and is refused then: no pin is granted on what is gone a moment later.
+func TestPinBesideEviction(t *testing.T) {
+	for name, s := range stores(t) {
+		t.Run(name, func(t *testing.T) {
+			id := keep(t, s, numbered(0), "0123456789")
+			pinned := make(chan error, 1)
+			h := &hasty{Backend: s.Backend(), first: func() {
+				other := larder.New(s.Backend(), silent)
+				go func() { pinned <- catalog.PinComponent(t.Context(), other, catalog.Pin{ID: id, By: "anna"}) }()
+				select {
+				case err := <-pinned:
+					t.Errorf("the pin did not wait: %v", err)
+					pinned <- err
+				case <-time.After(100 * time.Millisecond): // it waits; were it granted, it would be by now, or later
+				}
+			}}
+			evictAll(t, larder.New(h, silent))
+			err := <-pinned
+			if there := has(t, s, numbered(0)); there != (err == nil) || err != nil && !errors.Is(err, larder.ErrNotFound) {
+				t.Errorf("the pin: %v; its value is there: %v", err, there)
+			}
+		})
+	}
+}
+
 func TestPins(t *testing.T) {
 	for name, s := range stores(t) {
 		t.Run(name, func(t *testing.T) {
@@ -372,7 +397,7 @@ func (e *endless) Limits() backend.Limits { return backend.Limits{CostlyRequests
 // A plan of a million values holds less than 128 bytes for each.
 func TestPlanIsSmall(t *testing.T) {
 	e := &endless{Backend: mem.New(nil), n: 1_000_000}
-	if testing.Short() {
+	if testing.Short() || raceEnabled {
 		e.n = 100_000
 	}
 	s := larder.New(e, silent)

@@ -72,18 +72,18 @@ func held(t *testing.T, s *larder.Store) (n int, bytes int64) {
 func TestManyProcesses(t *testing.T) {
 	const (
 		size  = 2000
-		limit = 400_000
+		limit = 200_000
 	)
 	for _, scheme := range []string{"shelve", "file"} {
 		t.Run(scheme, func(t *testing.T) {
 			t.Parallel()
-			url := scheme + "://" + t.TempDir() + "?max_size=400000"
+			url := scheme + "://" + t.TempDir() + "?max_size=200000"
 			s := open(t, url)
 			put(t, s, 1, size)
 			pin(t, s, 1)
 			var all []*process
 			for seed := 1; seed <= 3; seed++ {
-				all = append(all, start(t, order{Do: "put", URL: url, Seed: seed, Puts: 250, Size: size}))
+				all = append(all, start(t, order{Do: "put", URL: url, Seed: seed, Puts: 90, Size: size}))
 			}
 			for range 2 {
 				start(t, order{Do: "gc", URL: url, MaxSize: limit / 2}).end()
@@ -95,7 +95,7 @@ func TestManyProcesses(t *testing.T) {
 				t.Error("the pinned value is gone")
 			}
 			// A value is so large a part of the limit that each Put makes a step, unless another process is at it.
-			if n, bytes := held(t, s); bytes > limit*5/4 || n < 50 {
+			if n, bytes := held(t, s); bytes > limit*5/4 || n < 30 {
 				t.Errorf("%d values of %d bytes stay, with a limit of %d", n, bytes, limit)
 			}
 		})
