@@ -25,7 +25,8 @@ type Pin struct {
 }
 
 // PinComponent pins all values of a component, over an earlier pin by the same name. A component without values is refused with
-// an error that matches [larder.ErrNotFound]. A pin that was made before a value is evicted keeps it.
+// an error that matches [larder.ErrNotFound]. A pin that was made keeps the values that were
+// there, where the backend decides conditions and so has locks; elsewhere one that is made at the instant of an eviction may be in vain.
 func PinComponent(ctx context.Context, store *larder.Store, p Pin) error {
 	key, err := evict.PinKey(p.ID, p.By)
 	if err != nil {
