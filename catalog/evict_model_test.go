@@ -74,9 +74,6 @@ func newWorld(t *rapid.T) *world {
 					m.used = hour
 				}
 			}
-			if m.used.After(w.now) {
-				m.used = w.now
-			}
 			w.values[info.Key.Name] = m
 		}
 		clock = w.now

@@ -359,6 +359,24 @@ func TestDescriptionsGo(t *testing.T) {
 	check("nothing is left", false, false, false, false)
 }
 
+// A description is put back if a value of its component came while it was removed.
+func TestDescriptionComesBack(t *testing.T) {
+	now := time.Now().Add(-100 * 24 * time.Hour)
+	s := larder.New(mem.New(&mem.Options{Now: func() time.Time { return now }}), silent)
+	id := keep(t, s, numbered(0), "0123456789")
+	if err := s.Delete(t.Context(), numbered(0), "x"); err != nil {
+		t.Fatal(err)
+	}
+	now = time.Now()
+	h := &hasty{Backend: s.Backend(), first: func() { keep(t, s, numbered(0), "new") }}
+	if done := evictAll(t, larder.New(h, silent)); done.Descriptions != 0 || h.first != nil {
+		t.Errorf("done: %+v", done)
+	}
+	if _, known, err := catalog.Describe(t.Context(), s, id); !known {
+		t.Errorf("the description is gone: %v", err)
+	}
+}
+
 // endless is a store of many values that is nowhere.
 type endless struct {
 	backend.Backend

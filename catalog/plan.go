@@ -141,11 +141,7 @@ func (p *planner) gather(ctx context.Context) error {
 
 func (p *planner) rank(ctx context.Context, e Entry) error {
 	r := rank{seen: fingerprint(p.seed, e.Info), size: e.Info.Size, cost: -1, node: p.lineage.find(p.number(e.ID)), kept: p.pinned[e.ID]}
-	used := p.marks.Used(e.Info.Key.Name, e.Info.ModTime, p.policy.Now)
-	r.used = used.UnixNano()
-	if used.After(p.policy.Now) {
-		r.used = p.policy.Now.UnixNano() // from a clock that is ahead: as good as new, and no better
-	}
+	r.used = p.marks.Used(e.Info.Key.Name, e.Info.ModTime, p.policy.Now).UnixNano()
 	if p.costs && e.Info.Meta == nil {
 		if info, err := p.store.Backend().Stat(ctx, e.Info.Key); err == nil {
 			e.Info.Meta = info.Meta
