@@ -45,7 +45,7 @@ func (p *page) compare(ctx context.Context) error {
 	if len(p.infos) == 0 {
 		return nil
 	}
-	slices.SortFunc(p.infos, func(a, b backend.Info) int { return cmp.Compare(a.Key.Name, b.Key.Name) }) // as an index found them
+	p.sort()
 	ours, upTo, err := p.ours(ctx)
 	if err != nil {
 		return err
@@ -64,6 +64,11 @@ func (p *page) compare(ctx context.Context) error {
 	}
 	p.infos = p.infos[:0]
 	return nil
+}
+
+// sort puts what an index found in the order of names.
+func (p *page) sort() {
+	slices.SortFunc(p.infos, func(a, b backend.Info) int { return cmp.Compare(a.Key.Name, b.Key.Name) })
 }
 
 // ours returns what the destination lists of the names of the page. It lists from the first of them to the last, and gives up

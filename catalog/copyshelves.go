@@ -104,25 +104,37 @@ type provenance struct {
 	seen map[string]bool
 }
 
-// add copies the description of a component before it returns, unless it did so before.
+// add copies the descriptions of a component and what it was computed from, unless it did so before.
 func (p *provenance) add(ctx context.Context, id string) error {
+	jobs, err := p.of(ctx, id)
+	if err != nil {
+		return err
+	}
+	for batch := range slices.Chunk(jobs, p.c.most) {
+		if err := p.c.send(ctx, batch); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// of returns the descriptions of a component and of all that it was computed from, but for those that it returned before.
+func (p *provenance) of(ctx context.Context, id string) (jobs []job, err error) {
 	if p.seen[id] {
-		return nil
+		return nil, nil
 	}
 	p.seen[id] = true
-	todo := []string{id}
-	var batch []job
-	for len(todo) > 0 {
+	for todo := []string{id}; len(todo) > 0; {
 		id := todo[len(todo)-1]
 		todo = todo[:len(todo)-1]
 		inputs, info, ok, err := p.describe(ctx, id)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if !ok {
 			continue
 		}
-		batch = append(batch, job{theirs: info, unsure: true})
+		jobs = append(jobs, job{theirs: info, unsure: true})
 		for _, input := range inputs {
 			if !p.seen[input] {
 				p.seen[input] = true
@@ -130,12 +142,7 @@ func (p *provenance) add(ctx context.Context, id string) error {
 			}
 		}
 	}
-	for batch := range slices.Chunk(batch, p.c.most) {
-		if err := p.c.send(ctx, batch); err != nil {
-			return err
-		}
-	}
-	return nil
+	return jobs, nil
 }
 
 // describe returns the inputs of a component, and what there is to copy of its description.
