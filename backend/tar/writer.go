@@ -87,6 +87,9 @@ func (w *Writer) file(name string, text []byte) error {
 	if err == nil {
 		_, err = w.w.Write(text)
 	}
+	if err == nil {
+		err = w.w.Flush() // which pads it: rewind begins anew behind that
+	}
 	return err
 }
 
