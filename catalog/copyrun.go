@@ -54,8 +54,9 @@ func newCopier(dst, src *larder.Store, opts CopyOptions) *copier {
 	return c
 }
 
-// A batch has at most so many entries, and bytes unless it is one entry: enough that a commit's fsync is shared by many, and
-// few enough for the memory of a database. 50,000 values of 1 KiB between shelves took 2.2 s with batches of 64 and 1.3 s with 512.
+// A batch has at most so many entries, and bytes unless it is one entry: enough that many share a commit's fsync, and few enough
+// that commits of one database take turns with reading. Copying 50,000 values of 1 KiB between shelves took 60 µs each by
+// batches of 64, 43 by 512 and 137 by 2,048.
 const (
 	batchItems = 512
 	batchBytes = 16 << 20
@@ -188,10 +189,9 @@ func (c *copier) found(f CopyFinding) {
 	})
 }
 
-// sourceThere fails if entries were gone because the whole source is: a directory that was deleted or unmounted looks as if each
-// of its values had been.
+// sourceThere fails if the source is gone as a whole: a directory that was deleted or unmounted looks as if it held nothing more.
 func (c *copier) sourceThere(ctx context.Context) error {
-	if c.report.Gone == 0 || !c.record {
+	if !c.record {
 		return nil
 	}
 	if _, err := c.from.Stat(ctx, recordKey); errors.Is(err, larder.ErrNotFound) {
