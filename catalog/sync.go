@@ -20,10 +20,15 @@ type SyncReport struct {
 func Sync(ctx context.Context, a, b *larder.Store, opts CopyOptions) (SyncReport, error) {
 	var r SyncReport
 	var err error
-	if r.There, err = Copy(ctx, b, a, opts); err != nil {
+	there, back := opts, opts
+	there.Found = func(f CopyFinding) {
+		if f.What != Kept && opts.Found != nil { // it is to be replaced on the way back
+			opts.Found(f)
+		}
+	}
+	if r.There, err = Copy(ctx, b, a, there); err != nil {
 		return r, err
 	}
-	back := opts
 	switch opts.Prefer {
 	case PreferOurs:
 		back.Prefer = PreferTheirs
@@ -39,7 +44,7 @@ func Sync(ctx context.Context, a, b *larder.Store, opts CopyOptions) (SyncReport
 		back.Progress = func(p CopyReport) { opts.Progress(sum(r.There, p)) }
 	}
 	r.Back, err = Copy(ctx, a, b, back)
-	r.Back.Conflicts = 0
+	r.There.Kept, r.Back.Kept, r.Back.Conflicts = 0, 0, 0
 	return r, err
 }
 
