@@ -44,14 +44,14 @@ func (s *sourceBody) open() error {
 		return s.fail(errOverwritten)
 	}
 	s.info = info
-	whole, inMemory := body.(*backend.Body)
+	_, inMemory := body.(*backend.Body)
 	if s.r, err = backend.Verify(body, info); err != nil {
 		s.r = nil
 		return s.fail(err)
 	}
 	s.sha, s.read = sha256.New(), 0
 	if inMemory {
-		whole = s.r.(*backend.Body)
+		whole := s.r.(*backend.Body)
 		all := whole.Take()
 		s.sha.Write(all)
 		whole.Reset(all)

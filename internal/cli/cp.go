@@ -36,17 +36,18 @@ func newCopy(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "cp [flags] SRC DST",
 		Short: "Copy a store, or merge it into another one",
-		Long: `Copy what one store holds to another one, and merge it with what is there: values, the descriptions of
-what they are, and sessions. Stores of any kind can be copied to each other. With --where only the values
-go that fulfil a condition, with their descriptions and those of all that they were computed from.
+		Long: `Copy what one store holds to another one, and merge it with what is there: values, the
+descriptions of what they are, and sessions. Stores of any kind can be copied to each other. With
+--where only the values go that fulfil a condition, with their descriptions and those of all that
+they were computed from.
 
-Each value is verified on the way; a corrupt one is listed, and not copied. What is there already, by
-its SHA-256, is not read again: a copy that was interrupted or killed goes on when the same command runs
-again. If a key holds other bytes in DST, that is a conflict: it is listed, nothing is
+Each value is verified on the way; a corrupt one is listed, and not copied. What is there already,
+by its SHA-256, is not read again: a copy that was interrupted or killed goes on when the same
+command runs again. If a key holds other bytes in DST, that is a conflict: it is listed, nothing is
 overwritten, and the exit code is 3, unless --prefer decides.
 
-A path that ends in .tar is a store in one file, to carry or to publish: it is read in place, as SRC here or as
---store elsewhere, and written anew as DST, with what it held before.`,
+A path that ends in .tar is a store in one file, to carry or to publish: it is read in place, as SRC
+here or as --store elsewhere, and written anew as DST, with what it held before.`,
 		Example: `  larder cp s3://lab/results /var/cache/mine
   larder cp --where 'type=lab/fit and age < 30d' ~/.cache/larder/store fits.tar
   larder cp -n --prefer newer fits.tar s3://lab/results`,

@@ -21,14 +21,14 @@ func newSync(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sync [flags] SRC DST",
 		Short: "Bring two stores to the same contents",
-		Long: `Copy between two stores in both directions, as "larder cp" does in one: afterwards either holds what one of
-them did. Nothing is deleted, so what was removed from one store comes back from the other. Conflicts
-are met and decided as by cp.
+		Long: `Copy between two stores in both directions, as "larder cp" does in one: afterwards either holds
+what one of them did. Nothing is deleted, so what was removed from one store comes back from the
+other. Conflicts are met and decided as by cp.
 
-With --mirror it is one direction, and what SRC lacks is deleted from DST: values only, of those that --where lets
-through; descriptions and sessions stay. Look with --dry-run first. A SRC without any values is
-refused, for it is more likely a wrong path. What is written to SRC meanwhile may be deleted from DST; the
-next run copies it.`,
+With --mirror it is one direction, and what SRC lacks is deleted from DST: values only, of those
+that --where lets through; descriptions and sessions stay. Look with --dry-run first. A SRC without any
+values is refused, for it is more likely a wrong path. What is written to DST meanwhile by others
+may be deleted, if SRC lacks it.`,
 		Example: `  larder sync /var/cache/mine s3://lab/results
   larder sync --prefer newer a b
   larder sync --mirror -n s3://lab/results s3://backup/results`,
