@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/larder-store/larder"
 	"github.com/larder-store/larder/backend"
@@ -222,25 +224,19 @@ func (e *exporter) add(ctx context.Context, from backend.Backend, info backend.I
 	return nil
 }
 
-// addRecord adds what the archive says of itself, as a store: what the one that was first says.
+// addRecord adds what the archive says of itself, as a store: nothing of when and by whom, or the same contents would give
+// another archive.
 func (e *exporter) addRecord(ctx context.Context) error {
 	if e.DryRun {
 		return nil
 	}
-	r := larder.Record{}
+	r := larder.Record{Format: recordFormat, Made: time.Unix(0, 0).UTC()}
 	for _, s := range []*larder.Store{e.dst, e.src} {
-		switch of, err := s.Record(ctx); {
-		case errors.Is(err, larder.ErrNotFound) && r.Keys == "":
-			r.Format = 1
-			if r.Keys, err = s.KeysName(ctx); err != nil {
-				return err
-			}
-		case errors.Is(err, larder.ErrNotFound):
-		case err != nil:
+		name, err := s.KeysName(ctx)
+		if err != nil {
 			return err
-		case r.Made.IsZero():
-			r = of
 		}
+		r.Keys = cmp.Or(r.Keys, name)
 	}
 	if r.Keys == "" {
 		return nil // nothing is in it that has a key
@@ -254,3 +250,6 @@ func (e *exporter) addRecord(ctx context.Context) error {
 	info.Digest, info.Sum = sums.Of(text)
 	return e.archive.Add(info, bytes.NewReader(text))
 }
+
+// recordFormat is the format of stores that an archive has.
+const recordFormat = 1
