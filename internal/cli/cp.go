@@ -64,7 +64,7 @@ func two(name string) cobra.PositionalArgs {
 		if len(args) != 2 {
 			return misused("%s: name two stores, by their URLs or paths: larder %[1]s SRC DST", name)
 		}
-		return nil
+		return notCompressed(args...)
 	}
 }
 

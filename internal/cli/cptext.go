@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/larder-store/larder"
 	"github.com/larder-store/larder/backend"
@@ -88,6 +89,18 @@ func samePlace(a, b string) bool {
 	infoA, errA := os.Stat(pathA)
 	infoB, errB := os.Stat(pathB)
 	return errA == nil && errB == nil && os.SameFile(infoA, infoB)
+}
+
+// notCompressed refuses compressed tars, which would be taken for the directories of shelves.
+func notCompressed(places ...string) error {
+	for _, place := range places {
+		for _, end := range []string{".tar.gz", ".tgz", ".tar.zst", ".tar.xz", ".tar.bz2"} {
+			if strings.HasSuffix(place, end) {
+				return misused("%s: a tar is read and written in place, which compression rules out; decompress it first, or compress what was written", backend.Redact(place))
+			}
+		}
+	}
+	return nil
 }
 
 // localPath returns the file or directory that is the store at a URL.
