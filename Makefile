@@ -24,11 +24,11 @@ check:
 # A process with the race detector sleeps for a second before it ends, and many tests start processes.
 race: export GORACE = atexit_sleep_ms=10
 race:
-	$(GO) test -race -parallel 4 -timeout 15m ./...
+	$(GO) test -race -parallel 4 -timeout 45m ./...
 
 # On servers that others wrote, which the tests start. Half of its time is theirs, so it does without -race.
 interop:
-	$(GO) -C interop test -timeout 15m ./...
+	$(GO) -C interop test -timeout 45m ./...
 
 # Seeds and saved findings run with every `go test`; this looks for new ones, and so is no part of
 # `make test`, which gives one answer for one tree.

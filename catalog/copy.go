@@ -86,14 +86,11 @@ type CopyFinding struct {
 // quarantine is the shelf of package audit.
 const quarantine = "quarantine"
 
-// travels reports whether a shelf holds what is worth copying: not what a store says of itself (shelves "larder.…"), nor who
-// computes what at present, nor what a check put aside.
+// travels reports whether a shelf holds what is worth copying: not what a store notes for itself (pins and marks of use
+// among it), nor who computes what at present, nor what a check put aside.
 func travels(shelf string) bool {
-	return shelf != lease.Shelf && shelf != quarantine && !strings.HasPrefix(shelf, ownShelves)
+	return shelf != lease.Shelf && shelf != quarantine && !strings.HasPrefix(shelf, backend.OwnShelves)
 }
-
-// ownShelves begin so: each store has its own.
-const ownShelves = "larder."
 
 // sessionShelves begin so; see package session.
 const sessionShelves = "s."

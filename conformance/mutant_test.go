@@ -30,7 +30,7 @@ type mutant struct {
 func mutants() []mutant {
 	return slices.Concat(handleMutants, putMutants, bodyMutants, getMutants, infoMutants, keyMutants, conditionMutants,
 		deleteMutants, listMutants, shelvesMutants, scanMutants, rangeMutants, batchMutants, cancelMutants, stormMutants,
-		leaseMutants, sweepMutants, findMutants, leakMutants, newerMutants, siblings())
+		leaseMutants, sweepMutants, findMutants, leakMutants, newerMutants, siblings(), trialMutants)
 }
 
 // TestMutants lets the law that should catch each mutant catch it, and for the right

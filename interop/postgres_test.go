@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"path/filepath"
 	"sync/atomic"
 	"testing"
 
@@ -33,6 +34,20 @@ func onBucket(t testing.TB, s *servers.Server, bucket string) string {
 func TestPostgres(t *testing.T) {
 	pgtest.URL(t) // before any helper process is started
 	conformance.Run(t, conformance.Config{New: postgresOnS3, Open: openURL, Crash: conformance.Self})
+}
+
+// The newest Postgres, beside the distribution's.
+func TestNewestPostgres(t *testing.T) {
+	t.Setenv(pgtest.Programs, servers.Postgres(t))
+	server := pgtest.New(t).URL()
+	conformance.Run(t, conformance.Config{
+		New: func(t testing.TB) string {
+			loc := pgtest.With(server, "schema", fmt.Sprintf("i%d_%d", os.Getpid(), schemas.Add(1)))
+			return pgtest.With(loc, "data", "file://"+filepath.ToSlash(t.TempDir()))
+		},
+		Open:  openURL,
+		Quick: true,
+	})
 }
 
 // onPostgres is a fresh store for scripts. Tampering puts an object there that no entry names.

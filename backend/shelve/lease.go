@@ -65,10 +65,10 @@ func (b *Backend) acquire(ctx context.Context, name string, ttl time.Duration) (
 	if b.opts.ReadOnly {
 		return nil, errReadOnly
 	}
-	if err := b.Calls.Begin(ctx); err != nil {
+	if err := b.parts.Calls.Begin(ctx); err != nil {
 		return nil, err
 	}
-	defer b.Calls.End()
+	defer b.parts.Calls.End()
 	if err := b.place.present(); err != nil {
 		return nil, err
 	}

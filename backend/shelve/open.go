@@ -126,19 +126,20 @@ func prepare(dir string, o Options) error {
 }
 
 func newBackend(p *place, o Options) *Backend {
-	b := &Backend{place: p, opts: o, handle: handle{Calls: calls.New(), Wrap: wrap, Present: p.present}}
+	b := &Backend{place: p, opts: o, parts: indexed.Parts{Calls: calls.New(), Wrap: wrap, Present: p.present}}
+	b.handle = indexed.NewHandle(&b.parts)
 	if o.ReadOnly {
-		b.ReadOnly = errReadOnly
+		b.parts.ReadOnly = errReadOnly
 	}
 	data := &dir{disk: o.disk, path: filepath.Join(p.path, dataDir), sync: !o.NoSync}
 	b.index = &index{
 		place:    p,
 		data:     data,
-		calls:    b.Calls,
-		wait:     turnstile.WaitPolicy{Timeout: o.Timeout, Closing: b.Calls.Closing()},
+		calls:    b.parts.Calls,
+		wait:     turnstile.WaitPolicy{Timeout: o.Timeout, Closing: b.parts.Calls.Closing()},
 		readOnly: o.ReadOnly,
 	}
-	b.Store = indexed.Store{Index: b.index, Data: data, Inline: max(o.Inline, 0)}
+	b.parts.Store = indexed.Store{Index: b.index, Data: data, Inline: max(o.Inline, 0)}
 	return b
 }
 

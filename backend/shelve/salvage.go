@@ -33,10 +33,10 @@ func (b *Backend) salvage(ctx context.Context) (all []backend.Salvaged, err erro
 	if b.opts.ReadOnly {
 		return nil, errReadOnly
 	}
-	if err := b.Calls.Begin(ctx); err != nil {
+	if err := b.parts.Calls.Begin(ctx); err != nil {
 		return nil, err
 	}
-	defer b.Calls.End()
+	defer b.parts.Calls.End()
 	files, err := b.place.bboltFiles()
 	for _, f := range files {
 		err := f.do(ctx, b.index.wait, func(context.Context) error {

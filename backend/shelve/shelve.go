@@ -29,6 +29,7 @@ var (
 	_ backend.Scanner      = (*Backend)(nil)
 	_ backend.BatchPutter  = (*Backend)(nil)
 	_ backend.BatchDeleter = (*Backend)(nil)
+	_ backend.MatchDeleter = (*Backend)(nil)
 	_ backend.Leaser       = (*Backend)(nil)
 	_ backend.Sweeper      = (*Backend)(nil)
 )
@@ -41,13 +42,14 @@ type Backend struct {
 	place *place
 	opts  Options
 	index *index
+	parts indexed.Parts
 	handle
 }
 
 // Close implements [backend.Backend]. Calls that wait for another process fail, the others
 // are waited for. Bodies that were returned by Get can be read on.
 func (b *Backend) Close() error {
-	if b.Calls.Close() {
+	if b.parts.Calls.Close() {
 		b.place.release()
 	}
 	return nil

@@ -19,11 +19,11 @@ func (b *Backend) sweep(ctx context.Context, opts backend.SweepOptions) (backend
 	if b.opts.ReadOnly && !opts.DryRun {
 		return backend.SweepReport{}, errReadOnly
 	}
-	if err := b.Calls.Begin(ctx); err != nil {
+	if err := b.parts.Calls.Begin(ctx); err != nil {
 		return backend.SweepReport{}, err
 	}
-	defer b.Calls.End()
-	report, err := b.Store.Sweep(ctx, opts)
+	defer b.parts.Calls.End()
+	report, err := b.parts.Store.Sweep(ctx, opts)
 	if err == nil {
 		report.Dangling, err = b.dangling(ctx)
 	}
@@ -63,10 +63,10 @@ func (b *Backend) dangling(ctx context.Context) (n int, err error) {
 		if err != nil {
 			return n, err
 		}
-		if e.Name == "" || b.Store.Data.Check(ctx, e.Name, e.Size) == nil {
+		if e.Name == "" || b.parts.Store.Data.Check(ctx, e.Name, e.Size) == nil {
 			continue
 		}
-		_, err := b.Store.Stat(ctx, e.Key) // it may have been replaced meanwhile
+		_, err := b.parts.Store.Stat(ctx, e.Key) // it may have been replaced meanwhile
 		if errors.Is(err, backend.ErrCorrupt) {
 			n++
 		}

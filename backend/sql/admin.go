@@ -37,10 +37,10 @@ func (b *Backend) Migrate(ctx context.Context, dryRun bool) ([]backend.Migration
 }
 
 func (b *Backend) steps(ctx context.Context, dryRun bool) ([]migration, error) {
-	if err := b.Calls.Begin(ctx); err != nil {
+	if err := b.parts.Calls.Begin(ctx); err != nil {
 		return nil, err
 	}
-	defer b.Calls.End()
+	defer b.parts.Calls.End()
 	if b.opts.ReadOnly && !dryRun {
 		return nil, errReadOnly
 	}
@@ -65,10 +65,10 @@ func (b *Backend) Facts(ctx context.Context) ([]backend.Fact, error) {
 }
 
 func (b *Backend) facts(ctx context.Context) (facts []backend.Fact, err error) {
-	if err := b.Calls.Begin(ctx); err != nil {
+	if err := b.parts.Calls.Begin(ctx); err != nil {
 		return nil, err
 	}
-	defer b.Calls.End()
+	defer b.parts.Calls.End()
 	m, err := b.db.inspect(ctx)
 	if err != nil {
 		return nil, err
@@ -91,7 +91,7 @@ func (b *Backend) facts(ctx context.Context) (facts []backend.Fact, err error) {
 	add("store", "%s", m.store)
 	switch {
 	case m.shown:
-		add("data", "%s, values above %s", m.data, size(b.Store.Inline))
+		add("data", "%s, values above %s", m.data, size(b.parts.Store.Inline))
 	default:
 		add("data", "none: values up to %s", size(MaxValueAlone))
 	}
@@ -203,10 +203,10 @@ func (b *Backend) Strays(ctx context.Context, remove bool) iter.Seq2[backend.Str
 
 // strays returns those objects that no table names, and that are there still.
 func (b *Backend) strays(ctx context.Context, page []backend.Info, remove bool) (found []backend.Info, err error) {
-	if err := b.Calls.Begin(ctx); err != nil {
+	if err := b.parts.Calls.Begin(ctx); err != nil {
 		return nil, err
 	}
-	defer b.Calls.End()
+	defer b.parts.Calls.End()
 	ids, of := []string{}, map[string]backend.Info{}
 	for _, info := range page {
 		id := info.Key.Name[strings.LastIndexByte(info.Key.Name, '/')+1:]

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -125,7 +126,10 @@ func TestDataComesLater(t *testing.T) {
 	loc := place(t, pgtest.URL(t))
 	bare := loc[:strings.Index(loc, "&data=")]
 	mustPut(t, open(t, bare), theKey, old)
-	b := open(t, loc)
+	b := open(t, pgtest.With(loc, "migrate", "manual"))
+	if _, err := openURL(context.Background(), pgtest.With(bare, "data", "file://"+filepath.ToSlash(t.TempDir()))); !errors.Is(err, backend.ErrInvalidURL) || !strings.Contains(err.Error(), "made with") {
+		t.Errorf("then Open with other data = %v, want %v", err, backend.ErrInvalidURL)
+	}
 	mustPut(t, b, otherKey, old)
 	for _, key := range []backend.Key{theKey, otherKey} {
 		if got := get(t, b, key); got != old {

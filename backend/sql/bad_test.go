@@ -16,6 +16,9 @@ import (
 	"github.com/larder-store/larder/internal/pgtest"
 )
 
+// nowhere is a host that is not there, as whoever resolves names here says, unless nobody does.
+const nowhere = "no-such-host.invalid"
+
 const secret = "hunter2-in-plain-sight"
 
 // What can be wrong about a URL or a server is said, with the remedy, at once, and without the password.
@@ -24,15 +27,11 @@ func TestBadPlaces(t *testing.T) {
 	conn, _ := connect(t, c.URL())
 	mustExec(t, conn, "CREATE ROLE locked LOGIN PASSWORD '"+secret+"'")
 	mustExec(t, conn, "CREATE DATABASE ascii TEMPLATE template0 ENCODING 'SQL_ASCII' LOCALE 'C'")
-	hba := filepath.Join(c.Dir, "data", "pg_hba.conf")
-	text, err := os.ReadFile(hba)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(hba, append([]byte("host all locked 127.0.0.1/32 scram-sha-256\nhost all nobody 127.0.0.1/32 reject\n"), text...), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	c.Trust(t, "host all locked 127.0.0.1/32 scram-sha-256\nhost all nobody 127.0.0.1/32 reject\n")
 	mustExec(t, conn, "SELECT pg_reload_conf()")
+	unresolved := new(net.DNSError)
+	_, err := net.LookupHost(nowhere)
+	resolves := errors.As(err, &unresolved) && unresolved.IsNotFound
 	tcp := c.TCP()
 	as := func(user string) string { return strings.Replace(tcp, "postgres@", user+"@", 1) }
 	passfile := filepath.Join(t.TempDir(), "pass")
@@ -52,7 +51,7 @@ func TestBadPlaces(t *testing.T) {
 		{name: "no password", loc: as("locked"), want: "password"},
 		{name: "no TLS", loc: strings.Replace(as("locked:"+secret), "disable", "require", 1), want: "TLS"},
 		{name: "other encoding", loc: c.Database("ascii"), want: "UTF8", is: errors.ErrUnsupported},
-		{name: "no such host", loc: "postgres://u:" + secret + "@no-such-host.invalid/db", want: "no-such-host.invalid"},
+		{name: "no such host", loc: "postgres://u:" + secret + "@" + nowhere + "/db", want: nowhere},
 		{name: "sslmode", loc: strings.Replace(tcp, "disable", "perhaps", 1), want: "sslmode", is: backend.ErrInvalidURL},
 		{name: "schema", loc: pgtest.With(c.URL(), "schema", "Pg; DROP"), want: "schema", is: backend.ErrInvalidURL},
 		{name: "system schema", loc: pgtest.With(c.URL(), "schema", "pg_catalog"), want: "schema", is: backend.ErrInvalidURL},
@@ -77,7 +76,7 @@ func TestBadPlaces(t *testing.T) {
 			if strings.Contains(err.Error(), secret) {
 				t.Errorf("Open shows the password: %v", strings.ReplaceAll(err.Error(), secret, "***"))
 			}
-			if errors.Is(err, backend.ErrUnavailable) {
+			if errors.Is(err, backend.ErrUnavailable) && !(strings.Contains(tc.loc, nowhere) && !resolves) {
 				t.Errorf("Open = %v after %v, which no waiting mends", err, time.Since(began))
 			}
 		})

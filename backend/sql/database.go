@@ -146,6 +146,7 @@ func (d *database) once(ctx context.Context, f func(conn *pgxpool.Conn) error) (
 		return fateOfConnect(err), err
 	}
 	defer conn.Release()
+	defer d.watch(conn)()
 	if d.pooled.Load() == poolUnknown {
 		if err := d.recognize(ctx, conn); err != nil {
 			return unsent, err

@@ -47,10 +47,10 @@ func (b *Backend) loadDeclared(ctx context.Context) error {
 
 // Indexes returns the paths of parameters that have an index of their own, sorted, such as params.rate.
 func (b *Backend) Indexes(ctx context.Context) ([]string, error) {
-	if err := b.Calls.Begin(ctx); err != nil {
+	if err := b.parts.Calls.Begin(ctx); err != nil {
 		return nil, wrap("indexes", backend.Key{}, err)
 	}
-	defer b.Calls.End()
+	defer b.parts.Calls.End()
 	if err := b.loadDeclared(ctx); err != nil {
 		return nil, wrap("indexes", backend.Key{}, err)
 	}
@@ -78,7 +78,7 @@ func (b *Backend) addIndex(ctx context.Context, field string) error {
 	if err := b.BeginChange(ctx); err != nil {
 		return err
 	}
-	defer b.Calls.End()
+	defer b.parts.Calls.End()
 	for kind, function := range map[string]string{"number": "number", "words": "words"} {
 		if err := b.makeIndex(ctx, indexName(kind, path), function, path); err != nil {
 			return err

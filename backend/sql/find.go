@@ -60,10 +60,10 @@ type finder struct {
 
 // page returns the descriptions of the next candidates.
 func (f *finder) page(ctx context.Context) ([]component.Description, error) {
-	if err := f.b.Calls.Begin(ctx); err != nil {
+	if err := f.b.parts.Calls.Begin(ctx); err != nil {
 		return nil, err
 	}
-	defer f.b.Calls.End()
+	defer f.b.parts.Calls.End()
 	if !f.windowed {
 		found, n, err := f.candidates(ctx, f.after, "", f.limit)
 		if f.ended = n < f.limit; !f.ended && !f.t.ordered() {

@@ -53,7 +53,7 @@ func (b *Backend) acquire(ctx context.Context, name string, ttl time.Duration) (
 	if err := b.BeginChange(ctx); err != nil {
 		return nil, err
 	}
-	defer b.Calls.End()
+	defer b.parts.Calls.End()
 	if b.awaited.has(name) {
 		if err := b.lookAtLease(ctx, name); err != nil {
 			return nil, err
@@ -133,10 +133,10 @@ func (l *lease) Renew(ctx context.Context) error {
 func (l *lease) renew(ctx context.Context) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err := l.b.Calls.Begin(ctx); err != nil {
+	if err := l.b.parts.Calls.Begin(ctx); err != nil {
 		return err
 	}
-	defer l.b.Calls.End()
+	defer l.b.parts.Calls.End()
 	if l.lost {
 		return backend.ErrChanged
 	}
@@ -156,10 +156,10 @@ func (l *lease) Release(ctx context.Context) error {
 	if l.lost {
 		return nil
 	}
-	if err := l.b.Calls.Begin(ctx); err != nil {
+	if err := l.b.parts.Calls.Begin(ctx); err != nil {
 		return wrap("release", backend.Key{}, fmt.Errorf(leaseReason, l.name, err))
 	}
-	defer l.b.Calls.End()
+	defer l.b.parts.Calls.End()
 	// A server that crashes may forget a release, which costs no more than the ttl: its disk is not waited for.
 	_, err := l.b.db.exec(ctx, true, "WITH hasty AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true)) "+
 		"UPDATE "+l.b.leases()+" SET until = clock_timestamp() FROM hasty WHERE name = $1 AND token = $2::text::uuid", l.name, l.token)

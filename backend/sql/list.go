@@ -59,9 +59,9 @@ func (b *Backend) Shelves(ctx context.Context, opts backend.ListOptions) iter.Se
 }
 
 func (b *Backend) shelves(ctx context.Context, opts backend.ListOptions) ([]string, error) {
-	if err := b.Calls.Begin(ctx); err != nil {
+	if err := b.parts.Calls.Begin(ctx); err != nil {
 		return nil, err
 	}
-	defer b.Calls.End()
+	defer b.parts.Calls.End()
 	return b.index.shelves(ctx, opts)
 }

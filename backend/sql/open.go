@@ -39,8 +39,8 @@ type Options struct {
 	ReadOnly  bool
 	MustExist bool
 
-	// Manual makes Open change nothing ("migrate=manual"): a schema that is absent or old is an error, until
-	// it was migrated.
+	// Manual makes Open make no tables ("migrate=manual"): a schema that is absent or old is an error, until
+	// it was migrated. Where large values are is recorded all the same, once.
 	Manual bool
 }
 
@@ -127,6 +127,9 @@ func openURL(ctx context.Context, u *url.URL, p *backend.Params) (backend.Backen
 	}
 	raw := *u
 	raw.RawQuery = query.Encode()
+	if raw.Path == "" {
+		raw.Path = "/" // else a URL of parameters alone is written without its //, and is none to pgx
+	}
 	b, err := Open(ctx, raw.String(), &o)
 	if err != nil {
 		return nil, err
@@ -206,12 +209,13 @@ func secretsOf(rawURL string) (secrets []string) {
 }
 
 func build(ctx context.Context, db *database, o Options, counter *calls.Counter) (*Backend, error) {
-	b := &Backend{db: db, opts: o, handle: handle{Calls: counter, Wrap: wrap}}
+	b := &Backend{db: db, opts: o, parts: indexed.Parts{Calls: counter, Wrap: wrap}}
+	b.handle = indexed.NewHandle(&b.parts)
 	if o.ReadOnly {
-		b.ReadOnly = errReadOnly
+		b.parts.ReadOnly = errReadOnly
 	}
 	b.index = newIndex(db)
-	b.Store = indexed.Store{
+	b.parts.Store = indexed.Store{
 		Index:    pager{b.index, counter},
 		Data:     noData{},
 		Inline:   max(o.Inline, 0),
@@ -222,10 +226,10 @@ func build(ctx context.Context, db *database, o Options, counter *calls.Counter)
 		if err != nil {
 			return nil, err
 		}
-		b.data, b.Store.Data = data, data
-		b.Store.Index = pager{&claimer{b.index, data}, counter}
+		b.data, b.parts.Store.Data = data, data
+		b.parts.Store.Index = pager{&claimer{b.index, data}, counter}
 	} else {
-		b.Store.Inline, b.Check = MaxValueAlone, fitsAlone
+		b.parts.Store.Inline, b.parts.Check = MaxValueAlone, fitsAlone
 	}
 	if err := b.settle(ctx, o.Manual); err != nil {
 		if b.data != nil {
@@ -266,7 +270,7 @@ func (b *Backend) settle(ctx context.Context, manual bool) error {
 	b.data.mu.Lock()
 	b.data.store = m.store
 	b.data.mu.Unlock()
-	if !m.shown && !b.opts.ReadOnly && !manual {
+	if !m.shown && !b.opts.ReadOnly {
 		if m.data, err = b.db.record(ctx, b.data.place); err != nil {
 			return err
 		}

@@ -47,10 +47,10 @@ func (b *Backend) Reach(ctx context.Context, where component.Condition) iter.Seq
 }
 
 func (b *Backend) reach(ctx context.Context, where component.Condition) ([]string, error) {
-	if err := b.Calls.Begin(ctx); err != nil {
+	if err := b.parts.Calls.Begin(ctx); err != nil {
 		return nil, err
 	}
-	defer b.Calls.End()
+	defer b.parts.Calls.End()
 	a := &arguments{}
 	w := writer{a: a, t: b.translate(component.Condition{})}
 	begin, exact := w.text("i.input", where)

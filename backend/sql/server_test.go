@@ -122,6 +122,55 @@ func TestServerAway(t *testing.T) {
 	mustPut(t, hasty, otherKey, old) // and the pool is whole
 }
 
+// A server that takes connections and never answers, as one that is stopped or behind a network that swallows everything:
+// calls without a deadline of their own fail all the same, a statement that only takes long does not.
+func TestSilentServer(t *testing.T) {
+	c := pgtest.Shared(t)
+	proxy := pgtest.NewProxy(t, c)
+	loc, _ := prepare(t, c.URL())
+	b := open(t, pgtest.With(pgtest.With(moved(t, loc, proxy.URL), "timeout", "200ms"), "connect_timeout", "3"))
+	get(t, b, theKey)
+
+	t.Run("slow", func(t *testing.T) {
+		conn, schema := connect(t, loc)
+		tx, err := conn.Begin(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tx.Exec(context.Background(), "SELECT FROM "+schema+".entries FOR UPDATE"); err != nil {
+			t.Fatal(err)
+		}
+		time.AfterFunc(time.Second, func() { _ = tx.Rollback(context.Background()) })
+		mustPut(t, b, theKey, "waited for a lock")
+	})
+	for name, call := range map[string]func() error{
+		"get": func() error { _, _, err := b.Get(context.Background(), theKey); return err },
+		"put": func() error { _, err := put(b, theKey, "lost", backend.PutOptions{}); return err },
+		"list": func() error {
+			for _, err := range b.List(context.Background(), "s", backend.ListOptions{}) {
+				return err
+			}
+			return nil
+		},
+		"open": func() error {
+			_, err := openURL(context.Background(), pgtest.With(pgtest.With(proxy.URL, "timeout", "200ms"), "connect_timeout", "3"))
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if name != "open" {
+				get(t, b, theKey) // the connection is there
+			}
+			end := proxy.Silence()
+			defer end()
+			if err := call(); !errors.Is(err, backend.ErrUnavailable) {
+				t.Errorf("%s = %v, want %v", name, err, backend.ErrUnavailable)
+			}
+		})
+	}
+	mustPut(t, b, theKey, "heard again")
+}
+
 // A handle that is closed while its calls wait for the server ends them.
 func TestCloseWhileAway(t *testing.T) {
 	c := pgtest.New(t)

@@ -46,6 +46,7 @@ type Backend struct {
 	opts  Options
 	index *index
 	data  *data // nil without
+	parts indexed.Parts
 	handle
 
 	awaited  names // leases that others were seen to hold
@@ -55,7 +56,7 @@ type Backend struct {
 // Close implements [backend.Backend]. Calls that wait for a server that is away fail, the others are
 // waited for.
 func (b *Backend) Close() error {
-	if !b.Calls.Close() {
+	if !b.parts.Calls.Close() {
 		return nil
 	}
 	b.index.stop()

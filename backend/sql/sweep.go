@@ -18,14 +18,14 @@ func (b *Backend) sweep(ctx context.Context, opts backend.SweepOptions) (backend
 	if b.opts.ReadOnly && !opts.DryRun {
 		return backend.SweepReport{}, errReadOnly
 	}
-	if err := b.Calls.Begin(ctx); err != nil {
+	if err := b.parts.Calls.Begin(ctx); err != nil {
 		return backend.SweepReport{}, err
 	}
-	defer b.Calls.End()
+	defer b.parts.Calls.End()
 	if opts.Grace == 0 {
 		opts.Grace = defaultGrace
 	}
-	report, err := b.Store.Sweep(ctx, opts)
+	report, err := b.parts.Store.Sweep(ctx, opts)
 	if err == nil && b.data != nil && !b.data.dear {
 		report.Dangling, err = b.dangling(ctx)
 	}
@@ -47,7 +47,7 @@ func (b *Backend) dangling(ctx context.Context) (n int, err error) {
 			if b.data.Check(ctx, e.Name, e.Size) == nil {
 				continue
 			}
-			_, err := b.Store.Stat(ctx, e.Key) // it may have been replaced meanwhile
+			_, err := b.parts.Store.Stat(ctx, e.Key) // it may have been replaced meanwhile
 			if errors.Is(err, backend.ErrCorrupt) {
 				n++
 			}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/larder-store/larder/backend"
@@ -261,9 +262,14 @@ func batchPutMany(ctx context.Context, e *Env) error {
 		items = append(items, item(key, key.Name, backend.PutOptions{}))
 		want = append(want, key.Name)
 	}
-	p.putAll(items)
+	slices.Reverse(items)
+	for i, info := range p.putAll(items) {
+		if p.err == nil && info.Key != items[i].Key {
+			p.failf("PutBatch of %d items returns the Info of %q in the place of %q", len(items), info.Key, items[i].Key)
+		}
+	}
 	p.lists(e.Shelf("s"), backend.ListOptions{}, want...)
-	p.holds(items[len(items)-1].Key, want[len(want)-1])
+	p.holds(items[0].Key, want[len(want)-1])
 	return p.err
 }
 
@@ -298,6 +304,10 @@ func batchDelete(ctx context.Context, e *Env) error {
 	}
 	p.removeAll([]backend.Key{e.key("t", "b")})
 	p.shelf(e.Shelf("t"), false)
+	if e.Limits.AtomicIfAbsent {
+		p.putWith(e.key("t", "b"), "created anew", onlyNew)
+		p.holds(e.key("t", "b"), "created anew")
+	}
 	return p.err
 }
 

@@ -40,6 +40,9 @@ func pageBorders(ctx context.Context, e *Env) error {
 		p.fill(keysOf(shelf, all[have:n]))
 		p.listsBorders(shelf, all[:n], n)
 	}
+	if got, err := collect(p.b.Shelves(ctx, backend.ListOptions{Prefix: shelf})); p.err == nil && (err != nil || !slices.Equal(got, []string{shelf})) {
+		p.failf("Shelves yields %q of one shelf of %d names, and error %s", got, len(all), quoted(err))
+	}
 	// Names behind those with the prefix are behind the border too.
 	behind := []string{"b", "b/x"}
 	p.fill(keysOf(shelf, behind))

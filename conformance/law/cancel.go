@@ -41,6 +41,10 @@ var cancelLaws = []Law{
 		Name: "cancel/frees", Fn: cancelFrees,
 		Rule: "Cancelled calls hold nothing back: neither a connection nor a lock.",
 	},
+	{
+		Name: "cancel/alone", Fn: cancelAlone,
+		Rule: "A call that is cancelled ends no other one, as where several that ask for the same share the work.",
+	},
 }
 
 func cancelledBefore(ctx context.Context, e *Env) error {
@@ -286,6 +290,49 @@ func cancelFrees(ctx context.Context, e *Env) error {
 	p.holds(keys[0], "new")
 	if got := p.list(keys[0].Shelf, backend.ListOptions{}); p.err == nil && len(got) != len(keys) {
 		p.failf("List yields %d entries, want %d", len(got), len(keys))
+	}
+	return p.err
+}
+
+func cancelAlone(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
+	keys := e.keys("s", 2)
+	p.fill(keys)
+	if p.err != nil {
+		return p.err
+	}
+	const patient, hasty = 3, 3
+	pauses := make([]time.Duration, hasty)
+	for range e.pick(60, 300, 3000) {
+		for i := range pauses {
+			pauses[i] = time.Duration(e.Rand.IntN(1 << e.Rand.IntN(21))) // up to 1 ms
+		}
+		if err := crowd(patient+hasty, func(w int) error {
+			if w < hasty {
+				limited, cancel := context.WithCancel(ctx)
+				defer cancel()
+				timer := time.AfterFunc(pauses[w], cancel)
+				defer timer.Stop()
+				q := p.with(limited)
+				q.get(keys[0])
+				q.stat(keys[0])
+				q.list(keys[0].Shelf, backend.ListOptions{})
+				if q.err != nil && !errors.Is(q.err, context.Canceled) {
+					return fmt.Errorf("a call that was cancelled: %w", q.err)
+				}
+				return nil
+			}
+			q := p.with(ctx)
+			q.holds(keys[0], keys[0].Name)
+			q.stat(keys[0])
+			q.list(keys[0].Shelf, backend.ListOptions{})
+			if q.err != nil {
+				return fmt.Errorf("beside calls that are cancelled: %w", q.err)
+			}
+			return nil
+		}); err != nil {
+			return err
+		}
 	}
 	return p.err
 }

@@ -35,6 +35,7 @@ func deleted(ctx context.Context, e *Env) error {
 			p.put(backend.Key{Shelf: shelf, Name: name}, noise(n, 1))
 		}
 		gone := backend.Key{Shelf: shelf, Name: "a"}
+		p.put(gone, noise(n, 2)) // no older value is to come back
 		p.remove(gone)
 		p.absent(gone)
 		p.lists(shelf, backend.ListOptions{}, "a/b", "ab", "b")

@@ -56,6 +56,13 @@ func components() []describedAs {
 			},
 		},
 		{
+			"86726c61726465722f636f6d706f6e656e742f31636f64646131a4636269671b00200000000000016366657780646e6f6e65f664746578746080f6",
+			component.Description{
+				Key: "12da3e39e41b4b8b65929c451e2b384964b2109e13d95e649010e18269e67bda", Type: "odd", Version: "1",
+				Parameters: map[any]any{"big": int64(1<<53 + 1), "none": nil, "few": []any{}, "text": ""},
+			},
+		},
+		{
 			"86726c61726465722f636f6d706f6e656e742f31667370696b65736131a26666696c746572a3626f6ef5646b696e646662657373656c656f7264657204697468726573686f6c64f9cd2081784032383634353861313139326335653032623162633463386631383534333166633431646531383532393363303866353866656461303238326164646661386337f6",
 			component.Description{
 				Key: "24de4a6ac625c9b1ff1febd6fb686872f3b9730e9e965ec9fecaf2c0145eba27", Type: "spikes", Version: "1",
@@ -181,6 +188,18 @@ func queries() []component.Query {
 		param("file", component.HasPrefix, "a."),
 		param("order", component.HasPrefix, "3"),
 		param("filter.order", component.In, []any{int64(1), int64(4), "2"}),
+		param("filter.order", component.In, []any{}),
+		param("big", component.Equal, int64(1<<53)), // as a float64 the same
+		param("big", component.Equal, int64(1<<53+1)),
+		param("big", component.Greater, int64(1<<53)),
+		param("big", component.LessEqual, int64(1<<53)),
+		param("big", component.In, []any{int64(1 << 53), int64(1<<53 + 2)}),
+		param("none", component.In, []any{nil}),
+		param("few", component.Equal, []any{}),
+		param("few", component.Exists, nil),
+		param("few.0", component.Exists, nil),
+		param("text", component.Equal, ""),
+		param("text", component.HasPrefix, ""),
 		param("0", component.Equal, int64(1)),
 		param("1", component.HasPrefix, ""),
 		param("", component.Equal, []any{int64(1), "x"}),
@@ -189,7 +208,7 @@ func queries() []component.Query {
 		component.Where(component.FieldVersion, component.Greater, "1"),
 		component.Where(component.FieldKey, component.HasPrefix, "2"),
 		component.Where(component.FieldKey, component.In, []any{"none", components()[0].says.Key}),
-		component.Where(component.FieldInput, component.Equal, components()[2].says.Key),
+		component.Where(component.FieldInput, component.Equal, components()[3].says.Key),
 		component.Where(component.FieldInput, component.HasPrefix, "2"),
 		component.Where(component.FieldAsOf, component.Exists, nil),
 		component.Where(component.FieldAsOf, component.Less, time.Date(2026, 11, 1, 12, 0, 0, 1, time.UTC)),

@@ -95,7 +95,10 @@ func allBytes(ctx context.Context, e *Env) error {
 		all.WriteByte(byte(255 - i))
 	}
 	p := e.handle(ctx)
-	for i, text := range []string{all.String(), "\r\n\r\n", "\x00", "\xff\xfe\x00a", "\xef\xbb\xbf", "line\nline", strings.Repeat("\x00", 10_000)} {
+	for i, text := range []string{all.String(), "\r\n\r\n", "\x00", "\xff\xfe\x00a", "\xef\xbb\xbf", "line\nline", strings.Repeat("\x00", 10_000),
+		// What begins as if it were packed, marked or a program.
+		"\x1f\x8b\x08\x00", "\x28\xb5\x2f\xfd", "\xfd7zXZ\x00", "BZh91AY", "PK\x03\x04", "\x04\x22\x4d\x18", "\xef\xbb\xbftext", "#!/bin/sh\n", "<?xml?>", "%PDF-", "null", "{}",
+	} {
 		key := e.key("s", fmt.Sprintf("bytes-%d", i))
 		p.put(key, text)
 		p.holds(key, text)
@@ -226,16 +229,22 @@ func badOptions(ctx context.Context, e *Env) error {
 // oddMeta is a function, as commands that link this package start often.
 func oddMeta() map[string]backend.Meta {
 	return map[string]backend.Meta{
-		"nil":         nil,
-		"empty":       {},
-		"empty value": {"codec": ""},
-		"inner blank": {"host": "two  words"},
-		"printable":   {"all": " !\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefghijklmnopqrstuvwxyz{|}~"[1:]},
-		"case":        {"v": "MiXeD", "w": "mixed"},
-		"like codes":  {"v": "%41%zz+&a=b; c", "w": "=?utf-8?q?a?=", "x": "\"quoted\"", "y": "&lt;", "z": `\u0041\n`},
-		"keys":        {"a": "1", "a_b": "2", "a_": "3", "a0": "4", "a_b_c_9": "5", "ab": "6"},
-		"longest":     {"k": strings.Repeat("v", backend.MaxMeta-1)},
-		"many":        manyMeta(),
+		"nil":          nil,
+		"empty":        {},
+		"empty value":  {"codec": ""},
+		"inner blank":  {"host": "two  words"},
+		"printable":    {"all": " !\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefghijklmnopqrstuvwxyz{|}~"[1:]},
+		"case":         {"v": "MiXeD", "w": "mixed"},
+		"like codes":   {"v": "%41%zz+&a=b; c", "w": "=?utf-8?q?a?=", "x": "\"quoted\"", "y": "&lt;", "z": `\u0041\n`},
+		"keys":         {"a": "1", "a_b": "2", "a_": "3", "a0": "4", "a_b_c_9": "5", "ab": "6"},
+		"longest":      {"k": strings.Repeat("v", backend.MaxMeta-1)},
+		"many":         manyMeta(),
+		"like numbers": {"a": "007", "b": "1e3", "c": "-0", "d": "0x10", "e": "1_000", "f": "9007199254740993"},
+		"like words":   {"a": "true", "b": "null", "c": "none", "d": "nan", "e": "undefined"},
+		"like lists":   {"a": "1,2", "b": "a; q=0.5", "c": "[1]", "d": "{}", "e": "a:b"},
+		"names of services": {"content_type": "a/b", "content_encoding": "gzip", "content_length": "1", "cache_control": "no-cache", "etag": "x", "expires": "0",
+			"last_modified": "never", "x_amz_meta_a": "1", "x_ms_meta_a": "1", "x_goog_meta_a": "1", "date": "today", "id": "1"},
+		"names of ours": {"key": "k", "size": "1", "digest": "d", "sum": "0", "version": "v", "modtime": "t", "time": "t", "meta": "m", "name": "n", "shelf": "s"},
 	}
 }
 

@@ -19,7 +19,7 @@ var rangeLaws = []Law{
 	},
 	{
 		Name: "range/refused", Needs: []Need{Ranges}, Fn: rangeRefused,
-		Rule: "A negative offset is an error, and a range of an absent key ErrNotFound.",
+		Rule: "A negative offset is an error, and a range of an absent key ErrNotFound, whatever Version is asked for.",
 	},
 	{
 		Name: "range/version", Needs: []Need{Ranges}, Fn: rangeVersion,
@@ -47,12 +47,19 @@ func part(ctx context.Context, b backend.Backend, key backend.Key, version strin
 
 func rangeParts(ctx context.Context, e *Env) error {
 	p := e.handle(ctx)
+	borders := []int64{4096, 8192, 32 << 10, 64 << 10} // of pages and buffers
 	for _, size := range append([]int{0, 1}, someSizes...) {
 		key, text := e.key("s", fmt.Sprint(size)), noise(size, 1)
 		put := p.putWith(key, text, backend.PutOptions{Meta: backend.Meta{"codec": "raw"}})
 		s := int64(size)
-		for _, off := range []int64{0, 1, s / 2, s - 1, s, s + 1, s + 1000, 1 << 40} {
-			for _, n := range []int64{-1, 0, 1, 2, s / 3, s - 1, s, s + 1, 1 << 40, 1<<63 - 1} {
+		offs, ns := []int64{0, 1, s / 2, s - 1, s, s + 1, s + 1000, 1 << 40}, []int64{-1, 0, 1, 2, s / 3, s - 1, s, s + 1, 1 << 40, 1<<63 - 1}
+		for _, b := range borders {
+			if b < s {
+				offs, ns = append(offs, b-1, b, b+1), append(ns, b-1, b)
+			}
+		}
+		for _, off := range offs {
+			for _, n := range ns {
 				if off < 0 || p.err != nil {
 					continue
 				}
@@ -79,7 +86,7 @@ func rangeParts(ctx context.Context, e *Env) error {
 
 func rangeRefused(ctx context.Context, e *Env) error {
 	p, key := e.handle(ctx), e.key("s", "a")
-	p.put(key, "value")
+	version := p.put(key, "value").Version
 	if _, _, err := part(ctx, p.b, key, "", -1, 2); err == nil {
 		p.failf("GetRange with offset -1 succeeds")
 	}
@@ -88,6 +95,8 @@ func rangeRefused(ctx context.Context, e *Env) error {
 	p.remove(key)
 	_, _, err = part(ctx, p.b, key, "", 0, 1)
 	p.fails("GetRange of a deleted key", err, backend.ErrNotFound)
+	_, _, err = part(ctx, p.b, key, version, 0, 1)
+	p.fails("GetRange of a deleted key by its last Version", err, backend.ErrNotFound)
 	return p.err
 }
 

@@ -25,6 +25,10 @@ var stormLaws = []Law{
 		Rule: "While many overwrite one key, every read is some whole value that was put, with the Info that belongs to it.",
 	},
 	{
+		Name: "storm/fresh", Fn: fresh,
+		Rule: "A Get that begins when a Put has returned sees it, however many Gets of the key are under way.",
+	},
+	{
 		Name: "storm/one-put", Fn: onePut,
 		Rule: "While many overwrite one key, the body, Size, Digest, Version and Meta in one answer belong to one Put.",
 	},
@@ -228,6 +232,42 @@ func manyHandles(ctx context.Context, e *Env) error {
 		p.failf("List yields %d of %d entries that were put through handles of their own", len(got), want)
 	}
 	return p.err
+}
+
+func fresh(ctx context.Context, e *Env) error {
+	const readers = 4
+	crew, err := e.crew(ctx, readers+1)
+	if err != nil {
+		return err
+	}
+	key := e.key("s", "a")
+	writer := crew[0]
+	writer.put(key, "first")
+	if writer.err != nil {
+		return writer.err
+	}
+	var done atomic.Bool
+	return crowd(readers+1, func(w int) error {
+		if w == 0 {
+			defer done.Store(true)
+			for i := 0; i < e.pick(40, 300, 5000) && writer.err == nil; i++ {
+				text := fmt.Sprintf("%d ", i) + noise(someSizes[i%2], uint64(i))
+				writer.put(key, text)
+				// Asked through another handle, that the readers use too.
+				other := crew[1].with(ctx)
+				other.holds(key, text)
+				if other.err != nil {
+					return other.err
+				}
+			}
+			return writer.err
+		}
+		p := crew[1].with(ctx)
+		for !done.Load() && p.err == nil {
+			p.current(key)
+		}
+		return p.err
+	})
 }
 
 // sighting is what one answer said of a key.

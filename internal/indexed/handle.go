@@ -10,8 +10,14 @@ import (
 )
 
 // A Handle is what backends over an index have in common: the methods that check their arguments, count as a call, and name
-// what failed. A backend embeds it.
-type Handle struct {
+// what failed. A backend embeds it, and keeps the Parts to itself, which users of a backend have no business with.
+type Handle struct{ p *Parts }
+
+// NewHandle returns the methods over parts, which the backend may go on to complete.
+func NewHandle(p *Parts) Handle { return Handle{p} }
+
+// Parts are what a [Handle] is made of.
+type Parts struct {
 	Store Store
 	Calls *calls.Counter
 
@@ -29,12 +35,12 @@ type Handle struct {
 // entry, if it could be decoded, so that a Put with IfMatch can heal it.
 func (h *Handle) Get(ctx context.Context, key backend.Key) (io.ReadCloser, backend.Info, error) {
 	if err := h.beginKey(ctx, key); err != nil {
-		return nil, backend.Info{}, h.Wrap("get", key, err)
+		return nil, backend.Info{}, h.p.Wrap("get", key, err)
 	}
-	defer h.Calls.End()
-	body, info, err := h.Store.Get(ctx, key)
+	defer h.p.Calls.End()
+	body, info, err := h.p.Store.Get(ctx, key)
 	if err != nil {
-		return nil, info, h.Wrap("get", key, err)
+		return nil, info, h.p.Wrap("get", key, err)
 	}
 	return body, info, nil
 }
@@ -43,18 +49,18 @@ func (h *Handle) beginKey(ctx context.Context, key backend.Key) error {
 	if err := key.Validate(); err != nil {
 		return err
 	}
-	return h.Calls.Begin(ctx)
+	return h.p.Calls.Begin(ctx)
 }
 
 // GetRange implements [backend.RangeGetter].
 func (h *Handle) GetRange(ctx context.Context, key backend.Key, version string, off, n int64) (io.ReadCloser, backend.Info, error) {
 	if err := h.beginKey(ctx, key); err != nil {
-		return nil, backend.Info{}, h.Wrap("get range", key, err)
+		return nil, backend.Info{}, h.p.Wrap("get range", key, err)
 	}
-	defer h.Calls.End()
-	body, info, err := h.Store.GetRange(ctx, key, version, off, n)
+	defer h.p.Calls.End()
+	body, info, err := h.p.Store.GetRange(ctx, key, version, off, n)
 	if err != nil {
-		return nil, info, h.Wrap("get range", key, err)
+		return nil, info, h.p.Wrap("get range", key, err)
 	}
 	return body, info, nil
 }
@@ -62,11 +68,11 @@ func (h *Handle) GetRange(ctx context.Context, key backend.Key, version string, 
 // Stat implements [backend.Backend].
 func (h *Handle) Stat(ctx context.Context, key backend.Key) (backend.Info, error) {
 	if err := h.beginKey(ctx, key); err != nil {
-		return backend.Info{}, h.Wrap("stat", key, err)
+		return backend.Info{}, h.p.Wrap("stat", key, err)
 	}
-	defer h.Calls.End()
-	info, err := h.Store.Stat(ctx, key)
-	return info, h.Wrap("stat", key, err)
+	defer h.p.Calls.End()
+	info, err := h.p.Store.Stat(ctx, key)
+	return info, h.p.Wrap("stat", key, err)
 }
 
 // Put implements [backend.Backend].
@@ -87,8 +93,8 @@ func (h *Handle) putBatch(ctx context.Context, items []backend.Item) ([]backend.
 	var at []int
 	for i, it := range items {
 		errs[i] = backend.CheckPut(it.Key, it.PutOptions)
-		if errs[i] == nil && h.Check != nil {
-			errs[i] = h.Check(it)
+		if errs[i] == nil && h.p.Check != nil {
+			errs[i] = h.p.Check(it)
 		}
 		if errs[i] == nil {
 			good, at = append(good, it), append(at, i)
@@ -96,13 +102,13 @@ func (h *Handle) putBatch(ctx context.Context, items []backend.Item) ([]backend.
 	}
 	err := h.BeginChange(ctx)
 	if err == nil {
-		defer h.Calls.End()
-		if h.Present != nil {
-			err = h.Present()
+		defer h.p.Calls.End()
+		if h.p.Present != nil {
+			err = h.p.Present()
 		}
 	}
 	if err == nil {
-		stored, failed := h.Store.PutBatch(ctx, good)
+		stored, failed := h.p.Store.PutBatch(ctx, good)
 		for n, i := range at {
 			infos[i], errs[i] = stored[n], failed[n]
 		}
@@ -111,20 +117,20 @@ func (h *Handle) putBatch(ctx context.Context, items []backend.Item) ([]backend.
 		if errs[i] == nil {
 			errs[i] = err
 		}
-		errs[i] = h.Wrap("put", it.Key, errs[i])
+		errs[i] = h.p.Wrap("put", it.Key, errs[i])
 	}
 	return infos, errs
 }
 
 // BeginChange begins a call that changes the store, which Calls.End ends.
 func (h *Handle) BeginChange(ctx context.Context) error {
-	if err := h.Calls.Begin(ctx); err != nil {
+	if err := h.p.Calls.Begin(ctx); err != nil {
 		return err
 	}
-	if h.ReadOnly != nil {
-		h.Calls.End()
+	if h.p.ReadOnly != nil {
+		h.p.Calls.End()
 	}
-	return h.ReadOnly
+	return h.p.ReadOnly
 }
 
 // Delete implements [backend.Backend].
@@ -148,8 +154,8 @@ func (h *Handle) deleteBatch(ctx context.Context, keys []backend.Key) backend.Ba
 	}
 	err := h.BeginChange(ctx)
 	if err == nil {
-		defer h.Calls.End()
-		for n, failed := range h.Store.Delete(ctx, good) {
+		defer h.p.Calls.End()
+		for n, failed := range h.p.Store.Delete(ctx, good) {
 			errs[at[n]] = failed
 		}
 	}
@@ -157,7 +163,7 @@ func (h *Handle) deleteBatch(ctx context.Context, keys []backend.Key) backend.Ba
 		if errs[i] == nil {
 			errs[i] = err
 		}
-		errs[i] = h.Wrap("delete", key, errs[i])
+		errs[i] = h.p.Wrap("delete", key, errs[i])
 	}
 	return errs
 }
@@ -167,11 +173,11 @@ func (h *Handle) List(ctx context.Context, shelf string, opts backend.ListOption
 	return func(yield func(backend.Info, error) bool) {
 		err := opts.Validate(shelf)
 		if err != nil {
-			yield(backend.Info{}, h.Wrap("list", backend.Key{Shelf: shelf}, err))
+			yield(backend.Info{}, h.p.Wrap("list", backend.Key{Shelf: shelf}, err))
 			return
 		}
-		for e, err := range h.Store.List(ctx, shelf, opts) {
-			if !yield(e.Info, h.Wrap("list", backend.Key{Shelf: shelf}, err)) {
+		for e, err := range h.p.Store.List(ctx, shelf, opts) {
+			if !yield(e.Info, h.p.Wrap("list", backend.Key{Shelf: shelf}, err)) {
 				return
 			}
 		}
@@ -182,11 +188,11 @@ func (h *Handle) List(ctx context.Context, shelf string, opts backend.ListOption
 func (h *Handle) Scan(ctx context.Context, shelf string, opts backend.ListOptions) iter.Seq2[backend.Entry, error] {
 	return func(yield func(backend.Entry, error) bool) {
 		if err := opts.Validate(shelf); err != nil {
-			yield(backend.Entry{}, h.Wrap("scan", backend.Key{Shelf: shelf}, err))
+			yield(backend.Entry{}, h.p.Wrap("scan", backend.Key{Shelf: shelf}, err))
 			return
 		}
-		for e, err := range h.Store.Scan(ctx, shelf, opts) {
-			if !yield(e, h.Wrap("scan", backend.Key{Shelf: shelf}, err)) {
+		for e, err := range h.p.Store.Scan(ctx, shelf, opts) {
+			if !yield(e, h.p.Wrap("scan", backend.Key{Shelf: shelf}, err)) {
 				return
 			}
 		}

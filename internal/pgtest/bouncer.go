@@ -23,33 +23,37 @@ func Bouncer(t testing.TB, c *Cluster, pool int) string {
 			Missing(t, fmt.Errorf("PgBouncer is not installed (internal/ci/deps.sh installs it)"))
 		}
 	}
-	port, err := freePort()
+	// A socket in a directory of its own: no port that another may take.
+	dir, err := os.MkdirTemp(c.Dir, "bouncer-")
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := own(dir); err != nil {
+		t.Fatal(err)
+	}
+	const port = 6432
 	config := fmt.Sprintf(`[databases]
 postgres = host=%s port=%d dbname=postgres user=postgres pool_size=%d
 [pgbouncer]
-listen_addr = 127.0.0.1
+listen_addr =
 listen_port = %d
-unix_socket_dir =
+unix_socket_dir = %s
 auth_type = any
 pool_mode = transaction
 max_client_conn = 200
 server_reset_query =
-`, c.Dir, c.Port, pool, port)
-	name := filepath.Join(c.Dir, fmt.Sprintf("pgbouncer-%d.ini", port))
+`, c.Dir, c.Port, pool, port, dir)
+	name := filepath.Join(dir, "pgbouncer.ini")
 	if err := os.WriteFile(name, []byte(config), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	p, err := start(c.Dir, fmt.Sprintf("pgbouncer-%d.log", port), syscall.SIGTERM, exe, name)
+	p, err := start(dir, "log", syscall.SIGTERM, exe, name)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { p.stop(syscall.SIGKILL) })
-	address := fmt.Sprintf("127.0.0.1:%d", port)
 	if err := p.wait(func(context.Context) bool {
-		conn, err := net.Dial("tcp", address)
+		conn, err := net.Dial("unix", filepath.Join(dir, fmt.Sprintf(".s.PGSQL.%d", port)))
 		if err != nil {
 			return false
 		}
@@ -58,7 +62,7 @@ server_reset_query =
 	}); err != nil {
 		t.Fatal(err)
 	}
-	return fmt.Sprintf("postgres://postgres@%s/postgres?sslmode=disable", address)
+	return socketURL(dir, port, "postgres")
 }
 
 func exists(path string) bool {

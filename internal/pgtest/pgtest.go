@@ -19,6 +19,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // Variable names a server to use instead of one that is started: a URL of a database in which tests may
@@ -53,14 +55,15 @@ func URL(t testing.TB) string {
 	return Shared(t).URL()
 }
 
-// Shared returns the server behind [URL].
+// Shared returns a server that this process started and all its tests share: that behind [URL], unless [Variable] names
+// another.
 func Shared(t testing.TB) *Cluster {
 	t.Helper()
 	shared.mu.Lock()
 	defer shared.mu.Unlock()
 	if shared.cluster == nil && shared.err == nil {
 		shared.cluster, shared.err = Start()
-		if shared.err == nil {
+		if shared.err == nil && os.Getenv(Variable) == "" {
 			os.Setenv(Variable, shared.cluster.URL())
 		}
 	}
@@ -69,8 +72,6 @@ func Shared(t testing.TB) *Cluster {
 		Missing(t, shared.err)
 	case shared.err != nil:
 		t.Fatal(shared.err)
-	case shared.cluster == nil:
-		t.Fatal("the server was started by the parent of this process")
 	}
 	return shared.cluster
 }
@@ -80,8 +81,10 @@ func Stop() {
 	shared.mu.Lock()
 	defer shared.mu.Unlock()
 	if shared.cluster != nil {
+		if os.Getenv(Variable) == shared.cluster.URL() {
+			os.Unsetenv(Variable)
+		}
 		shared.cluster.Remove()
-		os.Unsetenv(Variable)
 		shared.cluster = nil
 	}
 }
@@ -141,8 +144,15 @@ func Start(settings ...string) (*Cluster, error) {
 	return c, nil
 }
 
-// find returns the directory of the newest server's programs.
+// Programs names the directory of a server's programs, such as those of a newer Postgres; else the newest that is installed
+// is taken.
+const Programs = "LARDER_TEST_POSTGRES_BIN"
+
+// find returns the directory of a server's programs.
 func find() (string, error) {
+	if dir := os.Getenv(Programs); dir != "" {
+		return dir, nil
+	}
 	dirs, _ := filepath.Glob("/usr/lib/postgresql/*/bin")
 	version := func(dir string) int { n, _ := strconv.Atoi(filepath.Base(filepath.Dir(dir))); return n }
 	slices.SortFunc(dirs, func(a, b string) int { return version(b) - version(a) })
@@ -163,12 +173,7 @@ func find() (string, error) {
 
 // make makes the data directory.
 func (c *Cluster) make() error {
-	if id := unprivileged(); id != nil {
-		if err := os.Chown(c.Dir, int(id.Uid), int(id.Gid)); err != nil {
-			return err
-		}
-	}
-	if err := os.Chmod(c.Dir, 0o755); err != nil {
+	if err := own(c.Dir); err != nil {
 		return err
 	}
 	cmd := exec.Command(filepath.Join(c.bin, "initdb"), "-D", c.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
@@ -180,7 +185,44 @@ func (c *Cluster) make() error {
 	return nil
 }
 
+// own gives a directory to the user of the servers.
+func own(dir string) error {
+	if id := unprivileged(); id != nil {
+		if err := os.Chown(dir, int(id.Uid), int(id.Gid)); err != nil {
+			return err
+		}
+	}
+	return os.Chmod(dir, 0o755)
+}
+
 func (c *Cluster) data() string { return filepath.Join(c.Dir, "data") }
+
+// Trust puts lines before those of pg_hba.conf, which say who may connect and how. They count once the server reloads it.
+func (c *Cluster) Trust(t testing.TB, lines string) {
+	t.Helper()
+	hba := filepath.Join(c.data(), "pg_hba.conf")
+	text, err := os.ReadFile(hba)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(hba, append([]byte(lines), text...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Own gives files to the user of the server.
+func (c *Cluster) Own(t testing.TB, files ...string) {
+	t.Helper()
+	id := unprivileged()
+	for _, file := range files {
+		if id == nil {
+			continue
+		}
+		if err := os.Chown(file, int(id.Uid), int(id.Gid)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
 
 // unprivileged returns another user where this one is root, whom Postgres refuses; else nil.
 func unprivileged() *syscall.Credential {
@@ -214,7 +256,12 @@ func (c *Cluster) Start() error {
 	}
 	c.server = p
 	return p.wait(func(ctx context.Context) bool {
-		return exec.CommandContext(ctx, filepath.Join(c.bin, "pg_isready"), "-h", c.Dir, "-p", strconv.Itoa(c.Port), "-q").Run() == nil
+		conn, err := pgconn.Connect(ctx, c.URL())
+		if err != nil {
+			return false
+		}
+		_ = conn.Close(ctx)
+		return true
 	})
 }
 
@@ -237,8 +284,10 @@ func (c *Cluster) Remove() {
 func (c *Cluster) URL() string { return c.Database("postgres") }
 
 // Database returns the URL of a database by the socket.
-func (c *Cluster) Database(name string) string {
-	return fmt.Sprintf("postgres://postgres@/%s?host=%s&port=%d", name, url.QueryEscape(c.Dir), c.Port)
+func (c *Cluster) Database(name string) string { return socketURL(c.Dir, c.Port, name) }
+
+func socketURL(dir string, port int, database string) string {
+	return fmt.Sprintf("postgres://postgres@/%s?host=%s&port=%d", database, url.QueryEscape(dir), port)
 }
 
 // TCP returns the URL of the database postgres by TCP.

@@ -81,6 +81,13 @@ func (p *process) wait(answers func(ctx context.Context) bool) error {
 
 // stop ends the server, and waits for that.
 func (p *process) stop(signal syscall.Signal) {
+	select {
+	case err := <-p.ended: // its number may be another's by now
+		p.ended <- err
+		p.pipe.Close()
+		return
+	default:
+	}
 	_ = syscall.Kill(p.pid, signal)
 	select {
 	case err := <-p.ended:

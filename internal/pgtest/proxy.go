@@ -37,6 +37,8 @@ type Proxy struct {
 	turns int
 	cut   func(turn int) Cut
 	hit   func() // called when a cut was made
+
+	silent chan struct{} // closed when the silence ends; nil when there is none
 }
 
 // NewProxy starts a proxy before a cluster, which ends with the test.
@@ -75,6 +77,34 @@ func (p *Proxy) Cut(cut func(turn int) Cut, hit func()) {
 	p.turns, p.cut, p.hit = 0, cut, hit
 }
 
+// Silence makes a server that accepts and never answers: what clients send on connections old and new is swallowed,
+// until end is called, which closes those connections.
+func (p *Proxy) Silence() (end func()) {
+	silent := make(chan struct{})
+	set := func(c chan struct{}) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.silent = c
+	}
+	set(silent)
+	return sync.OnceFunc(func() {
+		set(nil)
+		close(silent)
+	})
+}
+
+// hushed waits for the end of a silence, and reports whether there was one.
+func (p *Proxy) hushed() bool {
+	p.mu.Lock()
+	silent := p.silent
+	p.mu.Unlock()
+	if silent == nil {
+		return false
+	}
+	<-silent
+	return true
+}
+
 // Turns returns how many turns there were since the last Cut.
 func (p *Proxy) Turns() int {
 	p.mu.Lock()
@@ -108,7 +138,7 @@ func (p *Proxy) serve(client net.Conn) {
 	defer server.Close()
 	in := bufio.NewReader(client)
 	hello, err := packet(in, nil)
-	if err != nil {
+	if err != nil || p.hushed() {
 		return
 	}
 	if _, err := server.Write(hello); err != nil {
@@ -146,6 +176,9 @@ func (p *Proxy) turn(in *bufio.Reader, server net.Conn, a *answers) {
 		}
 		if kind != 'S' && kind != 'Q' && kind != 'c' && kind != 'p' {
 			continue
+		}
+		if p.hushed() {
+			return
 		}
 		cut, hit := None, func() {}
 		if kind != 'p' {

@@ -26,7 +26,8 @@ var Azurite = once(func() (*Server, error) {
 	if err != nil {
 		return nil, &missingError{"Azurite needs node, which is not on this machine"}
 	}
-	script, err := installAzurite()
+	const script = "dist/src/blob/main.js"
+	installed, err := npm("azurite", azuriteVersion, script)
 	if err != nil {
 		return nil, err
 	}
@@ -38,35 +39,11 @@ var Azurite = once(func() (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(node, script, "--blobHost", "127.0.0.1", "--blobPort", fmt.Sprint(port),
+	cmd := exec.Command(node, filepath.Join(installed, filepath.FromSlash(script)), "--blobHost", "127.0.0.1", "--blobPort", fmt.Sprint(port),
 		"--silent", "--disableTelemetry", "--inMemoryPersistence", "--skipApiVersionCheck")
 	cmd.Dir = dir
 	return run(cmd, "azurite", fmt.Sprintf("http://127.0.0.1:%d", port), dir)
 })
-
-func installAzurite() (string, error) {
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		return "", err
-	}
-	dir := filepath.Join(cache, "larder-interop", "azurite-"+azuriteVersion)
-	script := filepath.Join(dir, "node_modules", "azurite", "dist", "src", "blob", "main.js")
-	if _, err := os.Stat(script); err == nil {
-		return script, nil
-	}
-	npm, err := exec.LookPath("npm")
-	if err != nil {
-		return "", &missingError{"Azurite is installed by npm, which is not on this machine"}
-	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return "", err
-	}
-	out, err := exec.Command(npm, "install", "--prefix", dir, "--no-audit", "--no-fund", "azurite@"+azuriteVersion).CombinedOutput()
-	if err != nil {
-		return "", &missingError{fmt.Sprintf("Azurite cannot be installed by npm: %v: %s", err, out)}
-	}
-	return script, nil
-}
 
 // AzureContainer makes a fresh container on Azurite and returns its name. It is deleted at the end
 // of t: whatever Azurite does takes the longer the more it holds.
