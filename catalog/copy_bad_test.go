@@ -380,7 +380,7 @@ func TestReplacesOnlyWhatWasCompared(t *testing.T) {
 // Large values travel in pieces: the memory of a copy does not grow with them.
 func TestMemoryStaysFlat(t *testing.T) {
 	ctx := context.Background()
-	const count, size = 4, 48 << 20
+	const count, size = 3, 32 << 20
 	for _, pair := range [][2]string{{"shelve", "shelve"}, {"shelve", "file"}, {"file", "file"}, {"file", "shelve"}} {
 		src, dst := kinds[pair[0]](t), kinds[pair[1]](t)
 		c := component.New("lab/large", "1", nil)

@@ -127,8 +127,11 @@ func (w *Writer) add(info backend.Info, body io.Reader) error {
 		w.err = w.rewind(start)
 		return errors.Join(r.err, w.err)
 	}
-	if w.err = errors.Join(err, w.w.Flush()); w.err != nil {
-		return w.err
+	if err == nil {
+		err = w.w.Flush()
+	}
+	if w.err = err; err != nil {
+		return err
 	}
 	w.last = info.Key
 	w.n++
@@ -211,11 +214,10 @@ func (w *Writer) commit() (err error) {
 	if err == nil {
 		err = w.file(tail, append(text, '\n'))
 	}
-	if err == nil {
-		err = errors.Join(w.w.Close(), w.buf.Flush())
-	}
-	if err == nil {
-		err = w.f.Sync()
+	for _, step := range []func() error{w.w.Close, w.buf.Flush, w.f.Sync} {
+		if err == nil {
+			err = step()
+		}
 	}
 	if err == nil {
 		err = os.Rename(w.f.Name(), w.path)
