@@ -62,3 +62,11 @@ func (s *Store) AdoptKeys(ctx context.Context, name string) error {
 	}
 	return err
 }
+
+// Added tells the store of a value that was put past it, into its backend, as copies are: one with a limit ([Options.MaxSize])
+// removes others for it, as after a Put.
+func (s *Store) Added(ctx context.Context, info Info) {
+	if s.limit != nil {
+		s.limit.Added(ctx, info)
+	}
+}

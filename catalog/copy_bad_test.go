@@ -402,6 +402,38 @@ func TestMemoryStaysFlat(t *testing.T) {
 	}
 }
 
+// A destination with a limit stays near it, as it does when values are put.
+func TestCopyToALimitedStore(t *testing.T) {
+	ctx := context.Background()
+	src := kinds["mem"](t)
+	c := component.New("lab/fit", "1", nil)
+	const values, size, limit = 200, 10 << 10, 400 << 10
+	for i := range values {
+		put(t, src, c, fmt.Sprint(i), strings.Repeat(fmt.Sprint(i%10), size), false)
+	}
+	b, err := shelve.Open(ramdisk.Dir(t), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opts := *silent
+	opts.MaxSize = limit
+	dst := larder.New(b, &opts)
+	defer dst.Close()
+	if _, err := catalog.Copy(ctx, dst, src, catalog.CopyOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	var total int64
+	for info, err := range b.List(ctx, backend.ShelfCache, backend.ListOptions{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		total += info.Size
+	}
+	if total == 0 || total > 2*limit {
+		t.Errorf("a store with a limit of %d bytes holds %d after a copy of %d", limit, total, values*size)
+	}
+}
+
 type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) {

@@ -54,18 +54,22 @@ func (c *copier) put(ctx context.Context, items []backend.Item, at []job) (again
 		}
 		return nil, nil
 	}
+	infos := make([]backend.Info, 1)
 	switch len(items) {
 	case 0:
 		return nil, nil
 	case 1:
-		_, err = c.to.Put(ctx, items[0].Key, items[0].Body, items[0].PutOptions)
+		infos[0], err = c.to.Put(ctx, items[0].Key, items[0].Body, items[0].PutOptions)
 	default:
-		_, err = backend.PutBatch(ctx, c.to, items)
+		infos, err = backend.PutBatch(ctx, c.to, items)
 	}
 	var fatal error
 	for i, j := range at {
 		retry, bad := c.outcome(ctx, j, items[i], backend.ItemError(err, i))
 		items[i].Body.(*sourceBody).Close()
+		if items[i].Key.Shelf == backend.ShelfCache && backend.ItemError(err, i) == nil {
+			c.dst.Added(ctx, infos[i])
+		}
 		if bad != nil && fatal == nil {
 			fatal = bad
 		}

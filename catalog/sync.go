@@ -3,9 +3,11 @@ package catalog
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/larder-store/larder"
 	"github.com/larder-store/larder/component"
+	"github.com/larder-store/larder/internal/evict"
 )
 
 // SyncReport counts what a synchronisation did, in each direction.
@@ -62,11 +64,15 @@ func sum(a, b CopyReport) CopyReport {
 }
 
 // Prune deletes the values of dst that fulfil the condition and that src does not hold: with Copy ahead of it, dst becomes a mirror of
-// src. Descriptions and sessions stay. If src holds no values at all it is refused: an empty source is a wrong path or a
+// src. What is pinned stays, and descriptions and sessions do. If src holds no values at all it is refused: an empty source is a wrong path or a
 // failed mount more often than what was meant. Found, unless nil, receives each value; with dryRun nothing is deleted.
 func Prune(ctx context.Context, dst, src *larder.Store, where component.Condition, dryRun bool, found func(Entry)) (Deleted, error) {
 	if err := distinct(ctx, dst, src); err != nil {
 		return Deleted{}, fmt.Errorf("nothing was deleted: %w", err)
+	}
+	pinned, err := evict.Pinned(ctx, dst.Backend(), time.Now())
+	if err != nil {
+		return Deleted{}, err
 	}
 	var done Deleted
 	var batch []Entry
@@ -97,6 +103,9 @@ func Prune(ctx context.Context, dst, src *larder.Store, where component.Conditio
 	for e, err := range Find(ctx, dst, component.Query{Where: where}) {
 		if err != nil {
 			return done, err
+		}
+		if pinned[e.ID] {
+			continue
 		}
 		if batch = append(batch, e); len(batch) == deleteBatch {
 			if err := flush(); err != nil {

@@ -74,6 +74,15 @@ func TestPrune(t *testing.T) {
 			}
 		}
 		put(t, dst, other, "x", "text", false)
+		pinned := component.New("lab/fit", "2", nil)
+		id, err := dst.Key(ctx, pinned)
+		put(t, dst, pinned, "x", "text", false)
+		if err == nil {
+			err = catalog.PinComponent(ctx, dst, catalog.Pin{ID: id, By: "me"})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
 		before := contents(t, dst)
 		var found []string
 		note := func(e catalog.Entry) { found = append(found, e.Attribute) }

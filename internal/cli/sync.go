@@ -26,9 +26,9 @@ what one of them did. Nothing is deleted, so what was removed from one store com
 other. Conflicts are met and decided as by cp.
 
 With --mirror it is one direction, and what SRC lacks is deleted from DST: values only, of those
-that --where lets through; descriptions and sessions stay. Look with --dry-run first. A SRC without
-any values is refused, for it is more likely a wrong path. What others write to DST meanwhile may be
-deleted, if SRC lacks it.`,
+that --where lets through; what is pinned, descriptions and sessions stay. Look with --dry-run
+first. A SRC without any values is refused, for it is more likely a wrong path. What others write to
+DST meanwhile may be deleted, if SRC lacks it.`,
 		Example: `  larder sync /var/cache/mine s3://lab/results
   larder sync --prefer newer a b
   larder sync --mirror -n s3://lab/results s3://backup/results`,
