@@ -1,6 +1,7 @@
 package catalog_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -277,6 +278,47 @@ func (v *vanishing) List(ctx context.Context, shelf string, opts backend.ListOpt
 			if !yield(info, err) {
 				return
 			}
+		}
+	}
+}
+
+// overwriting replaces one value after it was listed.
+type overwriting struct {
+	backend.Backend
+	once *sync.Once
+}
+
+func (o *overwriting) List(ctx context.Context, shelf string, opts backend.ListOptions) iter.Seq2[backend.Info, error] {
+	return func(yield func(backend.Info, error) bool) {
+		for info, err := range o.Backend.List(ctx, shelf, opts) {
+			if shelf == backend.ShelfCache && err == nil && opts.Limit == 0 {
+				o.once.Do(func() {
+					_, err = backend.PutBytes(ctx, o.Backend, info.Key, bytes.Repeat([]byte("n"), 200<<10), backend.PutOptions{Meta: info.Meta})
+				})
+			}
+			if !yield(info, err) {
+				return
+			}
+		}
+	}
+}
+
+// A large value that is overwritten between being listed and being read is copied as it is then.
+func TestOverwrittenMeanwhile(t *testing.T) {
+	ctx := context.Background()
+	for name, newStore := range kinds {
+		src, dst := newStore(t), newStore(t)
+		c := component.New("lab/fit", "1", nil)
+		for i := range 20 {
+			put(t, src, c, fmt.Sprint(i), strings.Repeat("o", 100<<10), false)
+		}
+		var once sync.Once
+		r, err := catalog.Copy(ctx, dst, opened(t, &overwriting{Backend: src.Backend(), once: &once}), catalog.CopyOptions{})
+		if err != nil || r.Values != 20 || r.Findings() != 0 {
+			t.Errorf("%s: Copy = %+v, %v, want 20 values", name, r, err)
+		}
+		if !maps.Equal(contents(t, dst), contents(t, src)) {
+			t.Errorf("%s: the copy is not what the source holds", name)
 		}
 	}
 }

@@ -70,6 +70,12 @@ func (c *copier) put(ctx context.Context, items []backend.Item, at []job) (again
 		if items[i].Key.Shelf == backend.ShelfCache && backend.ItemError(err, i) == nil {
 			c.dst.Added(ctx, infos[i])
 		}
+		if retry && errors.Is(items[i].Body.(*sourceBody).err, errOverwritten) {
+			var gone error
+			if j.theirs, gone = c.from.Stat(ctx, items[i].Key); gone != nil {
+				retry, bad = false, c.unreadable(items[i].Key, gone)
+			}
+		}
 		if bad != nil && fatal == nil {
 			fatal = bad
 		}
