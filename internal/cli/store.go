@@ -28,10 +28,12 @@ const storeVariable = "LARDER_STORE"
 type storeFlag struct {
 	a     *app
 	given int
+	last  string
 }
 
 // Set implements pflag.Value.
 func (f *storeFlag) Set(rawURL string) error {
+	f.last = rawURL
 	switch f.given++; f.given {
 	case 1:
 		f.a.storeURL = rawURL
@@ -43,8 +45,8 @@ func (f *storeFlag) Set(rawURL string) error {
 	return nil
 }
 
-// String implements pflag.Value.
-func (f *storeFlag) String() string { return "" }
+// String implements pflag.Value: the one given last.
+func (f *storeFlag) String() string { return f.last }
 
 // Type implements pflag.Value.
 func (f *storeFlag) Type() string { return "string" }
