@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -33,23 +34,35 @@ func describe(ctx context.Context, b larder.Backend, id string) (component.Descr
 
 // decode reads a description; one that is corrupt, or longer than any, is unknown.
 func decode(body io.Reader, info larder.Info) (component.Description, bool, error) {
-	if info.Size > keying.MaxPreimage {
-		return component.Description{}, false, nil
-	}
-	var preimage []byte
-	verified, err := backend.Verify(io.NopCloser(body), info)
-	if err == nil {
-		preimage, err = io.ReadAll(verified)
-	}
-	if errors.Is(err, larder.ErrCorrupt) {
-		return component.Description{}, false, nil
-	}
-	if err != nil {
+	return decodeOf(body, info, "")
+}
+
+// decodeOf is decode for descriptions of one type, unless that is empty; others are unknown. It tells them apart by their bytes, in which
+// the type stands as it is, at a tenth of the cost of decoding.
+func decodeOf(body io.Reader, info larder.Info, typ string) (component.Description, bool, error) {
+	preimage, ok, err := preimageOf(body, info)
+	if err != nil || !ok || !bytes.Contains(preimage, []byte(typ)) {
 		return component.Description{}, false, err
 	}
 	d, err := keying.Decode(preimage)
 	d.Key, d.Stored = info.Key.Name, info.ModTime
-	return d, err == nil, nil
+	return d, err == nil && (typ == "" || d.Type == typ), nil
+}
+
+// preimageOf reads the bytes of a description; ones that are corrupt, or more than any has, are none.
+func preimageOf(body io.Reader, info larder.Info) ([]byte, bool, error) {
+	if info.Size > keying.MaxPreimage {
+		return nil, false, nil
+	}
+	verified, err := backend.Verify(io.NopCloser(body), info)
+	var preimage []byte
+	if err == nil {
+		preimage, err = io.ReadAll(verified)
+	}
+	if errors.Is(err, larder.ErrCorrupt) {
+		return nil, false, nil
+	}
+	return preimage, err == nil, err
 }
 
 // descriptions finds descriptions for keys, most of which come in ascending order.
