@@ -67,6 +67,7 @@ func preimageOf(body io.Reader, info larder.Info) ([]byte, bool, error) {
 
 // descriptions finds descriptions for keys, most of which come in ascending order.
 type descriptions struct {
+	typ   string // the only one that is wanted; "" wants all
 	ctx   context.Context
 	b     larder.Backend
 	next  func() (backend.Entry, error, bool)
@@ -76,9 +77,9 @@ type descriptions struct {
 	ended bool
 }
 
-func newDescriptions(ctx context.Context, b larder.Backend, opts backend.ListOptions) *descriptions {
+func newDescriptions(ctx context.Context, b larder.Backend, typ string, opts backend.ListOptions) *descriptions {
 	next, stop := iter.Pull2(backend.Scan(ctx, b, backend.ShelfComponents, opts))
-	return &descriptions{ctx: ctx, b: b, next: next, stop: stop}
+	return &descriptions{typ: typ, ctx: ctx, b: b, next: next, stop: stop}
 }
 
 func (d *descriptions) of(id string) (component.Description, bool, error) {
@@ -97,7 +98,7 @@ func (d *descriptions) of(id string) (component.Description, bool, error) {
 		if e.Key.Name != id {
 			continue // of an input that was never stored itself
 		}
-		desc, sound, err := decode(e.Body, e.Info)
+		desc, sound, err := decodeOf(e.Body, e.Info, d.typ)
 		if err != nil {
 			return component.Description{}, false, err
 		}

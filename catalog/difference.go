@@ -131,6 +131,11 @@ func (d *differ) command(all []Change, path string, before, after any) []Change 
 	x, y = maps.Clone(x), maps.Clone(y)
 	delete(x, "inputs")
 	delete(y, "inputs")
+	for _, params := range []map[any]any{x, y} {
+		if _, ok := params["env"]; !ok { // so is a command without variables
+			params["env"] = map[any]any{}
+		}
+	}
 	return d.value(all, path, x, y)
 }
 

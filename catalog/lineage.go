@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"bytes"
 	"context"
 	"slices"
 	"time"
@@ -186,7 +187,7 @@ func (s *lineageSource) readAll(ctx context.Context) error {
 			continue
 		}
 		d.Key = e.Key.Name
-		s.all[d.Key] = preimage{text, e.ModTime}
+		s.all[d.Key] = preimage{bytes.Clone(text), e.ModTime} // without what reading left room for
 		s.files.add(d)
 		for i, in := range d.Inputs {
 			if !slices.Contains(d.Inputs[:i], in) {

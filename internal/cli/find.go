@@ -142,19 +142,24 @@ func (a *app) tellPlan(p catalog.Plan) error {
 // parseWhere reads a condition, whose inputs are files, or keys by their beginnings.
 func parseWhere(ctx context.Context, store *larder.Store, text string, now time.Time) (component.Condition, error) {
 	where, err := catalog.ParseWhere(text, catalog.Words{Now: now, Key: func(text string) (string, error) {
-		if _, err := os.Stat(text); !errors.Is(err, fs.ErrNotExist) {
-			c, err := component.File(text)
-			if err != nil {
-				return "", err
-			}
-			return store.Key(ctx, c)
-		}
-		return catalog.Resolve(ctx, store, text)
+		return keyOf(ctx, store, text)
 	}})
 	if err != nil {
 		return where, &exitError{exitMisused, err}
 	}
 	return where, nil
+}
+
+// keyOf returns the key of what text names: a file, or a component.
+func keyOf(ctx context.Context, store *larder.Store, text string) (string, error) {
+	if _, err := os.Stat(text); !errors.Is(err, fs.ErrNotExist) {
+		c, err := component.File(text)
+		if err != nil {
+			return "", err
+		}
+		return store.Key(ctx, c)
+	}
+	return catalog.Resolve(ctx, store, text)
 }
 
 // orderOf returns the order of a column, by its values where they are of one kind.

@@ -38,19 +38,20 @@ type Options struct {
 
 // Outcome is what came of it.
 type Outcome struct {
-	ID      string        // the key of the stage's component
-	Hit     bool          // given back instead of run
-	Waited  bool          // for another process, which made it
-	Exit    int           // the command's exit status, as a shell reports it
-	Took    time.Duration // by the command, now or when it was kept
-	Size    int64         // of what is kept, in bytes
-	NotKept string        // why a run was not kept; empty if it was
-	Unread  string        // why the store could not be asked for what is kept; empty if it could
-	Late    bool          // another run of the stage was kept while this one ran, and stays
-	Checked bool          // compared with a kept run
-	Differs []string      // in what
-	Stale   string        // why what is kept was too old for MaxAge, if it was
-	Left    []File        // the files among the outputs of a run that was kept now, without empty ones
+	ID        string              // the key of the stage's component
+	Component component.Component // what it is
+	Hit       bool                // given back instead of run
+	Waited    bool                // for another process, which made it
+	Exit      int                 // the command's exit status, as a shell reports it
+	Took      time.Duration       // by the command, now or when it was kept
+	Size      int64               // of what is kept, in bytes
+	NotKept   string              // why a run was not kept; empty if it was
+	Unread    string              // why the store could not be asked for what is kept; empty if it could
+	Late      bool                // another run of the stage was kept while this one ran, and stays
+	Checked   bool                // compared with a kept run
+	Differs   []string            // in what
+	Stale     string              // why what is kept was too old for MaxAge, if it was
+	Left      []File              // the files among the outputs of a run that was kept now, without empty ones
 }
 
 // A File is one that a stage left.
@@ -71,6 +72,7 @@ func (s *Stage) Lookup(ctx context.Context, o Options) (Outcome, error) {
 		return Outcome{}, err
 	}
 	var out Outcome
+	out.Component = c
 	if out.ID, err = o.Store.Key(ctx, c); err != nil {
 		return Outcome{}, err
 	}
@@ -104,6 +106,7 @@ func (s *Stage) Run(ctx context.Context, o Options) (Outcome, error) {
 		return Outcome{}, err
 	}
 	r := &runner{Options: o, stage: s, targets: targets, id: id}
+	r.outcome.Component = id.component
 	if r.outcome.ID, err = o.Store.Key(ctx, id.component); err != nil {
 		return Outcome{}, err
 	}
