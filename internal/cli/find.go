@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/larder-store/larder"
+	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/catalog"
 	"github.com/larder-store/larder/component"
 )
@@ -45,8 +46,13 @@ is a file, or the beginning of a key; from also looks at the inputs of inputs. A
 holds only for values of one kind: neither params.x=5 nor params.x!=5 does where x is
 the text "5", or is not there.
 
-The columns of --columns are those of "larder ls", stored, cost and params.PATH. With --csv and
-without --columns there is one for each parameter.`,
+The columns of --columns are those of "larder ls", stored, cost, bytes, value and params.PATH.
+The column value is the value itself, where it is a number, a truth value or a line of text: each
+that takes 1 KiB at most is read. With --csv and without --columns there is one for each
+parameter, and except on buckets the value.
+
+What is found is held in memory to be sorted: all of it, or with --limit so many. With
+--sort id, and --json or --csv --columns, each line is written as it is found.`,
 		Example: `  larder find 'type=spikes and params.threshold > 3.5 and age < 7d'
   larder find 'input=recording.atf or from=recording.atf'
   larder find --csv --sort params.tau 'type=lab/fit' > sweep.csv
@@ -96,19 +102,28 @@ func (a *app) find(ctx context.Context, f *findFlags, text string) error {
 	if err != nil {
 		return err
 	}
-	all, err := newest(ctx, store, q)
+	if f.streams() {
+		q.Limit = f.limit
+		return a.findEach(ctx, store, q, f, columns)
+	}
+	found, err := catalog.First(ctx, store, q, f.limit, func(x, y catalog.Entry) int {
+		return order(entry{Entry: x}, entry{Entry: y})
+	})
 	if err != nil {
 		return err
 	}
-	slices.SortStableFunc(all, order)
-	if f.limit > 0 && len(all) > f.limit {
-		all = all[:f.limit]
+	all := entriesOf(found)
+	values := false
+	if wants(columns, valueColumn) || f.csv && len(f.columns) == 0 && !backend.LimitsOf(store.Backend()).CostlyRequests {
+		if values, err = readValues(ctx, store, all); err != nil {
+			return err
+		}
 	}
 	switch {
 	case f.json:
 		return a.listJSON(all)
 	case f.csv && len(f.columns) == 0:
-		return a.listCSV(all, csvColumns(all))
+		return a.listCSV(all, csvColumns(all, values))
 	case f.csv:
 		return a.listCSV(all, columns)
 	}
@@ -116,6 +131,41 @@ func (a *app) find(ctx context.Context, f *findFlags, text string) error {
 		return err
 	}
 	return a.listTable(all, columns, time.Now())
+}
+
+// streams reports whether the values can be written as they are found: in the order of their keys, and with no column
+// that depends on others.
+func (f *findFlags) streams() bool { return f.sort == "id" && (f.json || f.csv && len(f.columns) > 0) }
+
+// findEach writes values as they are found.
+func (a *app) findEach(ctx context.Context, store *larder.Store, q component.Query, f *findFlags, columns []column) error {
+	rows, now := csv.NewWriter(a.stdout), time.Now()
+	if f.csv {
+		if err := rows.Write(csvHead(columns)); err != nil {
+			return err
+		}
+	}
+	for found, err := range catalog.Find(ctx, store, q) {
+		switch e := (entry{Entry: found}); {
+		case err != nil:
+			rows.Flush()
+			return err
+		case f.json:
+			err = writeJSON(a.stdout, entryJSON(e))
+		default:
+			if wants(columns, valueColumn) {
+				if e.value, _, err = catalog.Scalar(ctx, store, found); err != nil {
+					return err
+				}
+			}
+			err = rows.Write(csvRow(e, columns, now))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	rows.Flush()
+	return rows.Error()
 }
 
 // tellPlan says how a query will be answered.
@@ -192,6 +242,8 @@ func valueOf(e entry, column string) any {
 		return e.Info.Size
 	case "age", "stored":
 		return e.Info.ModTime
+	case valueColumn:
+		return nil // it is read after the order is known
 	case "cost":
 		took, _ := larder.Cost(e.Info)
 		return took.Seconds()
@@ -213,6 +265,7 @@ var plainColumns = []column{
 		}
 		return strconv.FormatFloat(took.Seconds(), 'g', -1, 64)
 	}},
+	{valueColumn, func(e entry, _ time.Time) string { return cellText(e.value) }},
 	{"bytes", func(e entry, _ time.Time) string { return strconv.FormatInt(e.Info.Size, 10) }},
 }
 
@@ -223,16 +276,50 @@ func paramOf(path string) column {
 		if !ok {
 			return ""
 		}
-		if text, ok := v.(string); ok {
-			return printable(text)
+		if v == nil {
+			return "null"
 		}
-		return jsonText(plain(v))
+		return cellText(v)
 	}}
 }
 
+// cellText writes a value in a cell of a table; nil is none.
+func cellText(v any) string {
+	if text, ok := v.(string); ok {
+		return printable(text)
+	}
+	if v == nil {
+		return ""
+	}
+	return jsonText(plain(v))
+}
+
+// valueColumn is the column that needs the values themselves.
+const valueColumn = "value"
+
+// readValues reads the values that fit a cell, and reports whether there are any.
+func readValues(ctx context.Context, store *larder.Store, all []entry) (some bool, err error) {
+	for i := range all {
+		v, ok, err := catalog.Scalar(ctx, store, all[i].Entry)
+		if err != nil {
+			return some, err
+		}
+		all[i].value, some = v, some || ok
+	}
+	return some, nil
+}
+
+func wants(columns []column, name string) bool {
+	return slices.ContainsFunc(columns, func(c column) bool { return c.name == name })
+}
+
 // csvColumns are what is known of each value: one column for each parameter that any has.
-func csvColumns(all []entry) []column {
-	chosen, _ := chooseColumns([]string{"id", "attribute", "type", "version", "stored", "bytes", "cost"}, true)
+func csvColumns(all []entry, values bool) []column {
+	names := []string{"id", "attribute", "type", "version", "stored", "bytes", "cost"}
+	if values {
+		names = append(names, valueColumn)
+	}
+	chosen, _ := chooseColumns(names, true)
 	paths := map[string]bool{}
 	for _, e := range all {
 		leaves("", e.Description.Parameters, paths)
@@ -267,24 +354,33 @@ func leaves(path string, v any, paths map[string]bool) {
 // listCSV writes a table for spreadsheets: text that they would take for a formula has an apostrophe before it.
 func (a *app) listCSV(all []entry, columns []column) error {
 	w := csv.NewWriter(a.stdout)
-	cells := make([]string, len(columns))
-	for i, c := range columns {
-		cells[i] = harmless(c.name)
-	}
-	if err := w.Write(cells); err != nil {
+	if err := w.Write(csvHead(columns)); err != nil {
 		return err
 	}
 	now := time.Now()
 	for _, e := range all {
-		for i, c := range columns {
-			cells[i] = harmless(c.cell(e, now))
-		}
-		if err := w.Write(cells); err != nil {
+		if err := w.Write(csvRow(e, columns, now)); err != nil {
 			return err
 		}
 	}
 	w.Flush()
 	return w.Error()
+}
+
+func csvHead(columns []column) []string {
+	cells := make([]string, len(columns))
+	for i, c := range columns {
+		cells[i] = harmless(c.name)
+	}
+	return cells
+}
+
+func csvRow(e entry, columns []column, now time.Time) []string {
+	cells := make([]string, len(columns))
+	for i, c := range columns {
+		cells[i] = harmless(c.cell(e, now))
+	}
+	return cells
 }
 
 func harmless(cell string) string {

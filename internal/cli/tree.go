@@ -32,12 +32,12 @@ func newTree(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "tree [flags] ID",
 		Short: "Show what a result comes from, or what comes from it",
-		Long: `Show what a result was computed from (--up, the default), or what was computed from it (--down), as a tree.
-What has been shown above is marked with "^" and not repeated.
+		Long: `Show as a tree what a result was computed from (--up, the default), or what was computed from
+it (--down). What has been shown above is marked with "^" and not repeated.
 
-Files link by their contents: a file that an input holds, and that a value or an output of
-a stage equals, comes from there, wherever it lay meanwhile ("=" marks such links; what a stage left was noted
-when it ran). On buckets only outputs of stages are found so.
+Files link by their contents: an input that equals an output of a stage, or a stored value,
+comes from there, wherever the file lay meanwhile. "=" marks such links. What a stage left is
+noted when it runs. On buckets only outputs of stages are found so.
 
 Downwards, all descriptions are read once, unless a database has an index. Text shows 50 levels
 at most unless --depth says how many; --dot (for Graphviz) and --json have all.`,
@@ -172,7 +172,7 @@ func drawTree(w io.Writer, l *catalog.Lineage, f *treeFlags) error {
 		}
 		b.WriteString(nodeText(s.Node))
 		switch {
-		case s.Again && len(s.Node.Links) > 0:
+		case s.Again:
 			b.WriteString("  ^")
 		case s.Deep:
 			b.WriteString("  …")
