@@ -14,3 +14,6 @@ func Waiting(s *Store) (n int) {
 	}
 	return n
 }
+
+// EndUses does what Close does about the uses of values, and leaves the backend open.
+func EndUses(s *Store) { s.uses.Close() }

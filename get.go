@@ -81,7 +81,7 @@ func (s *Store) Reader(ctx context.Context, c Component, attribute string, opts 
 		s.countMiss(err)
 		return nil, Info{}, err
 	}
-	s.counters.hit(info)
+	s.hit(info)
 	return body, info, nil
 }
 
@@ -92,7 +92,7 @@ func (s *Store) read(ctx context.Context, key backend.Key, dst any, opts []GetOp
 		s.countMiss(err)
 		return err
 	}
-	s.counters.hit(info)
+	s.hit(info)
 	return nil
 }
 

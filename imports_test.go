@@ -52,11 +52,13 @@ var directions = []struct {
 	{"backend", []string{"component", "internal/sums", "internal/spool"}, "the contract of backends knows descriptions and queries, which are plain data"},
 	{"keying", []string{"component"}, "keys are made of components"},
 	{"codec", []string{"github.com/fxamacker/cbor"}, "values know nothing of stores"},
-	{"catalog", []string{"", "backend", "codec", "component", "keying", "internal/spool", "internal/sums"}, "asks any store"},
+	{"catalog", []string{"", "backend", "codec", "component", "keying", "internal/evict", "internal/marks", "internal/spool", "internal/sums"}, "asks any store"},
 	{"session", []string{"", "backend", "codec", "keying", "internal/spool", "internal/sums", "internal/temp"}, "works on any store"},
 	{"internal/sessiontest", []string{"", "session"}, "the processes of tests, on any store"},
 	{"internal/place", []string{"backend", "keying"}, ""},
 	{"internal/sums", nil, "stands alone"},
+	{"internal/marks", []string{"backend"}, "works on any backend"},
+	{"internal/evict", []string{"backend", "keying", "internal/marks"}, "works on any backend"},
 	{"internal/spool", []string{"internal/sums", "internal/temp"}, "stands alone"},
 	{"internal/lease", []string{"backend", "internal/sums"}, ""},
 	{"internal/indexed", []string{"backend", "internal/..."}, ""},
@@ -81,7 +83,7 @@ var directions = []struct {
 	{"command", []string{"internal/cli"}, "the command, for programs with backends of their own"},
 	{"cmd/larder", []string{"internal/cli"}, "the command is internal/cli; what it links is its start"},
 	{"cmd/larder-cloud", []string{"internal/cli", "internal/cli/picture", "backend/all"}, "the same, with every backend"},
-	{"", []string{"component", "keying", "codec", "backend", "internal/sums", "internal/backoff", "internal/lease", "internal/place", "internal/spool"}, "a user links only the backends that he imports"},
+	{"", []string{"component", "keying", "codec", "backend", "internal/sums", "internal/backoff", "internal/evict", "internal/lease", "internal/marks", "internal/place", "internal/spool"}, "a user links only the backends that he imports"},
 }
 
 func TestImportDirections(t *testing.T) {

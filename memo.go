@@ -159,7 +159,7 @@ func (s *Store) settle(ctx context.Context, t *task) outcome {
 		info, err := s.fetch(ctx, t.key, v, t.opts)
 		if err == nil {
 			s.counters.waited.Add(1)
-			s.counters.hit(info)
+			s.hit(info)
 			return outcome{found: v}
 		}
 		if errors.Is(err, ErrNewer) {

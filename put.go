@@ -157,6 +157,9 @@ func (s *Store) put(ctx context.Context, c Component, key backend.Key, v *encode
 	if s.corrupt.remove(key.String()) {
 		s.counters.healed.Add(1)
 	}
+	if s.limit != nil {
+		s.limit.Added(ctx, info)
+	}
 	return info, nil
 }
 

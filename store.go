@@ -25,7 +25,9 @@ import (
 
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/component"
+	"github.com/larder-store/larder/internal/evict"
 	"github.com/larder-store/larder/internal/lease"
+	"github.com/larder-store/larder/internal/marks"
 	"github.com/larder-store/larder/internal/place"
 	"github.com/larder-store/larder/keying"
 )
@@ -77,6 +79,13 @@ type Options struct {
 	// ReadOnly opens a store to read it, and makes none where there is none; see [backend.ReadOnly]. It is for Open.
 	ReadOnly bool
 
+	// MaxSize is how many bytes of values the store keeps: with it each Put now and then removes those that were not used for
+	// longest, but nothing that is pinned. 0 is no limit. It is met roughly; docs/garbage.md says how.
+	MaxSize int64
+	// UseJournal is a file in which processes of this machine gather when they used which values, instead of
+	// writing that to the store one by one. It is for commands that make a hit and end.
+	UseJournal string
+
 	// NoLease lets every process compute for itself what is absent. Otherwise one
 	// computes and the others wait, on backends with leases.
 	NoLease bool
@@ -104,8 +113,10 @@ type Store struct {
 	known    known
 	switched atomic.Bool // keys may have been made by another generator than the store's
 
-	leases      *lease.Client // nil: every process computes for itself
-	locks       *lease.Client // of TryLock; it remembers what it saw of dead holders. nil: the backend has no leases
+	leases      *lease.Client   // nil: every process computes for itself
+	locks       *lease.Client   // of TryLock; it remembers what it saw of dead holders. nil: the backend has no leases
+	uses        *marks.Recorder // nil: nobody asks, or the store is only read
+	limit       *evict.Limiter  // nil: there is none
 	flights     flights
 	described   recent // components whose description is known to be stored
 	corrupt     recent // keys that were found corrupt, to be healed by the next Put
@@ -118,13 +129,13 @@ type Store struct {
 // imported for its scheme to be known. A nil opts means defaults.
 //
 // With any backend the URL may say lease=none, which is [Options].NoLease, or lease=20s, which
-// is a LeaseTTL; it overrides opts.
+// is a LeaseTTL, and max_size=10GiB, which is a MaxSize; they override opts.
 func Open(ctx context.Context, url string, opts *Options) (*Store, error) {
 	var o Options
 	if opts != nil {
 		o = *opts
 	}
-	url, err := takeLease(url, &o)
+	url, err := takeOwn(url, &o)
 	if err != nil {
 		return nil, err
 	}
@@ -169,14 +180,20 @@ func New(b Backend, opts *Options) *Store {
 	if !o.NoLease && (s.limits.Lasting || s.limits.Shared) {
 		s.leases = s.locks
 	}
+	s.watchUses(o)
 	return s
 }
 
 // Backend returns the backend below the store.
 func (s *Store) Backend() Backend { return s.backend }
 
-// Close closes the backend. It may be called again.
-func (s *Store) Close() error { return s.backend.Close() }
+// Close closes the backend, after it stored when values were used. It may be called again.
+func (s *Store) Close() error {
+	if s.uses != nil {
+		s.uses.Close()
+	}
+	return s.backend.Close()
+}
 
 // Key returns the key that the store's KeyGenerator makes of c.
 func (s *Store) Key(ctx context.Context, c Component) (string, error) {

@@ -1,31 +1,39 @@
 package larder
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/larder-store/larder/backend"
 )
 
-// leaseParameter is the one parameter of a URL that is the Store's own, whatever the
-// backend: all processes that share a place should agree on how they wait for each other.
-const leaseParameter = "lease"
+// The parameters of a URL that are the Store's own, whatever the backend: all processes that share a
+// place should agree on how they wait for each other, and on how much it holds.
+const (
+	leaseParameter = "lease"
+	sizeParameter  = "max_size"
+)
 
 // minTTL of a URL: with less, one slow request passes for a death.
 const minTTL = 100 * time.Millisecond
 
-// takeLease takes the parameter lease out of a URL, and into o: "none" switches leases off,
-// a duration is their ttl. The backend reports what is wrong with the rest of the URL.
-func takeLease(rawURL string, o *Options) (string, error) {
+// takeOwn takes the Store's own parameters out of a URL, and into o: lease=none switches leases off, lease=20s
+// is their ttl, max_size=10GiB a limit. The backend reports what is wrong with the rest of the URL.
+func takeOwn(rawURL string, o *Options) (string, error) {
 	if backend.SchemeOf(rawURL) == "" {
 		return rawURL, nil
 	}
 	head, query, _ := strings.Cut(rawURL, "?")
 	query, fragment, fragmented := strings.Cut(query, "#")
-	var rest, ours []string
+	own := map[string]func(string) error{leaseParameter: o.setLease, sizeParameter: o.setSize}
+	ours := map[string][]string{}
+	var rest []string
 	for _, parameter := range strings.Split(query, "&") {
-		if value, ok := strings.CutPrefix(parameter, leaseParameter+"="); ok {
-			ours = append(ours, value)
+		name, value, ok := strings.Cut(parameter, "=")
+		if ok && own[name] != nil {
+			ours[name] = append(ours[name], value)
 		} else {
 			rest = append(rest, parameter)
 		}
@@ -33,8 +41,13 @@ func takeLease(rawURL string, o *Options) (string, error) {
 	if len(ours) == 0 {
 		return rawURL, nil
 	}
-	if err := o.setLease(ours); err != nil {
-		return "", err
+	for _, name := range slices.Sorted(maps.Keys(ours)) {
+		if len(ours[name]) > 1 {
+			return "", backend.InvalidURL("URL parameter %q is given %d times", name, len(ours[name]))
+		}
+		if err := own[name](ours[name][0]); err != nil {
+			return "", err
+		}
 	}
 	if query = strings.Join(rest, "&"); query != "" {
 		head += "?" + query
@@ -45,14 +58,21 @@ func takeLease(rawURL string, o *Options) (string, error) {
 	return head, nil
 }
 
-func (o *Options) setLease(values []string) error {
-	if len(values) > 1 {
-		return backend.InvalidURL("URL parameter %q is given %d times", leaseParameter, len(values))
+// setSize sets the limit of what the store keeps.
+func (o *Options) setSize(value string) error {
+	size, err := backend.ParseSize(value)
+	if err != nil || size == 0 {
+		return backend.InvalidURL("URL parameter %s: write how many bytes of values the store keeps, such as 10GiB", sizeParameter)
 	}
-	if o.NoLease = values[0] == "none"; o.NoLease {
+	o.MaxSize = size
+	return nil
+}
+
+func (o *Options) setLease(value string) error {
+	if o.NoLease = value == "none"; o.NoLease {
 		return nil
 	}
-	ttl, err := time.ParseDuration(values[0])
+	ttl, err := time.ParseDuration(value)
 	if err != nil || ttl < minTTL {
 		return backend.InvalidURL("URL parameter %s: write none, or for how long a process that fell silent is waited for: a duration of at least %v, such as 20s", leaseParameter, minTTL)
 	}

@@ -16,6 +16,9 @@ const (
 	ShelfStore      = "larder.store" // what a Store says of itself
 )
 
+// OwnShelves begins the names of shelves that hold no results, but what Larder itself needs to know.
+const OwnShelves = "larder."
+
 // A Finder searches descriptions by an index instead of reading them all.
 type Finder interface {
 	// Find yields the descriptions on the shelf [ShelfComponents] that fulfil q, in

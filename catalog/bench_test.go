@@ -151,7 +151,7 @@ func BenchmarkExplain(b *testing.B) {
 	})
 }
 
-func BenchmarkLineage(b *testing.B) {
+func BenchmarkTree(b *testing.B) {
 	store, ids := manyOnShelf(b)
 	file, err := store.Key(b.Context(), component.Content(sha256.Sum256([]byte("recording 0")), 1))
 	if err != nil {
@@ -165,7 +165,7 @@ func BenchmarkLineage(b *testing.B) {
 			nodes := 0
 			peak(b, func() {
 				for b.Loop() {
-					l, err := catalog.LineageOf(b.Context(), store, of.id, of.way, 0)
+					l, err := catalog.TreeOf(b.Context(), store, of.id, of.way, 0)
 					if err != nil {
 						b.Fatal(err)
 					}

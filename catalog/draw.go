@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// A Step is one line of a lineage that is drawn as a tree.
+// A Step is one line of a tree.
 type Step struct {
 	Node  *Node
 	Link  Link // that led here; zero at the root
@@ -19,9 +19,9 @@ type Step struct {
 	Last []bool
 }
 
-// Walk calls visit for each link of the lineage, depth first and each node with its links just once, until visit fails.
+// Walk calls visit for each link of the tree, depth first and each node with its links just once, until visit fails.
 // What is deeper than levels is left out and marked; 0 is no limit. A step is valid until visit returns.
-func (l *Lineage) Walk(levels int, visit func(Step) error) error {
+func (l *Tree) Walk(levels int, visit func(Step) error) error {
 	seen := map[string]bool{l.Root: true}
 	root := l.Nodes[l.Root]
 	if err := visit(Step{Node: root}); err != nil {
@@ -53,9 +53,9 @@ func (l *Lineage) Walk(levels int, visit func(Step) error) error {
 	return nil
 }
 
-// WriteDot writes the lineage in the language of Graphviz, arrows leading from what is computed from to what is computed. name
+// WriteDot writes the tree in the language of Graphviz, arrows leading from what is computed from to what is computed. name
 // returns what to write in a node.
-func (l *Lineage) WriteDot(w io.Writer, way Direction, name func(*Node) string) error {
+func (l *Tree) WriteDot(w io.Writer, way Direction, name func(*Node) string) error {
 	var failed error
 	line := func(format string, args ...any) {
 		if failed == nil {

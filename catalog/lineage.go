@@ -1,308 +1,122 @@
 package catalog
 
 import (
-	"bytes"
+	"cmp"
 	"context"
 	"slices"
-	"time"
 
 	"github.com/larder-store/larder"
 	"github.com/larder-store/larder/backend"
-	"github.com/larder-store/larder/component"
-	"github.com/larder-store/larder/keying"
 )
 
-// A Direction is which way a lineage leads.
-type Direction int
-
-// The directions.
-const (
-	Up   Direction = iota // to what a component was computed from
-	Down                  // to what was computed from a component
-)
-
-// A Lineage is what components come from, or what was computed from them, as a graph. A component that several
-// lead to is there once.
-type Lineage struct {
-	Root  string
-	Nodes map[string]*Node // by key
-	Cut   bool             // there is more beyond the depth that was asked for
+// A lineage is what is computed from what, among all components that a store describes: some 80 bytes a component, and 8 an input.
+type lineage struct {
+	nodes []ancestor // in order of key
+	from  []uint64   // the inputs of all, one after the other
 }
 
-// A Node is a component in a lineage.
-type Node struct {
-	ID          string
-	Description component.Description
-	Known       bool   // Description says what it is
-	Links       []Link // to what it comes from or, downwards, to what comes from it
-	Depth       int    // the least number of links from the root
+// ancestor is a component, and what is known of all that is computed from it.
+type ancestor struct {
+	key         uint64
+	first, last uint32 // of its inputs, in from
+	waits       uint32 // for so many that are computed from it
+	depth       uint32 // how many steps away the farthest is that is computed from it
+	own         worth  // the most of all its values
+	heirs       worth  // the most of all values that are computed from it
 }
 
-// A Link leads from one component to another.
-type Link struct {
-	ID    string
-	Label string // what a stage calls the file, often its path; "" where that is not known
-	// Contents means that one component's stored value, or a file that a stage left, has just the contents of the other one,
-	// which is a file: whoever wrote the file need not have told Larder.
-	Contents bool
+// worth is why a value stays.
+type worth struct {
+	used  int64
+	price uint64
+	kept  bool
 }
 
-// LineageOf returns what a component comes from, or what was computed from it, through the contents of files too,
-// over at most depth links; 0 is no limit. A cycle, which only a corrupt store has, ends where it is closed.
-//
-// Upwards it asks for one component after the other, or for many at once by the backend's index. Downwards, and wherever a file is
-// reached, it reads all descriptions once and lists all values, unless an index knows; on backends whose requests are costly values are left out: only
-// what larder run made is found by contents there. It holds in memory what the store says of keys: some 600 bytes a component.
-func LineageOf(ctx context.Context, store *larder.Store, id string, way Direction, depth int) (*Lineage, error) {
-	l := &Lineage{Root: id, Nodes: map[string]*Node{id: {ID: id}}}
-	source := &lineageSource{store: store, way: way}
-	level := []*Node{l.Nodes[id]}
-	for d := 0; len(level) > 0; d++ {
-		if err := source.describe(ctx, level); err != nil {
+func (w *worth) join(v worth) {
+	w.used, w.price, w.kept = max(w.used, v.used), max(w.price, v.price), w.kept || v.kept
+}
+
+// lineageOf reads all descriptions. id turns keys into numbers.
+func lineageOf(ctx context.Context, b larder.Backend, id func(string) uint64) (*lineage, error) {
+	l := &lineage{}
+	for e, err := range backend.Scan(ctx, b, backend.ShelfComponents, backend.ListOptions{}) {
+		if err != nil {
 			return nil, err
 		}
-		if err := source.link(ctx, level); err != nil {
+		d, ok, err := decode(e.Body, e.Info)
+		if err != nil {
 			return nil, err
 		}
-		var next []*Node
-		for _, n := range level {
-			if depth > 0 && d == depth {
-				l.Cut = l.Cut || len(n.Links) > 0
-				n.Links = nil
-				continue
-			}
-			for _, link := range n.Links {
-				if l.Nodes[link.ID] == nil {
-					l.Nodes[link.ID] = &Node{ID: link.ID, Depth: d + 1}
-					next = append(next, l.Nodes[link.ID])
-				}
-			}
+		if !ok {
+			continue
 		}
-		level = next
+		n := ancestor{key: id(e.Key.Name), first: uint32(len(l.from))}
+		for _, input := range d.Inputs {
+			l.from = append(l.from, id(input))
+		}
+		n.last = uint32(len(l.from))
+		l.nodes = append(l.nodes, n)
 	}
-	if !l.Nodes[id].Known && len(l.Nodes) == 1 {
-		return nil, undescribed(id)
+	l.sort()
+	// What was put under a key that was made elsewhere has values, and no description.
+	others := slices.Clone(l.from)
+	slices.Sort(others)
+	described := l.nodes
+	for _, key := range slices.Compact(others) {
+		if (&lineage{nodes: described}).find(key) < 0 {
+			l.nodes = append(l.nodes, ancestor{key: key})
+		}
 	}
+	l.sort()
 	return l, nil
 }
 
-const (
-	// askSingly is for how many components a plain store is asked one by one, before all descriptions are read in a pass:
-	// a request costs some 20 times as much as a step of a pass.
-	askSingly = 2000
-	askAtOnce = 1000 // components that an index is asked for at once
-	askLevels = 100  // levels for which an index is asked, before all descriptions are read
-)
-
-// lineageSource answers what leads where in one store.
-type lineageSource struct {
-	store *larder.Store
-	way   Direction
-
-	asked    int // components that were asked for one by one
-	levels   int
-	all      map[string]preimage // once all were read
-	users    map[string][]string // once all were read: by key of an input, what is computed from it
-	files    files               // once all were read
-	contents *contents           // once a file was reached
+func (l *lineage) sort() {
+	slices.SortFunc(l.nodes, func(a, b ancestor) int { return cmp.Compare(a.key, b.key) })
 }
 
-// A preimage is a description as it is stored: a tenth of the memory that it takes decoded.
-type preimage struct {
-	bytes  []byte
-	stored time.Time
-}
-
-// of returns a description, once all were read.
-func (s *lineageSource) of(key string) (component.Description, bool) {
-	p, ok := s.all[key]
+// find returns the number of a component; -1 if it is neither described nor an input of one that is.
+func (l *lineage) find(key uint64) int32 {
+	if l == nil {
+		return -1
+	}
+	i, ok := slices.BinarySearchFunc(l.nodes, key, func(n ancestor, key uint64) int { return cmp.Compare(n.key, key) })
 	if !ok {
-		return component.Description{}, false
+		return -1
 	}
-	d, err := keying.Decode(p.bytes)
-	d.Key, d.Stored = key, p.stored
-	return d, err == nil
+	return int32(i)
 }
 
-// describe completes the descriptions of nodes.
-func (s *lineageSource) describe(ctx context.Context, nodes []*Node) error {
-	finder, indexed := backend.As[backend.Finder](s.store.Backend())
-	s.levels++
-	switch {
-	case s.all != nil:
-	case indexed && s.levels <= askLevels:
-		return s.find(ctx, finder, nodes)
-	case s.asked+len(nodes) > askSingly && !backend.LimitsOf(s.store.Backend()).CostlyRequests:
-		if err := s.readAll(ctx); err != nil {
-			return err
-		}
-	}
-	for _, n := range nodes {
-		if s.all != nil {
-			n.Description, n.Known = s.of(n.ID)
-			continue
-		}
-		s.asked++
-		var err error
-		if n.Description, n.Known, err = Describe(ctx, s.store, n.ID); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// find is describe by an index.
-func (s *lineageSource) find(ctx context.Context, f backend.Finder, nodes []*Node) error {
-	for some := range slices.Chunk(nodes, askAtOnce) {
-		byKey := make(map[string]*Node, len(some))
-		keys := make([]any, len(some))
-		for i, n := range some {
-			byKey[n.ID], keys[i] = n, n.ID
-		}
-		for d, err := range f.Find(ctx, component.Query{Where: component.Where(component.FieldKey, component.In, keys)}) {
-			if err != nil {
-				return err
-			}
-			if n := byKey[d.Key]; n != nil {
-				n.Description, n.Known = d, true
+// inherit finds what the heirs of each component are worth.
+func (l *lineage) inherit() {
+	for _, n := range l.nodes {
+		for _, input := range l.from[n.first:n.last] {
+			if i := l.find(input); i >= 0 {
+				l.nodes[i].waits++
 			}
 		}
 	}
-	return nil
-}
-
-// readAll reads all descriptions.
-func (s *lineageSource) readAll(ctx context.Context) error {
-	s.all, s.users, s.files = map[string]preimage{}, map[string][]string{}, files{}
-	for e, err := range backend.Scan(ctx, s.store.Backend(), backend.ShelfComponents, backend.ListOptions{}) {
-		if err != nil {
-			return err
+	var ready []int32
+	for i, n := range l.nodes {
+		if n.waits == 0 {
+			ready = append(ready, int32(i))
 		}
-		text, ok, err := preimageOf(e.Body, e.Info)
-		if err != nil {
-			return err
-		}
-		d, err := keying.Decode(text)
-		if !ok || err != nil {
-			continue
-		}
-		d.Key = e.Key.Name
-		s.all[d.Key] = preimage{bytes.Clone(text), e.ModTime} // without what reading left room for
-		s.files.add(d)
-		for i, in := range d.Inputs {
-			if !slices.Contains(d.Inputs[:i], in) {
-				s.users[in] = append(s.users[in], d.Key)
+	}
+	for len(ready) > 0 { // those of a loop, which a damaged description may make, are never ready
+		n := l.nodes[ready[len(ready)-1]]
+		ready = ready[:len(ready)-1]
+		for _, input := range l.from[n.first:n.last] {
+			i := l.find(input)
+			if i < 0 {
+				continue
+			}
+			in := &l.nodes[i]
+			in.heirs.join(n.own)
+			in.heirs.join(n.heirs)
+			in.depth = max(in.depth, n.depth+1)
+			if in.waits--; in.waits == 0 {
+				ready = append(ready, i)
 			}
 		}
 	}
-	return nil
-}
-
-// link completes the links of nodes that are described.
-func (s *lineageSource) link(ctx context.Context, nodes []*Node) error {
-	if s.way == Down {
-		return s.linkDown(ctx, nodes)
-	}
-	for _, n := range nodes {
-		labels := s.labels(ctx, n)
-		for i, key := range n.Description.Inputs {
-			link := Link{ID: key}
-			if i < len(labels) {
-				link.Label = labels[i]
-			}
-			n.Links = append(n.Links, link)
-		}
-		if n.Known && n.Description.Type != component.FileType {
-			continue
-		}
-		if err := s.readContents(ctx); err != nil {
-			return err
-		}
-		for _, m := range s.contents.makers[n.ID] {
-			n.Links = append(n.Links, Link{ID: m.id, Label: m.label, Contents: true})
-		}
-	}
-	return nil
-}
-
-// labels returns what a stage calls its inputs; nil for others, and where that is not known.
-func (s *lineageSource) labels(ctx context.Context, n *Node) []string {
-	if len(n.Description.Inputs) == 0 {
-		return nil
-	}
-	first, known := s.of(n.Description.Inputs[0])
-	if s.all == nil {
-		if s.asked++; s.asked > askSingly {
-			return nil
-		}
-		first, known, _ = Describe(ctx, s.store, n.Description.Inputs[0]) // labels are no reason to fail
-	}
-	if !known {
-		return nil
-	}
-	labels := inputLabels(first, len(n.Description.Inputs))
-	if labels != nil {
-		labels[0] = "" // its type says it
-	}
-	return labels
-}
-
-func (s *lineageSource) readContents(ctx context.Context) error {
-	if s.contents != nil {
-		return nil
-	}
-	var err error
-	s.contents, err = readContents(ctx, s.store, s.files)
-	return err
-}
-
-func (s *lineageSource) linkDown(ctx context.Context, nodes []*Node) error {
-	users, err := s.usersOf(ctx, nodes)
-	if err != nil {
-		return err
-	}
-	if err := s.readContents(ctx); err != nil {
-		return err
-	}
-	for _, n := range nodes {
-		for _, m := range s.contents.made[n.ID] {
-			n.Links = append(n.Links, Link{ID: m.id, Label: m.label, Contents: true})
-		}
-		for _, key := range users[n.ID] {
-			n.Links = append(n.Links, Link{ID: key})
-		}
-	}
-	return nil
-}
-
-// usersOf returns by key what is computed from nodes.
-func (s *lineageSource) usersOf(ctx context.Context, nodes []*Node) (map[string][]string, error) {
-	finder, indexed := backend.As[backend.Finder](s.store.Backend())
-	if s.all == nil && (!indexed || s.levels > askLevels) {
-		if err := s.readAll(ctx); err != nil {
-			return nil, err
-		}
-	}
-	if s.all != nil {
-		return s.users, nil
-	}
-	users := map[string][]string{}
-	for some := range slices.Chunk(nodes, askAtOnce) {
-		keys := make([]any, len(some))
-		wanted := map[string]bool{}
-		for i, n := range some {
-			keys[i], wanted[n.ID] = n.ID, true
-		}
-		for d, err := range finder.Find(ctx, component.Query{Where: component.Where(component.FieldInput, component.In, keys)}) {
-			if err != nil {
-				return nil, err
-			}
-			for i, in := range d.Inputs {
-				if wanted[in] && !slices.Contains(d.Inputs[:i], in) {
-					users[in] = append(users[in], d.Key)
-				}
-			}
-		}
-	}
-	return users, nil
 }

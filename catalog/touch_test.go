@@ -130,8 +130,8 @@ func TestTouchCorrupt(t *testing.T) {
 	}
 }
 
-// A total counts values, bytes, and the cost as far as it is known.
-func TestSum(t *testing.T) {
+// A sum counts values, bytes, and the cost as far as it is known.
+func TestSumOf(t *testing.T) {
 	ctx := context.Background()
 	for name, store := range stores(t) {
 		c := component.New("lab/fit", "1", nil)
@@ -151,9 +151,9 @@ func TestSum(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := catalog.Sum(ctx, store, found)
-		if want := (catalog.Total{Values: 2, Bytes: 8, Cost: 90 * time.Second, Uncosted: 1}); err != nil || got != want {
-			t.Errorf("%s: Sum = %+v, %v; want %+v", name, got, err, want)
+		got, err := catalog.SumOf(ctx, store, found)
+		if want := (catalog.Sum{Values: 2, Bytes: 8, Cost: 90 * time.Second, NoCost: 1}); err != nil || got != want {
+			t.Errorf("%s: SumOf = %+v, %v; want %+v", name, got, err, want)
 		}
 	}
 }

@@ -21,6 +21,7 @@ var (
 	_ backend.RangeGetter  = (*Backend)(nil)
 	_ backend.BatchPutter  = (*Backend)(nil)
 	_ backend.BatchDeleter = (*Backend)(nil)
+	_ backend.MatchDeleter = (*Backend)(nil)
 	_ backend.Sweeper      = (*Backend)(nil)
 	_ backend.Describer    = (*Backend)(nil)
 )
@@ -117,21 +118,34 @@ func (c *call) wrap(op string, key backend.Key, err error) error {
 
 // Delete implements [backend.Backend].
 func (b *Backend) Delete(ctx context.Context, key backend.Key) error {
-	return backend.ItemError(b.delete(ctx, "delete", []backend.Key{key}), 0)
+	return backend.ItemError(b.delete(ctx, "delete", []backend.Key{key}, nil), 0)
 }
 
 // DeleteBatch implements [backend.BatchDeleter].
 func (b *Backend) DeleteBatch(ctx context.Context, keys []backend.Key) error {
-	return b.delete(ctx, "delete batch", keys)
+	return b.delete(ctx, "delete batch", keys, nil)
 }
 
-func (b *Backend) delete(ctx context.Context, op string, keys []backend.Key) error {
+// DeleteMatch implements [backend.MatchDeleter]. A bucket without conditions for deletes is asked for each object first.
+func (b *Backend) DeleteMatch(ctx context.Context, seen []backend.Seen) error {
+	if _, ok := b.bucket.(driver.MatchDeleter); !ok {
+		return backend.LookAndDelete(ctx, b, seen)
+	}
+	keys, versions := make([]backend.Key, len(seen)), make([]string, len(seen))
+	for i, s := range seen {
+		keys[i], versions[i] = s.Key, s.Version
+	}
+	return b.delete(ctx, "delete", keys, versions)
+}
+
+// delete deletes objects; where versions are given, those that have them, which the bucket can decide.
+func (b *Backend) delete(ctx context.Context, op string, keys []backend.Key, versions []string) error {
 	c, err := b.begin(ctx)
 	if err != nil {
 		return backend.Wrap(op, b.scheme, first(keys), err)
 	}
 	errs := make(backend.BatchError, len(keys))
-	var names []string
+	var names, wanted []string
 	var at []int // the index in keys of each name
 	for i, key := range keys {
 		if err := key.Validate(); err != nil {
@@ -139,8 +153,15 @@ func (b *Backend) delete(ctx context.Context, op string, keys []backend.Key) err
 			continue
 		}
 		names, at = append(names, b.object(key)), append(at, i)
+		if versions != nil {
+			wanted = append(wanted, versions[i])
+		}
 	}
-	if len(names) > 0 {
+	switch {
+	case len(names) == 0:
+	case versions != nil:
+		err = b.bucket.(driver.MatchDeleter).DeleteMatch(c.ctx, names, wanted)
+	default:
 		err = b.bucket.Delete(c.ctx, names)
 	}
 	for k, i := range at {

@@ -36,3 +36,12 @@ func (b *Backend) DeleteBatch(ctx context.Context, keys []backend.Key) error {
 	}
 	return errs.OrNil()
 }
+
+// DeleteMatch implements [backend.MatchDeleter].
+func (b *Backend) DeleteMatch(ctx context.Context, seen []backend.Seen) error {
+	errs := make(backend.BatchError, len(seen))
+	for i, s := range seen {
+		errs[i] = backend.Wrap("delete", scheme, s.Key, b.remove(ctx, s.Key, s.Version))
+	}
+	return errs.OrNil()
+}

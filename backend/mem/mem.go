@@ -165,7 +165,7 @@ func (b *Backend) Put(ctx context.Context, key backend.Key, body io.ReadSeeker, 
 
 // Delete implements [backend.Backend].
 func (b *Backend) Delete(ctx context.Context, key backend.Key) error {
-	return backend.Wrap("delete", scheme, key, b.remove(ctx, key))
+	return backend.Wrap("delete", scheme, key, b.remove(ctx, key, ""))
 }
 
 // Close implements [backend.Backend]. It does not wait: a call in progress that
@@ -248,7 +248,8 @@ func (b *Backend) commit(ctx context.Context, e *entry, opts backend.PutOptions)
 	return e.told(), nil
 }
 
-func (b *Backend) remove(ctx context.Context, key backend.Key) error {
+// remove removes a key; where version is not empty, only if its entry has it.
+func (b *Backend) remove(ctx context.Context, key backend.Key, version string) error {
 	b.place.mu.Lock()
 	defer b.place.mu.Unlock()
 	if err := b.ready(ctx); err != nil {
@@ -258,6 +259,9 @@ func (b *Backend) remove(ctx context.Context, key backend.Key) error {
 		return err
 	}
 	s := b.place.shelves[key.Shelf]
+	if old := s.get(key.Name); version != "" && (old == nil || old.info.Version != version) {
+		return backend.ErrChanged
+	}
 	s.remove(key.Name)
 	if s.empty() {
 		delete(b.place.shelves, key.Shelf)

@@ -232,6 +232,9 @@ func (st step) apply(tx *bbolt.Tx, now time.Time) (bool, error) {
 	}
 	present, err := parsePresent(c.Key, old)
 	switch {
+	case c.Delete && c.Options.IfMatch != "" && (old == nil || err != nil || present.Version != c.Options.IfMatch):
+		*o = indexed.Outcome{Err: backend.ErrChanged}
+		return false, nil
 	case c.Delete && old == nil:
 		return false, nil
 	case c.Delete:

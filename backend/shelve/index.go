@@ -194,6 +194,11 @@ func (x *index) Commit(ctx context.Context, changes []indexed.Change) []indexed.
 	}
 	for _, part := range x.byFile(changes) {
 		if part.nothing() {
+			for n, c := range part.changes {
+				if c.Options.IfMatch != "" {
+					outcomes[part.at[n]].Err = backend.ErrChanged
+				}
+			}
 			continue
 		}
 		settled := func() { x.place.settle(part.names) }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"strings"
 	"sync"
 
 	"github.com/larder-store/larder/backend"
@@ -177,7 +178,7 @@ func (a *auditor) entry(ctx context.Context, listed backend.Info) error {
 	switch {
 	case description:
 		a.report.Descriptions++
-	case listed.Key.Shelf == backend.ShelfStore: // no result of anybody's
+	case strings.HasPrefix(listed.Key.Shelf, backend.OwnShelves): // no result of anybody's
 	default:
 		a.report.Values++
 		if read && err == nil {

@@ -17,6 +17,7 @@ import (
 type gcFlags struct {
 	dryRun, compact, quarantine, json bool
 	grace                             string
+	policy                            policyFlags
 }
 
 // oldName is what the command was called, until that was mistaken for a parameter sweep.
@@ -27,12 +28,24 @@ func newGC(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "gc [flags]",
 		Aliases: []string{oldName},
-		Short:   "Remove what interrupted writers left behind",
+		Short:   "Remove what interrupted writers left behind, or values by a policy",
 		Long: `Remove what interrupted and overwritten puts left behind, and give space back. No value
 that can be read is removed. The store may be in use. It also puts back or removes what
-runs of stages on this machine left beside their outputs when they were killed.`,
+runs of stages on this machine left beside their outputs when they were killed.
+
+With --max-size or --max-age it also evicts values, by rules that compose. What is pinned
+(larder pin) or fulfils a condition of --keep stays. Of the rest goes what is older than
+--max-age; then, in --order, as much as must for --max-size. With --with-inputs what a value was
+computed from counts as used when the value was, and is kept where it is. A value is used
+when it is stored and when it is found; the latter is known to a day.
+
+With -n it says what would go, and what it took to compute: in hours, as recorded with each
+result. A value that is replaced, used or pinned meanwhile survives. A description outlives its
+values by 30 days, and as long as something that is described was computed from it.`,
 		Example: `  larder gc -n
-  larder gc --compact`,
+  larder gc --compact
+  larder gc -n --max-size 10GiB --order cost
+  larder gc --max-age 30d --keep 'type=lab/reference or cost > 2h' --with-inputs`,
 		Args: none,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if cmd.CalledAs() == oldName {
@@ -47,6 +60,7 @@ runs of stages on this machine left beside their outputs when they were killed.`
 	fl.StringVar(&f.grace, "grace", "", "spare what is younger, such as 12h (default: the backend's)")
 	fl.BoolVar(&f.quarantine, "quarantine", false, "also remove what check --repair moved out of the way")
 	fl.BoolVar(&f.json, "json", false, "the report as a JSON object")
+	f.policy.add(cmd)
 	return cmd
 }
 
@@ -59,11 +73,21 @@ func (a *app) gc(ctx context.Context, f *gcFlags) error {
 		}
 		opts.Grace = max(opts.Grace, time.Nanosecond) // 0 would be the default
 	}
+	policy, err := f.policy.check()
+	if err != nil {
+		return err
+	}
 	store, err := a.openToChange(ctx, f.dryRun)
 	if err != nil {
 		return err
 	}
 	defer store.Close()
+	var evicted *evictText
+	if f.policy.given() {
+		if evicted, err = f.policy.evict(ctx, store, policy, f.dryRun); err != nil {
+			return err
+		}
+	}
 	quarantined := 0
 	if f.quarantine {
 		if quarantined, err = dropQuarantine(ctx, store.Backend(), f.dryRun); err != nil {
@@ -79,7 +103,12 @@ func (a *app) gc(ctx context.Context, f *gcFlags) error {
 		return err
 	}
 	if f.json {
-		return writeJSON(a.stdout, gcText{r.Orphans, r.OrphanBytes, r.Kept, r.Dangling, r.Compacted, quarantined, runs})
+		return writeJSON(a.stdout, gcText{r.Orphans, r.OrphanBytes, r.Kept, r.Dangling, r.Compacted, quarantined, runs, evicted})
+	}
+	if evicted != nil {
+		if err := a.tellEviction(evicted, f.dryRun); err != nil {
+			return err
+		}
 	}
 	verb := "removed"
 	if f.dryRun {
@@ -114,6 +143,8 @@ type gcText struct {
 	Compacted   int64 `json:"compacted_bytes"`
 	Quarantined int   `json:"quarantined"`
 	Runs        int   `json:"runs"`
+
+	Policy *evictText `json:"policy,omitempty"`
 }
 
 // dropQuarantine removes, or counts, what is in quarantine.

@@ -88,16 +88,16 @@ func (a *app) tellRemoval(ctx context.Context, store *larder.Store, found []cata
 	if err != nil {
 		return err
 	}
-	t, err := catalog.Sum(ctx, store, found)
+	t, err := catalog.SumOf(ctx, store, found)
 	if err != nil {
 		return err
 	}
 	cost := ""
-	if t.Uncosted < t.Values {
+	if t.NoCost < t.Values {
 		cost = ", " + duration(t.Cost) + " to compute again"
 	}
-	if t.Uncosted > 0 {
-		cost += fmt.Sprintf(", cost of %s not known", count(t.Uncosted, "value"))
+	if t.NoCost > 0 {
+		cost += fmt.Sprintf(", cost of %s not known", count(t.NoCost, "value"))
 	}
 	a.note("would remove %s, %s%s", count(t.Values, "value"), size(t.Bytes), cost)
 	return nil

@@ -56,7 +56,20 @@ func (a *app) openToChange(ctx context.Context, dryRun bool) (*larder.Store, err
 }
 
 func (a *app) options(wait time.Duration) *larder.Options {
-	return &larder.Options{Logger: slog.New(&words{a: a}), MaxWait: wait, KeysOfStore: true}
+	return &larder.Options{Logger: slog.New(&words{a: a}), MaxWait: wait, KeysOfStore: true, UseJournal: a.useJournal()}
+}
+
+// useJournal returns where commands of this user note which values they found; empty if there is no cache directory.
+func (a *app) useJournal() string {
+	rawURL, err := a.url()
+	if err != nil {
+		return ""
+	}
+	t, err := tallyOf(rawURL)
+	if err != nil {
+		return ""
+	}
+	return t.path + ".uses"
 }
 
 // openToRead opens the store for a command that changes nothing, and so makes no store

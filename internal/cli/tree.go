@@ -84,7 +84,7 @@ func (a *app) tree(ctx context.Context, f *treeFlags, text string) error {
 	if f.down {
 		way = catalog.Down
 	}
-	l, err := catalog.LineageOf(ctx, store, id, way, f.depth)
+	l, err := catalog.TreeOf(ctx, store, id, way, f.depth)
 	if errors.Is(err, larder.ErrNotFound) {
 		return &exitError{exitMiss, err}
 	}
@@ -98,7 +98,7 @@ func (a *app) tree(ctx context.Context, f *treeFlags, text string) error {
 	w := bufio.NewWriter(raw)
 	switch {
 	case f.json:
-		err = lineageJSON(w, l)
+		err = treeJSON(w, l)
 	case f.dot:
 		err = l.WriteDot(w, way, func(n *catalog.Node) string { return printable(nodeText(n)) })
 	default:
@@ -141,7 +141,7 @@ var (
 	ascii = pieces{"|- ", "`- ", "|  ", "   "}
 )
 
-func drawTree(w io.Writer, l *catalog.Lineage, f *treeFlags) error {
+func drawTree(w io.Writer, l *catalog.Tree, f *treeFlags) error {
 	p := lines
 	if f.ascii || !utf8Terminal() {
 		p = ascii
@@ -193,8 +193,8 @@ func utf8Terminal() bool {
 	return false
 }
 
-// lineageText is a component of a lineage as JSON.
-type lineageText struct {
+// nodeJSON is a component of a tree as JSON.
+type nodeJSON struct {
 	ID         string     `json:"id"`
 	Depth      int        `json:"depth"`
 	Type       string     `json:"type,omitempty"`
@@ -209,7 +209,7 @@ type linkText struct {
 	Contents bool   `json:"contents,omitempty"`
 }
 
-func lineageJSON(w io.Writer, l *catalog.Lineage) error {
+func treeJSON(w io.Writer, l *catalog.Tree) error {
 	nodes := slices.SortedFunc(maps.Values(l.Nodes), func(a, b *catalog.Node) int {
 		if a.Depth != b.Depth {
 			return a.Depth - b.Depth
@@ -217,7 +217,7 @@ func lineageJSON(w io.Writer, l *catalog.Lineage) error {
 		return strings.Compare(a.ID, b.ID)
 	})
 	for _, n := range nodes {
-		text := lineageText{n.ID, n.Depth, n.Description.Type, n.Description.Version, plain(n.Description.Parameters), nil}
+		text := nodeJSON{n.ID, n.Depth, n.Description.Type, n.Description.Version, plain(n.Description.Parameters), nil}
 		for _, link := range n.Links {
 			text.Links = append(text.Links, linkText(link))
 		}

@@ -56,6 +56,12 @@ type Sweeper interface {
 	Sweep(ctx context.Context, prefix string, opts backend.SweepOptions) (backend.SweepReport, error)
 }
 
+// A MatchDeleter is a Bucket that deletes an object only while it has a version. One that has another, or is absent, fails
+// with [backend.ErrChanged].
+type MatchDeleter interface {
+	DeleteMatch(ctx context.Context, names, versions []string) error
+}
+
 // Object is what a bucket knows of an object.
 type Object struct {
 	Name    string

@@ -111,7 +111,7 @@ type Page struct {
 type Change struct {
 	Key     backend.Key
 	Delete  bool
-	Options backend.PutOptions // of a Put
+	Options backend.PutOptions // of a Put; of a Delete its IfMatch, where DeleteMatch asks for it
 	Inline  []byte             // of a Put without a Name; not used after Commit returned
 	Name    string             // of data that was claimed and created
 }

@@ -166,11 +166,16 @@ func (b *batch) create(ctx context.Context, i int, name string) error {
 
 // Delete removes keys, each for itself, and returns one error a key.
 func (s *Store) Delete(ctx context.Context, keys []backend.Key) []error {
-	errs := make([]error, len(keys))
 	changes := make([]Change, len(keys))
 	for i, key := range keys {
 		changes[i] = Change{Key: key, Delete: true}
 	}
+	return s.Remove(ctx, changes)
+}
+
+// Remove makes changes that are deletions, each for itself, and returns one error a change.
+func (s *Store) Remove(ctx context.Context, changes []Change) []error {
+	errs := make([]error, len(changes))
 	outcomes := s.Index.Commit(ctx, changes)
 	s.removeFree(ctx, outcomes)
 	for i, o := range outcomes {

@@ -211,15 +211,26 @@ func versionOf(path string) (string, error) {
 }
 
 // Delete implements [driver.Bucket].
-func (b *bucket) Delete(ctx context.Context, names []string) error {
+func (b *bucket) Delete(ctx context.Context, names []string) error { return b.delete(ctx, names, nil) }
+
+// DeleteMatch implements [driver.MatchDeleter]: the version is read under the lock that every replacement takes.
+func (b *bucket) DeleteMatch(ctx context.Context, names, versions []string) error {
+	return b.delete(ctx, names, versions)
+}
+
+// delete removes files; where versions are given, those that have them.
+func (b *bucket) delete(ctx context.Context, names, versions []string) error {
 	if err := durable.Present(b.root, b.made, filepath.Join(private, formatFile)); err != nil {
 		return err
 	}
 	errs := make(backend.BatchError, len(names))
 	dirs := map[string]bool{} // synced once, after all
 	for i, name := range names {
-		var dir string
-		if dir, errs[i] = b.remove(ctx, b.path(name)); dir != "" {
+		var dir, version string
+		if versions != nil {
+			version = versions[i]
+		}
+		if dir, errs[i] = b.remove(ctx, b.path(name), version); dir != "" {
 			dirs[dir] = true
 		}
 	}
@@ -232,13 +243,22 @@ func (b *bucket) Delete(ctx context.Context, names []string) error {
 }
 
 // remove removes a file and the directories that it leaves empty. It returns the
-// directory that has to be synced; none if nothing was there.
-func (b *bucket) remove(ctx context.Context, path string) (string, error) {
+// directory that has to be synced; none if nothing was there. Where version is not empty, the file must have it.
+func (b *bucket) remove(ctx context.Context, path, version string) (string, error) {
 	unlock, err := b.locks.lock(ctx, path)
 	if err != nil {
 		return "", err
 	}
 	defer unlock()
+	if version != "" {
+		present, err := versionOf(path)
+		if err != nil {
+			return "", err
+		}
+		if present != version {
+			return "", backend.ErrChanged
+		}
+	}
 	err = os.Remove(path)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return "", nil

@@ -39,8 +39,8 @@ func (b *sound) Find(ctx context.Context, q component.Query) iter.Seq2[component
 	}
 }
 
-// drawn returns a lineage as lines: levels as dots, names for keys, = for links by contents, ^ for what was above, … for what is cut.
-func drawn(t *testing.T, l *catalog.Lineage, levels int, names map[string]string) string {
+// drawn returns a tree as lines: levels as dots, names for keys, = for links by contents, ^ for what was above, … for what is cut.
+func drawn(t *testing.T, l *catalog.Tree, levels int, names map[string]string) string {
 	t.Helper()
 	var b strings.Builder
 	err := l.Walk(levels, func(s catalog.Step) error {
@@ -71,7 +71,7 @@ func drawn(t *testing.T, l *catalog.Lineage, levels int, names map[string]string
 
 // Two stages are linked by the file that one left and the other read, values by their digests, and components by their inputs; on
 // every kind of store alike, but for the values of buckets, which are not listed.
-func TestLineage(t *testing.T) {
+func TestTree(t *testing.T) {
 	ctx := context.Background()
 	all := stores(t)
 	all["costly"] = larder.New(costly{mem.New(nil)}, silent)
@@ -103,9 +103,9 @@ func TestLineage(t *testing.T) {
 		fit := put("fit", "a table", component.New("fit", "1", nil, command(args("f"), nil, "in.csv"), mid))
 		plot := put("plot", "a picture", component.New("plot", "1", nil, table, fit, raw))
 
-		up := func(c component.Component, way catalog.Direction, depth int) *catalog.Lineage {
+		up := func(c component.Component, way catalog.Direction, depth int) *catalog.Tree {
 			t.Helper()
-			l, err := catalog.LineageOf(ctx, store, mustKey(t, store, c), way, depth)
+			l, err := catalog.TreeOf(ctx, store, mustKey(t, store, c), way, depth)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -178,7 +178,7 @@ raw
 		if !strings.Contains(dot.String(), edge) || !strings.Contains(dot.String(), `label="fit\"\n"`) {
 			t.Errorf("%s: in dot: %s\nwant %s, and quotes escaped", name, dot.String(), edge)
 		}
-		if _, err := catalog.LineageOf(ctx, store, strings.Repeat("0", 64), catalog.Up, 0); !errors.Is(err, larder.ErrNotFound) {
+		if _, err := catalog.TreeOf(ctx, store, strings.Repeat("0", 64), catalog.Up, 0); !errors.Is(err, larder.ErrNotFound) {
 			t.Errorf("%s: of an unknown key: %v, want ErrNotFound", name, err)
 		}
 	}
@@ -186,7 +186,7 @@ raw
 
 // A graph that leads back to itself, as only a hostile store has it, ends; and so does a long chain, which is drawn without
 // recursion.
-func TestLineageHostile(t *testing.T) {
+func TestTreeHostile(t *testing.T) {
 	ctx := context.Background()
 	for name, b := range map[string]backend.Backend{"plain": mem.New(nil), "indexed": &sound{indexed{Backend: mem.New(nil)}}} {
 		store := larder.New(b, silent)
@@ -203,7 +203,7 @@ func TestLineageHostile(t *testing.T) {
 		link(2, 3, 3)
 		link(3, 1)
 		for _, way := range []catalog.Direction{catalog.Up, catalog.Down} {
-			l, err := catalog.LineageOf(ctx, store, id(1), way, 0)
+			l, err := catalog.TreeOf(ctx, store, id(1), way, 0)
 			if err != nil || len(l.Nodes) != 3 {
 				t.Fatalf("%s: of a loop: %+v, %v; want three nodes", name, l, err)
 			}
@@ -214,7 +214,7 @@ func TestLineageHostile(t *testing.T) {
 		}
 		putRaw(t, store, id(4), []byte("no description"))
 		link(5, 4)
-		if l, err := catalog.LineageOf(ctx, store, id(5), catalog.Up, 0); err != nil || len(l.Nodes) != 2 || l.Nodes[id(4)].Known {
+		if l, err := catalog.TreeOf(ctx, store, id(5), catalog.Up, 0); err != nil || len(l.Nodes) != 2 || l.Nodes[id(4)].Known {
 			t.Errorf("%s: with a corrupt description: %+v, %v", name, l, err)
 		}
 		const chain = 3000 // beyond what is asked for one by one
@@ -225,7 +225,7 @@ func TestLineageHostile(t *testing.T) {
 			from int
 			way  catalog.Direction
 		}{{1000, catalog.Up}, {1000 + chain, catalog.Down}} {
-			l, err := catalog.LineageOf(ctx, store, id(c.from), c.way, 0)
+			l, err := catalog.TreeOf(ctx, store, id(c.from), c.way, 0)
 			if err != nil || len(l.Nodes) != chain+1 {
 				t.Fatalf("%s: of a chain: %v, want %d nodes", name, err, chain+1)
 			}
@@ -252,9 +252,9 @@ func TestOutputsHostile(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	l, err := catalog.LineageOf(ctx, store, file, catalog.Up, 0)
+	l, err := catalog.TreeOf(ctx, store, file, catalog.Up, 0)
 	if err != nil || len(l.Nodes) != 2 {
-		t.Errorf("lineage = %+v, %v; want the file, and what the note says made it", l, err)
+		t.Errorf("tree = %+v, %v; want the file, and what the note says made it", l, err)
 	}
 }
 

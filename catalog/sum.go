@@ -4,44 +4,35 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"time"
 
 	"github.com/larder-store/larder"
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/component"
 )
 
-// A Total sums up values.
-type Total struct {
-	Values   int
-	Bytes    int64
-	Cost     time.Duration // what computing them took, as far as it is known
-	Uncosted int           // values whose cost is not known: not recorded or, where requests are costly, not asked for
-}
-
-// Sum returns the total of entries. What they cost takes a request for each where lists leave it out, and is not asked for where
+// SumOf counts entries. What they cost takes a request for each where lists leave it out, and is not asked for where
 // requests are costly.
-func Sum(ctx context.Context, store *larder.Store, entries []Entry) (Total, error) {
-	var t Total
+func SumOf(ctx context.Context, store *larder.Store, entries []Entry) (Sum, error) {
+	var s Sum
 	costly := backend.LimitsOf(store.Backend()).CostlyRequests
 	for _, e := range entries {
-		t.Values++
-		t.Bytes += e.Info.Size
+		s.Values++
+		s.Bytes += e.Info.Size
 		info := e.Info
 		if info.Meta == nil && !costly {
 			var err error
 			info, err = store.Backend().Stat(ctx, e.Info.Key)
 			if err != nil && !errors.Is(err, larder.ErrNotFound) && !errors.Is(err, larder.ErrCorrupt) {
-				return t, err
+				return s, err
 			}
 		}
 		cost, known := larder.Cost(info)
 		if !known {
-			t.Uncosted++
+			s.NoCost++
 		}
-		t.Cost += cost
+		s.Cost += cost
 	}
-	return t, nil
+	return s, nil
 }
 
 // First returns the first n values that fulfil q, in an order; all, if n is 0. It holds no more than some 2n in memory, and equal
