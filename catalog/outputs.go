@@ -17,7 +17,7 @@ import (
 
 // ShelfOutputs is the shelf that says which files a stage left, so that a stage which reads one of them can be linked with it. An
 // entry is named <key of the stage>/<key of the file's contents>, and holds a JSON object with the "path" of the
-// file. It is a note: without it links are missing, and nothing else.
+// file. It is a note: without it links are missing, and nothing else. It goes with the description of the stage.
 const ShelfOutputs = "larder.outputs"
 
 // An Output is a file that a stage left.
@@ -71,6 +71,21 @@ func NoteOutputs(ctx context.Context, store *larder.Store, id string, outputs []
 		}
 	}
 	return nil
+}
+
+// forgetOutputs removes what was noted of a component.
+func forgetOutputs(ctx context.Context, store *larder.Store, id string) error {
+	var keys []backend.Key
+	for info, err := range store.Backend().List(ctx, ShelfOutputs, backend.ListOptions{Prefix: id + "/"}) {
+		if err != nil {
+			return err
+		}
+		keys = append(keys, info.Key)
+	}
+	if len(keys) == 0 {
+		return nil
+	}
+	return backend.DeleteBatch(ctx, store.Backend(), keys)
 }
 
 // contents say which values and outputs are files that something is computed from.
