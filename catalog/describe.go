@@ -49,12 +49,20 @@ func decodeOf(body io.Reader, info larder.Info, typ string) (component.Descripti
 	return d, err == nil && (typ == "" || d.Type == typ), nil
 }
 
-// preimageOf reads the bytes of a description; ones that are corrupt, or more than any has, are none.
+// preimageOf reads the bytes of a description; ones that are corrupt, or more than any has, are none. They may be body's own, and
+// valid as long as it is.
 func preimageOf(body io.Reader, info larder.Info) ([]byte, bool, error) {
 	if info.Size > keying.MaxPreimage {
 		return nil, false, nil
 	}
-	verified, err := backend.Verify(io.NopCloser(body), info)
+	closer, ok := body.(io.ReadCloser)
+	if !ok {
+		closer = io.NopCloser(body)
+	}
+	verified, err := backend.Verify(closer, info)
+	if whole, ok := verified.(*backend.Body); ok && err == nil {
+		return whole.Take(), true, nil
+	}
 	var preimage []byte
 	if err == nil {
 		preimage, err = io.ReadAll(verified)

@@ -100,8 +100,61 @@ func nearest(all []Near, n int) []Near {
 
 // shallow is the distance of two descriptions where each input that differs counts as one.
 func shallow(before, after component.Description) int {
-	d := &differ{describe: func(string) (component.Description, bool, error) { return component.Description{}, false, nil }}
-	return distance(d.descriptions(before, after))
+	n := apart(before.Parameters, after.Parameters)
+	if before.Version != after.Version {
+		n++
+	}
+	if !before.AsOf.Equal(after.AsOf) {
+		n++
+	}
+	if slices.Equal(before.Inputs, after.Inputs) {
+		return n
+	}
+	gone := len(before.Inputs)
+	left := make(map[string]int, gone)
+	for _, key := range before.Inputs {
+		left[key]++
+	}
+	come := 0
+	for _, key := range after.Inputs {
+		if left[key] > 0 {
+			left[key]--
+			gone--
+			continue
+		}
+		come++
+	}
+	return n + max(1, gone, come) // 1: the same ones in another order
+}
+
+// apart counts the fields in which parameters differ.
+func apart(before, after any) int {
+	x, wasMap := before.(map[any]any)
+	y, isMap := after.(map[any]any)
+	list, wasList := before.([]any)
+	other, isList := after.([]any)
+	n := 0
+	switch {
+	case wasMap && isMap:
+		both := 0
+		for name, v := range x {
+			if w, ok := y[name]; ok {
+				both++
+				n += apart(v, w)
+			}
+		}
+		return n + len(x) + len(y) - 2*both
+	case wasMap && after == nil || isMap && before == nil:
+		return max(1, len(x)+len(y))
+	case wasList && isList && len(list) == len(other):
+		for i := range list {
+			n += apart(list[i], other[i])
+		}
+		return n
+	case component.Same(before, after):
+		return 0
+	}
+	return 1
 }
 
 // Differ says how the component of one key differs from that of another, earlier one. A key that the store knows nothing of

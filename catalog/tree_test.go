@@ -258,6 +258,26 @@ func TestOutputsHostile(t *testing.T) {
 	}
 }
 
+// note notes a file that a component left.
+func note(t *testing.T, store *larder.Store, c component.Component) {
+	t.Helper()
+	if err := catalog.NoteOutputs(context.Background(), store, mustKey(t, store, c), []catalog.Output{{Path: "a", SHA256: [32]byte{1}, Size: 1}}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// notes returns the names of all notes.
+func notes(t *testing.T, store *larder.Store) (names []string) {
+	t.Helper()
+	for info, err := range store.Backend().List(context.Background(), catalog.ShelfOutputs, backend.ListOptions{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, info.Key.Name)
+	}
+	return names
+}
+
 // The outputs of a stage are noted once, however often, and not without end.
 func TestNoteOutputs(t *testing.T) {
 	ctx := context.Background()
@@ -268,13 +288,7 @@ func TestNoteOutputs(t *testing.T) {
 				t.Fatalf("%s: %v", name, err)
 			}
 		}
-		var got []string
-		for info, err := range store.Backend().List(ctx, catalog.ShelfOutputs, backend.ListOptions{}) {
-			if err != nil {
-				t.Fatal(err)
-			}
-			got = append(got, info.Key.Name)
-		}
+		got := notes(t, store)
 		want := []string{strings.Repeat("a", 64) + "/" + mustKey(t, store, component.Content([32]byte{1}, 1))}
 		if !slices.Equal(got, want) {
 			t.Errorf("%s: notes are %q, want %q", name, got, want)
