@@ -71,7 +71,7 @@ var directions = []struct {
 	{"internal/reserve", []string{"internal/backoff", "internal/durable", "golang.org/x/sys"}, "knows of outputs, not of stores"},
 	{"internal/driver", []string{"backend"}, "what a bucket is, whatever the SDK"},
 	{"internal/calls", []string{"backend"}, ""},
-	{"internal/pgtest", nil, "starts servers, and knows nothing of stores"},
+	{"internal/pgtest", []string{"github.com/jackc/pgx"}, "starts servers, and knows nothing of stores"},
 	{"internal/gocloud", []string{"backend", "internal/driver", "internal/guard", "gocloud.dev"}, "what the clouds on gocloud.dev share; no SDK"},
 	{"backend/all", []string{"backend/..."}, "blank imports, nothing else"},
 	{"backend/...", []string{"backend", "keying", "component", "internal/...", "SIBLINGS BELOW", "EXTERNAL"}, "never the root, never a sibling"},

@@ -118,6 +118,24 @@ func OpenWith(ctx context.Context, rawURL string, opts ...OpenOption) (Backend, 
 	return p.readingOnly(u.Scheme, b), nil
 }
 
+// ParamOf returns a parameter of a URL as [Open] reads it: the last one may be a URL that is not percent-encoded. It is empty
+// where there is none.
+func ParamOf(rawURL, name string) string {
+	u, _, err := parse(rawURL)
+	if err != nil {
+		return ""
+	}
+	query, last, value := nestedURL(u.RawQuery)
+	if last == name {
+		return value
+	}
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		return ""
+	}
+	return values.Get(name)
+}
+
 // parse parses a URL, or makes one of a plain path.
 func parse(rawURL string) (u *url.URL, plain bool, err error) {
 	scheme := SchemeOf(rawURL)

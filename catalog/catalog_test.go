@@ -180,6 +180,45 @@ func TestFind(t *testing.T) {
 }
 
 // An index is asked where it can answer, and only there.
+// A description that is lost makes its own component unknown, and no other.
+func TestLostDescription(t *testing.T) {
+	ctx := context.Background()
+	for name, store := range stores(t) {
+		t.Run(name, func(t *testing.T) {
+			var ids []string
+			for i := range 5 {
+				c := component.New("lab/lost", "1", map[string]any{"n": i})
+				if _, err := store.Put(ctx, c, "v", i); err != nil {
+					t.Fatal(err)
+				}
+				id, err := store.Key(ctx, c)
+				if err != nil {
+					t.Fatal(err)
+				}
+				ids = append(ids, id)
+			}
+			slices.Sort(ids)
+			for n, id := range ids[:2] {
+				if err := store.Backend().Delete(ctx, backend.Key{Shelf: backend.ShelfComponents, Name: id}); err != nil {
+					t.Fatal(err)
+				}
+				known := 0
+				for e, err := range catalog.Find(ctx, store, component.Query{Where: component.Where(component.FieldType, component.Equal, "lab/lost")}) {
+					if err != nil {
+						t.Fatal(err)
+					}
+					if e.Known && slices.Contains(ids[n+1:], e.ID) {
+						known++
+					}
+				}
+				if want := len(ids) - n - 1; known != want {
+					t.Errorf("without %d descriptions %d values are found, want %d", n+1, known, want)
+				}
+			}
+		})
+	}
+}
+
 func TestPlan(t *testing.T) {
 	b := &indexed{Backend: mem.New(nil)}
 	s := larder.New(b, silent)

@@ -103,14 +103,14 @@ func (d *descriptions) of(id string) (component.Description, bool, error) {
 			break
 		}
 		d.desc, d.sound = component.Description{Key: e.Key.Name}, false
-		if e.Key.Name != id {
+		if e.Key.Name < id {
 			continue // of an input that was never stored itself
 		}
 		desc, sound, err := decodeOf(e.Body, e.Info, d.typ)
 		if err != nil {
 			return component.Description{}, false, err
 		}
-		desc.Key = id
+		desc.Key = e.Key.Name
 		d.desc, d.sound = desc, sound
 	}
 	if d.ended || d.desc.Key != id || !d.sound {

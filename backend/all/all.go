@@ -10,4 +10,5 @@ import (
 	_ "github.com/larder-store/larder/backend/mem"
 	_ "github.com/larder-store/larder/backend/shelve"
 	_ "github.com/larder-store/larder/backend/sql"
+	_ "github.com/larder-store/larder/backend/tier"
 )

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/backend/tier"
 )
 
 // larder links the stores of this machine only: each SDK that it linked would make every hit on a
@@ -30,14 +31,18 @@ func (a *app) companionFor() error {
 	if err != nil {
 		return err
 	}
-	scheme, own := backend.SchemeOf(rawURL), backend.Schemes()
-	if scheme == "" || slices.Contains(own, scheme) {
-		return nil
+	own := backend.Schemes()
+	for _, part := range append(tier.Stores(rawURL), rawURL) {
+		scheme := backend.SchemeOf(part)
+		if scheme == "" || slices.Contains(own, scheme) {
+			continue
+		}
+		if known := slices.Sorted(slices.Values(append(own, cloudSchemes...))); !slices.Contains(known, scheme) {
+			return misused("there is no kind of store %q; known: %s", scheme, strings.Join(slices.Compact(known), ", "))
+		}
+		return a.becomeCompanion(scheme + ":// is opened")
 	}
-	if known := slices.Sorted(slices.Values(append(own, cloudSchemes...))); !slices.Contains(known, scheme) {
-		return misused("there is no kind of store %q; known: %s", scheme, strings.Join(slices.Compact(known), ", "))
-	}
-	return a.becomeCompanion(scheme + ":// is opened")
+	return nil
 }
 
 // becomeCompanion makes this process the companion. On Unix it returns only if it cannot; elsewhere the

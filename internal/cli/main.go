@@ -208,7 +208,7 @@ Data goes to standard output, words to standard error.
 	root.SetIn(a.stdin)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
-	root.PersistentFlags().StringVarP(&a.storeURL, "store", "s", "", "URL or path of the store (default $LARDER_STORE, else the user's cache)")
+	root.PersistentFlags().VarP(&storeFlag{a: a}, "store", "s", "URL or path of the store (default $LARDER_STORE, else the user's cache); given twice, a near store and the far one that it is a cache of")
 	root.PersistentFlags().BoolVarP(&a.quiet, "quiet", "q", false, "say only what went wrong")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return explainFlagError(cmd, a.args, err) })
 	root.SetHelpCommand(newHelp(a, root))

@@ -17,10 +17,36 @@ import (
 	_ "github.com/larder-store/larder/backend/blob/file"
 	"github.com/larder-store/larder/backend/mem"
 	_ "github.com/larder-store/larder/backend/shelve"
+	"github.com/larder-store/larder/backend/tier"
 )
 
 // storeVariable names the store where no flag does.
 const storeVariable = "LARDER_STORE"
+
+// storeFlag is --store, which joins two stores where it is given twice: the near one and the far one.
+type storeFlag struct {
+	a     *app
+	given int
+}
+
+// Set implements pflag.Value.
+func (f *storeFlag) Set(rawURL string) error {
+	switch f.given++; f.given {
+	case 1:
+		f.a.storeURL = rawURL
+	case 2:
+		f.a.storeURL = tier.URL(f.a.storeURL, rawURL)
+	default:
+		return errors.New("a store, or a near one and a far one")
+	}
+	return nil
+}
+
+// String implements pflag.Value.
+func (f *storeFlag) String() string { return "" }
+
+// Type implements pflag.Value.
+func (f *storeFlag) Type() string { return "string" }
 
 // url returns where the store is.
 func (a *app) url() (string, error) {

@@ -1,0 +1,111 @@
+package tier
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"github.com/larder-store/larder/backend"
+)
+
+// A limiter keeps the copies of the near store within a size. It looks at them when some percent of the limit was filled since it last
+// did, so that the work a Put is bounded; what was copied first goes first. Own values and marks are no copies.
+type limiter struct {
+	b *Backend
+
+	mu     sync.Mutex // guards the rest
+	filled int64      // bytes since it last looked
+	busy   bool
+}
+
+const (
+	limitLease  = "tier-limit"
+	lookPercent = 2  // of the limit may be filled between two looks
+	leavesRoom  = 10 // percent of the limit, so that there is no eviction for each Put
+)
+
+// grew counts a copy, and looks in the background where it is time.
+func (l *limiter) grew(size int64) {
+	if l == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.filled += size
+	if l.busy || !l.due() {
+		return
+	}
+	ctx, stop, err := l.b.calls.BeginContext(context.Background())
+	if err != nil {
+		return // closed: the next handle looks
+	}
+	l.busy = true
+	go func() {
+		defer l.b.calls.End()
+		defer stop()
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		for l.due() && ctx.Err() == nil {
+			l.filled = 0
+			l.mu.Unlock()
+			l.b.count(l.look(ctx))
+			l.mu.Lock()
+		}
+		l.busy = false
+	}()
+}
+
+// due reports whether it is time to look. The caller holds mu.
+func (l *limiter) due() bool { return l.filled >= max(1, l.b.opts.NearMax/100*lookPercent) }
+
+// look evicts what is too much, unless another process does at the moment.
+func (l *limiter) look(ctx context.Context) error {
+	if leaser, ok := backend.As[backend.Leaser](l.b.near); ok {
+		held, err := leaser.Acquire(ctx, limitLease, leaseTTL)
+		if err != nil {
+			return nil // another does
+		}
+		defer func() { l.b.count(held.Release(context.WithoutCancel(ctx))) }()
+	}
+	type copied struct {
+		backend.Seen
+		size, at int64
+	}
+	var all []copied
+	total := int64(0)
+	for shelf, err := range l.b.near.Shelves(ctx, backend.ListOptions{}) {
+		if err != nil {
+			return err
+		}
+		if shelf == ownShelf || shelf == source.Shelf {
+			continue
+		}
+		for near, err := range l.b.near.List(ctx, shelf, backend.ListOptions{}) {
+			if err != nil {
+				return err
+			}
+			if near.Size > 0 && near.Version != "" {
+				all = append(all, copied{backend.Seen{Key: near.Key, Version: near.Version}, near.Size, near.ModTime.UnixNano()})
+				total += near.Size
+			}
+		}
+	}
+	if total <= l.b.opts.NearMax {
+		return nil
+	}
+	slices.SortFunc(all, func(x, y copied) int { return int(min(max(x.at-y.at, -1), 1)) })
+	var gone []backend.Seen
+	for _, c := range all {
+		if total <= l.b.opts.NearMax/100*(100-leavesRoom) {
+			break
+		}
+		gone, total = append(gone, c.Seen), total-c.size
+	}
+	for some := range slices.Chunk(gone, 1000) {
+		_ = backend.DeleteMatch(ctx, l.b.near, some) // what changed meanwhile stays
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+	}
+	return nil
+}

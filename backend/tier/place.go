@@ -1,0 +1,93 @@
+package tier
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net/url"
+	"path/filepath"
+	"strings"
+
+	"github.com/larder-store/larder/backend"
+)
+
+// placeOf returns what of a URL says where something is, and not how to get there.
+func placeOf(rawURL string) (string, error) {
+	if dir, ok := backend.LocalDir(rawURL); ok {
+		abs, err := filepath.Abs(dir)
+		if err != nil {
+			return "", err
+		}
+		if real, err := filepath.EvalSymlinks(abs); err == nil {
+			abs = real
+		}
+		name := backend.SchemeOf(rawURL)
+		if name == "" {
+			name = backend.DefaultScheme
+		}
+		return name + ":" + filepath.ToSlash(abs), nil
+	}
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		return "", backend.InvalidURL("near= or far= is no URL; percent-encode it")
+	}
+	if strings.EqualFold(u.Scheme, scheme) {
+		return "", backend.InvalidURL("a tier of a tier: give near= and far= a store each")
+	}
+	return (&url.URL{Scheme: strings.ToLower(u.Scheme), Opaque: u.Opaque, Host: u.Host, Path: strings.TrimRight(u.Path, "/")}).String(), nil
+}
+
+// URL returns the URL that joins two stores.
+func URL(near, far string) string {
+	return scheme + ":?near=" + url.QueryEscape(near) + "&far=" + url.QueryEscape(far)
+}
+
+// Stores returns the URLs that a URL of this package joins; none for others.
+func Stores(rawURL string) (stores []string) {
+	if backend.SchemeOf(rawURL) != scheme {
+		return nil
+	}
+	for _, name := range []string{"near", "far"} {
+		if one := backend.ParamOf(rawURL, name); one != "" {
+			stores = append(stores, one)
+		}
+	}
+	return stores
+}
+
+// source is where the near store says whose cache it is.
+var source = backend.Key{Shelf: "tier", Name: "source"}
+
+// claim makes sure that the near store is a cache of this far store and of no other, and nothing beside.
+func (b *Backend) claim(ctx context.Context) error {
+	if b.opts.Source == "" {
+		return nil
+	}
+	want := []byte(b.opts.Source + "\n")
+	found, _, err := backend.GetVerified(ctx, b.near, source)
+	if errors.Is(err, backend.ErrNotFound) {
+		if b.opts.ReadOnly {
+			return nil
+		}
+		for shelf, err := range b.near.Shelves(ctx, backend.ListOptions{}) {
+			if err != nil {
+				return err
+			}
+			if shelf != source.Shelf {
+				return backend.InvalidURL("the near store holds values of its own, and would hide those of %s or be hidden by them; name an empty one, or copy them with larder cp", b.opts.Source)
+			}
+		}
+		if _, err = backend.PutBytes(ctx, b.near, source, want, backend.PutOptions{IfAbsent: true}); errors.Is(err, backend.ErrExists) {
+			found, _, err = backend.GetVerified(ctx, b.near, source)
+		} else {
+			found = want
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(found, want) {
+		return backend.InvalidURL("the near store is the cache of %s, not of %s; give each far store one of its own", bytes.TrimSpace(found), b.opts.Source)
+	}
+	return nil
+}
