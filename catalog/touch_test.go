@@ -25,46 +25,49 @@ func crcOf(s string) uint32 {
 func TestTouch(t *testing.T) {
 	ctx := context.Background()
 	for name, store := range stores(t) {
-		c := component.New("lab/fit", "1", nil)
-		long := bytes.Repeat([]byte("0123456789"), 300_000) // in a file meanwhile
-		for attribute, value := range map[string]any{"short": []float64{1, 2}, "long": long, "empty": ""} {
-			if _, err := store.Put(ctx, c, attribute, value); err != nil {
-				t.Fatal(err)
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := component.New("lab/fit", "1", nil)
+			long := bytes.Repeat([]byte("0123456789"), 300_000) // in a file meanwhile
+			for attribute, value := range map[string]any{"short": []float64{1, 2}, "long": long, "empty": ""} {
+				if _, err := store.Put(ctx, c, attribute, value); err != nil {
+					t.Fatal(err)
+				}
 			}
-		}
-		before := map[string]larder.Info{}
-		for _, a := range []string{"short", "long", "empty"} {
-			info, err := store.Stat(ctx, c, a)
-			if err != nil {
-				t.Fatal(err)
+			before := map[string]larder.Info{}
+			for _, a := range []string{"short", "long", "empty"} {
+				info, err := store.Stat(ctx, c, a)
+				if err != nil {
+					t.Fatal(err)
+				}
+				before[a] = info
 			}
-			before[a] = info
-		}
-		time.Sleep(1100 * time.Millisecond) // times are right to a second
-		found, err := catalog.Attributes(ctx, store, mustKey(t, store, c))
-		if err != nil || len(found) != 3 {
-			t.Fatal(found, err)
-		}
-		for _, e := range found {
-			if err := catalog.Touch(ctx, store, e); err != nil {
-				t.Fatalf("%s: Touch(%s) = %v", name, e.Attribute, err)
+			time.Sleep(1100 * time.Millisecond) // times are right to a second
+			found, err := catalog.Attributes(ctx, store, mustKey(t, store, c))
+			if err != nil || len(found) != 3 {
+				t.Fatal(found, err)
 			}
-			was := before[e.Attribute]
-			info, err := store.Stat(ctx, c, e.Attribute)
-			if err != nil || !info.ModTime.After(was.ModTime) {
-				t.Errorf("%s: after Touch %s is of %v, %v; want later than %v", name, e.Attribute, info.ModTime, err, was.ModTime)
+			for _, e := range found {
+				if err := catalog.Touch(ctx, store, e); err != nil {
+					t.Fatalf("%s: Touch(%s) = %v", name, e.Attribute, err)
+				}
+				was := before[e.Attribute]
+				info, err := store.Stat(ctx, c, e.Attribute)
+				if err != nil || !info.ModTime.After(was.ModTime) {
+					t.Errorf("%s: after Touch %s is of %v, %v; want later than %v", name, e.Attribute, info.ModTime, err, was.ModTime)
+				}
+				if info.Digest != was.Digest || info.Size != was.Size || info.Meta["codec"] != was.Meta["codec"] {
+					t.Errorf("%s: Touch made of %+v %+v", name, was, info)
+				}
 			}
-			if info.Digest != was.Digest || info.Size != was.Size || info.Meta["codec"] != was.Meta["codec"] {
-				t.Errorf("%s: Touch made of %+v %+v", name, was, info)
+			if got, err := larder.Get[[]byte](ctx, store, c, "long"); err != nil || !bytes.Equal(got, long) {
+				t.Errorf("%s: after Touch: %d bytes, %v", name, len(got), err)
 			}
-		}
-		if got, err := larder.Get[[]byte](ctx, store, c, "long"); err != nil || !bytes.Equal(got, long) {
-			t.Errorf("%s: after Touch: %d bytes, %v", name, len(got), err)
-		}
-		found[0].Info.Key.Name = strings.Repeat("0", 64) + "/gone"
-		if err := catalog.Touch(ctx, store, found[0]); !errors.Is(err, larder.ErrNotFound) {
-			t.Errorf("%s: Touch of what is gone: %v, want ErrNotFound", name, err)
-		}
+			found[0].Info.Key.Name = strings.Repeat("0", 64) + "/gone"
+			if err := catalog.Touch(ctx, store, found[0]); !errors.Is(err, larder.ErrNotFound) {
+				t.Errorf("%s: Touch of what is gone: %v, want ErrNotFound", name, err)
+			}
+		})
 	}
 }
 
