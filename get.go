@@ -154,7 +154,7 @@ func (s *Store) fresh(info Info, opts []GetOption) error {
 		if !o.hasMaxAge {
 			continue
 		}
-		age := s.now().Sub(info.ModTime)
+		age := s.now().Sub(Stored(info))
 		if age < -maxSkew {
 			return fmt.Errorf("%w: stored %v in the future; compare the clocks", ErrStale, -age)
 		}

@@ -273,7 +273,16 @@ func (s *Store) putRecord(ctx context.Context, damaged string) error {
 	if own := nameOf(keys); named(own) == nil { // whose keys may look like anything
 		name = own
 	}
-	mine := &Record{Format: recordFormat, Keys: cmp.Or(name, nameOf(keys)), Made: s.now().UTC().Truncate(time.Second), By: version()}
+	if err := s.writeRecord(ctx, cmp.Or(name, nameOf(keys)), damaged); err != nil && !errors.Is(err, ErrExists) && !errors.Is(err, backend.ErrChanged) {
+		return nil
+	}
+	_, err = s.checkRecord(ctx) // of what is there now
+	return err
+}
+
+// writeRecord writes a record that names a generator, unless another process did. damaged is the version of one to replace.
+func (s *Store) writeRecord(ctx context.Context, keys, damaged string) error {
+	mine := &Record{Format: recordFormat, Keys: keys, Made: s.now().UTC().Truncate(time.Second), By: version()}
 	text, err := json.Marshal(mine)
 	if err != nil {
 		return err // of names and numbers: never
@@ -285,13 +294,9 @@ func (s *Store) putRecord(ctx context.Context, damaged string) error {
 			item.IfMatch = damaged
 		}
 	}
-	switch _, err := s.backend.Put(ctx, item.Key, item.Body, item.PutOptions); {
-	case err == nil:
+	if _, err = s.backend.Put(ctx, item.Key, item.Body, item.PutOptions); err == nil {
 		s.known.record.Store(mine)
-	case !errors.Is(err, ErrExists) && !errors.Is(err, backend.ErrChanged):
-		return nil
 	}
-	_, err = s.checkRecord(ctx) // of what is there now
 	return err
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
+	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -25,9 +26,13 @@ type Opener func(ctx context.Context, u *url.URL, p *Params) (Backend, error)
 // A DirOpener is an [Opener] of stores that are a directory of this machine.
 type DirOpener func(ctx context.Context, dir string, p *Params) (Backend, error)
 
+// A FileOpener is an [Opener] of stores that are a file of this machine.
+type FileOpener func(ctx context.Context, path string, p *Params) (Backend, error)
+
 type driver struct {
 	open   Opener
 	isDir  bool
+	suffix string // of plain paths, of stores that are a file
 	params []string
 }
 
@@ -55,6 +60,18 @@ func RegisterDir(scheme string, open DirOpener, params ...string) {
 			return nil, err
 		}
 		return open(ctx, dir, p)
+	}})
+}
+
+// RegisterFile is Register for stores that are a file of this machine: scheme:///path, or scheme:path for a relative one. A plain
+// path that ends in the suffix is one too, unless it is a directory.
+func RegisterFile(scheme, suffix string, open FileOpener, params ...string) {
+	register(scheme, driver{suffix: suffix, params: params, open: func(ctx context.Context, u *url.URL, p *Params) (Backend, error) {
+		path, err := dirOf(u, p.plain)
+		if err != nil {
+			return nil, err
+		}
+		return open(ctx, path, p)
 	}})
 }
 
@@ -140,7 +157,7 @@ func ParamOf(rawURL, name string) string {
 func parse(rawURL string) (u *url.URL, plain bool, err error) {
 	scheme := SchemeOf(rawURL)
 	if scheme == "" {
-		return &url.URL{Scheme: DefaultScheme, Path: rawURL}, true, nil
+		return &url.URL{Scheme: schemeOfPath(rawURL), Path: rawURL}, true, nil
 	}
 	u, err = url.Parse(rawURL)
 	if err != nil {
@@ -184,20 +201,45 @@ func dirOf(u *url.URL, plain bool) (string, error) {
 	return filepath.FromSlash(path), nil
 }
 
+// schemeOfPath returns what a plain path is opened with.
+func schemeOfPath(path string) string {
+	driversMu.RLock()
+	defer driversMu.RUnlock()
+	for scheme, d := range drivers {
+		if d.suffix == "" || !strings.HasSuffix(path, d.suffix) {
+			continue
+		}
+		if fi, err := os.Stat(path); err == nil && fi.IsDir() {
+			break
+		}
+		return scheme
+	}
+	return DefaultScheme
+}
+
+// LocalFile returns the path of the file that is the store at rawURL, if its scheme is registered as one of files.
+func LocalFile(rawURL string) (path string, ok bool) {
+	return local(rawURL, func(d driver) bool { return d.suffix != "" })
+}
+
 // LocalDir returns the directory that is the store at rawURL, if its scheme is registered as one of directories.
 func LocalDir(rawURL string) (dir string, ok bool) {
+	return local(rawURL, func(d driver) bool { return d.isDir })
+}
+
+func local(rawURL string, is func(driver) bool) (path string, ok bool) {
 	u, plain, err := parse(rawURL)
 	if err != nil {
 		return "", false
 	}
 	driversMu.RLock()
-	ok = drivers[u.Scheme].isDir
+	ok = is(drivers[u.Scheme])
 	driversMu.RUnlock()
 	if !ok {
 		return "", false
 	}
-	dir, err = dirOf(u, plain)
-	return dir, err == nil
+	path, err = dirOf(u, plain)
+	return path, err == nil
 }
 
 // InvalidURL makes an error that matches [ErrInvalidURL], and says no more than its own words.

@@ -56,8 +56,8 @@ const (
 	momentPath     = "as of"
 )
 
-// differ compares descriptions. Those of inputs come from describe, which may ask a store.
-type differ struct {
+// comparer compares descriptions. Those of inputs come from describe, which may ask a store.
+type comparer struct {
 	describe func(key string) (component.Description, bool, error)
 	compared int
 	told     int
@@ -67,7 +67,7 @@ type differ struct {
 }
 
 // difference compares two descriptions in all that makes their keys.
-func (d *differ) difference(before, after component.Description) (Difference, error) {
+func (d *comparer) difference(before, after component.Description) (Difference, error) {
 	changes := d.descriptions(before, after)
 	return Difference{changes, distance(changes), d.more}, d.err
 }
@@ -81,7 +81,7 @@ func distance(changes []Change) int {
 	return n
 }
 
-func (d *differ) descriptions(before, after component.Description) []Change {
+func (d *comparer) descriptions(before, after component.Description) []Change {
 	var all []Change
 	all = d.field(all, "type", before.Type, after.Type)
 	all = d.field(all, "version", before.Version, after.Version)
@@ -104,7 +104,7 @@ func moment(t time.Time) any {
 	return t
 }
 
-func (d *differ) field(all []Change, path, before, after string) []Change {
+func (d *comparer) field(all []Change, path, before, after string) []Change {
 	if before == after {
 		return all
 	}
@@ -112,7 +112,7 @@ func (d *differ) field(all []Change, path, before, after string) []Change {
 }
 
 // tell adds a change, unless there are too many.
-func (d *differ) tell(all []Change, c Change) []Change {
+func (d *comparer) tell(all []Change, c Change) []Change {
 	if d.told >= maxChanges {
 		d.more = true
 		return all
@@ -122,7 +122,7 @@ func (d *differ) tell(all []Change, c Change) []Change {
 }
 
 // command compares the parameters of command lines. Their labels are told with the inputs that have them.
-func (d *differ) command(all []Change, path string, before, after any) []Change {
+func (d *comparer) command(all []Change, path string, before, after any) []Change {
 	x, ok1 := before.(map[any]any)
 	y, ok2 := after.(map[any]any)
 	if !ok1 || !ok2 {
@@ -140,7 +140,7 @@ func (d *differ) command(all []Change, path string, before, after any) []Change 
 }
 
 // value compares two parameters, and what they hold.
-func (d *differ) value(all []Change, path string, before, after any) []Change {
+func (d *comparer) value(all []Change, path string, before, after any) []Change {
 	if component.Same(before, after) {
 		return all
 	}
@@ -166,7 +166,7 @@ func (d *differ) value(all []Change, path string, before, after any) []Change {
 	return d.tell(all, c)
 }
 
-func (d *differ) mapping(all []Change, path string, before, after map[any]any) []Change {
+func (d *comparer) mapping(all []Change, path string, before, after map[any]any) []Change {
 	names := slices.Collect(maps.Keys(before))
 	for name := range after {
 		if _, both := before[name]; !both {
@@ -192,7 +192,7 @@ func (d *differ) mapping(all []Change, path string, before, after map[any]any) [
 
 // list compares two lists: item by item, if they are of one length, and else behind what they begin and before what
 // they end with alike.
-func (d *differ) list(all []Change, path string, before, after []any) []Change {
+func (d *comparer) list(all []Change, path string, before, after []any) []Change {
 	start, end := 0, 0
 	shorter := min(len(before), len(after))
 	for len(before) != len(after) && start < shorter && component.Same(before[start], after[start]) {

@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/larder-store/larder/component"
 )
@@ -13,8 +14,8 @@ type slot struct {
 }
 
 // inputs compares what two components are computed from.
-func (d *differ) inputs(all []Change, before, after component.Description) []Change {
-	if sameKeys(before.Inputs, after.Inputs) {
+func (d *comparer) inputs(all []Change, before, after component.Description) []Change {
+	if slices.Equal(before.Inputs, after.Inputs) {
 		return all
 	}
 	x, y := d.slots(before), d.slots(after)
@@ -24,20 +25,8 @@ func (d *differ) inputs(all []Change, before, after component.Description) []Cha
 	return d.byPlace(all, x, y)
 }
 
-func sameKeys(a, b []string) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		if a[i] != b[i] {
-			return false
-		}
-	}
-	return true
-}
-
 // slots returns the inputs with their labels: of a stage, whose first input says them.
-func (d *differ) slots(of component.Description) []slot {
+func (d *comparer) slots(of component.Description) []slot {
 	all := make([]slot, len(of.Inputs))
 	var labels []string
 	if len(all) > 0 {
@@ -71,7 +60,7 @@ func labelled(all []slot) bool {
 }
 
 // of returns the description of an input, if it is known.
-func (d *differ) of(key string) (component.Description, bool) {
+func (d *comparer) of(key string) (component.Description, bool) {
 	if d.err != nil {
 		return component.Description{}, false
 	}
@@ -81,7 +70,7 @@ func (d *differ) of(key string) (component.Description, bool) {
 }
 
 // byLabel compares the inputs of stages: those of one label with each other, and the others by their contents.
-func (d *differ) byLabel(all []Change, x, y []slot) []Change {
+func (d *comparer) byLabel(all []Change, x, y []slot) []Change {
 	earlier := map[string]slot{}
 	for _, s := range x {
 		earlier[s.label] = s
@@ -123,7 +112,7 @@ func (d *differ) byLabel(all []Change, x, y []slot) []Change {
 }
 
 // byPlace compares inputs without labels: the same ones are sought first, and then those of one type, in order.
-func (d *differ) byPlace(all []Change, x, y []slot) []Change {
+func (d *comparer) byPlace(all []Change, x, y []slot) []Change {
 	for len(x) > 0 && len(y) > 0 && x[0].key == y[0].key {
 		x, y = x[1:], y[1:]
 	}
@@ -174,7 +163,7 @@ func (d *differ) byPlace(all []Change, x, y []slot) []Change {
 }
 
 // match pairs what has no partner yet and is called alike, in order.
-func (d *differ) match(partner []int, taken []bool, x, y []slot, name func(slot) string) {
+func (d *comparer) match(partner []int, taken []bool, x, y []slot, name func(slot) string) {
 	places := map[string][]int{}
 	for i, s := range x {
 		if !taken[i] {
@@ -196,7 +185,7 @@ func (d *differ) match(partner []int, taken []bool, x, y []slot, name func(slot)
 func pathOf(s slot) string { return fmt.Sprintf("inputs[%d]", s.at) }
 
 // describeInput adds to a change what is known of the input, and when the earlier one was stored.
-func (d *differ) describeInput(c Change, key, earlier string) Change {
+func (d *comparer) describeInput(c Change, key, earlier string) Change {
 	if d.told >= maxChanges {
 		return c // it will not be told
 	}
@@ -212,7 +201,7 @@ func (d *differ) describeInput(c Change, key, earlier string) Change {
 }
 
 // input compares an input with the one that took its place.
-func (d *differ) input(all []Change, x, y slot) []Change {
+func (d *comparer) input(all []Change, x, y slot) []Change {
 	if x.key == y.key {
 		return all
 	}

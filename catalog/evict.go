@@ -25,7 +25,8 @@ type Evicted struct {
 // and a new plan does the rest.
 //
 // The description of a component goes when the component has no value, was described more than 30 days ago, and is no input of one
-// whose description stays.
+// whose description stays. That takes a look at all descriptions, and so is left out where requests are costly, unless the
+// policy is one WithInputs, which reads them all the same.
 //
 // A plan by age is refused if the clock of the store and that of this machine are more than five minutes apart.
 func Evict(ctx context.Context, store *larder.Store, plan *Eviction) (Evicted, error) {
@@ -38,12 +39,13 @@ func Evict(ctx context.Context, store *larder.Store, plan *Eviction) (Evicted, e
 	}
 	evict.SetSize(ctx, store.Backend(), v.listed-v.done.Bytes)
 	v.done.Spared = max(0, plan.Goes.Values-v.done.Values)
-	var err error
-	if v.done.Descriptions, err = forget(ctx, store, v.now.Add(-descriptionsStay)); err != nil {
-		return v.done, err
-	}
 	_ = marks.Fold(ctx, store.Backend(), v.lives)
-	return v.done, nil
+	if backend.LimitsOf(store.Backend()).CostlyRequests && !plan.policy.WithInputs {
+		return v.done, nil
+	}
+	var err error
+	v.done.Descriptions, err = forget(ctx, store, v.now.Add(-descriptionsStay))
+	return v.done, err
 }
 
 // eviction is an Evict in progress.

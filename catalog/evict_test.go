@@ -420,6 +420,14 @@ func (e *endless) Get(_ context.Context, key backend.Key) (io.ReadCloser, backen
 
 func (e *endless) Limits() backend.Limits { return backend.Limits{CostlyRequests: true} }
 
+func (e *endless) Scan(_ context.Context, shelf string, _ backend.ListOptions) iter.Seq2[backend.Entry, error] {
+	return func(yield func(backend.Entry, error) bool) {
+		if shelf == backend.ShelfComponents {
+			yield(backend.Entry{}, errors.New("descriptions are read"))
+		}
+	}
+}
+
 // A plan of a million values holds less than 128 bytes for each.
 func TestPlanIsSmall(t *testing.T) {
 	e := &endless{Backend: mem.New(nil), n: 1_000_000}

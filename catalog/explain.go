@@ -80,7 +80,7 @@ func Explain(ctx context.Context, store *larder.Store, c larder.Component, opts 
 	}
 	near = nearest(near, max(shortlist, o.Nearest))
 	for i := range near {
-		d, err := x.differ().difference(near[i].Description, x.target)
+		d, err := x.comparer().difference(near[i].Description, x.target)
 		if err != nil {
 			return e, err
 		}
@@ -172,7 +172,7 @@ func Differ(ctx context.Context, store *larder.Store, before, after string) (Dif
 		}
 		of[i] = d
 	}
-	return x.differ().difference(of[0], of[1])
+	return x.comparer().difference(of[0], of[1])
 }
 
 // undescribed is a key whose description is not known, or corrupt.
@@ -195,8 +195,8 @@ type explainer struct {
 	describe func(key string) (component.Description, bool, error)
 }
 
-func (x *explainer) differ() *differ {
-	return &differ{describe: x.description, within: map[[2]string]bool{}}
+func (x *explainer) comparer() *comparer {
+	return &comparer{describe: x.description, within: map[[2]string]bool{}}
 }
 
 func (x *explainer) description(key string) (component.Description, bool, error) {

@@ -3,6 +3,7 @@ package catalog
 import (
 	"context"
 	"hash/maphash"
+	"iter"
 	"slices"
 	"time"
 
@@ -76,8 +77,8 @@ type planner struct {
 	byType []TypeSum
 }
 
-// PlanEviction says what goes by a policy, and removes nothing. It lists the values once, reads the descriptions once
-// or, with WithInputs, twice, and holds less than 128 bytes a value in memory, with WithInputs less than 64 more a component. A value
+// PlanEviction says what goes by a policy, and removes nothing. It lists the values once, reads the descriptions once (where requests are
+// costly, only for a condition of Keep that needs them; types are unknown then), with WithInputs once more, and holds less than 128 bytes a value in memory, with WithInputs less than 64 more a component. A value
 // that is replaced, used or pinned after it was listed survives the plan.
 func PlanEviction(ctx context.Context, store *larder.Store, policy Policy) (*Eviction, error) {
 	if err := policy.check(); err != nil {
@@ -128,7 +129,11 @@ func (p *planner) number(key string) uint64 { return maphash.String(p.seed, key)
 
 // gather ranks all values.
 func (p *planner) gather(ctx context.Context) error {
-	for e, err := range scanned(ctx, p.store.Backend(), component.Query{}) {
+	all := scanned(ctx, p.store.Backend(), component.Query{})
+	if !p.describes() {
+		all = listed(ctx, p.store.Backend())
+	}
+	for e, err := range all {
 		if err != nil {
 			return err
 		}
@@ -137,6 +142,27 @@ func (p *planner) gather(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// describes reports whether descriptions are read: where each costs a request, only for a condition that needs them.
+func (p *planner) describes() bool {
+	if !backend.LimitsOf(p.store.Backend()).CostlyRequests {
+		return true
+	}
+	return slices.ContainsFunc(p.keep, func(q component.Query) bool {
+		return slices.ContainsFunc(ofDescriptions, func(f component.Field) bool { return f != component.FieldKey && q.Where.Uses(f) })
+	})
+}
+
+// listed lists values without descriptions.
+func listed(ctx context.Context, b larder.Backend) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		for info, err := range b.List(ctx, backend.ShelfCache, backend.ListOptions{}) {
+			if !yield(entryOf(info), err) || err != nil {
+				return
+			}
+		}
+	}
 }
 
 func (p *planner) rank(ctx context.Context, e Entry) error {

@@ -26,10 +26,10 @@ func (b costly) Limits() backend.Limits {
 	return l
 }
 
-// sound is an index that leaves out what is no description, as that of Postgres does.
-type sound struct{ indexed }
+// findsSound is an index that leaves out what is no description, as that of Postgres does.
+type findsSound struct{ indexed }
 
-func (b *sound) Find(ctx context.Context, q component.Query) iter.Seq2[component.Description, error] {
+func (b *findsSound) Find(ctx context.Context, q component.Query) iter.Seq2[component.Description, error] {
 	return func(yield func(component.Description, error) bool) {
 		for d, err := range b.indexed.Find(ctx, q) {
 			if err == nil && !yield(d, nil) {
@@ -188,7 +188,7 @@ raw
 // recursion.
 func TestTreeHostile(t *testing.T) {
 	ctx := context.Background()
-	for name, b := range map[string]backend.Backend{"plain": mem.New(nil), "indexed": &sound{indexed{Backend: mem.New(nil)}}} {
+	for name, b := range map[string]backend.Backend{"plain": mem.New(nil), "indexed": &findsSound{indexed{Backend: mem.New(nil)}}} {
 		store := larder.New(b, silent)
 		defer store.Close()
 		id := func(n int) string { return fmt.Sprintf("%064x", n) }

@@ -162,7 +162,7 @@ var trialMutants = []mutant{
 			f.mu.Unlock()
 			if !joined {
 				one.text, one.info, one.err = r.load(context.WithoutCancel(ctx), k)
-				time.Sleep(200 * time.Microsecond)
+				time.Sleep(time.Millisecond)
 				f.mu.Lock()
 				delete(f.open, k)
 				f.mu.Unlock()
@@ -190,7 +190,7 @@ var trialMutants = []mutant{
 			f.mu.Unlock()
 			if !joined {
 				select {
-				case <-time.After(200 * time.Microsecond): // the network's
+				case <-time.After(2 * time.Millisecond): // the network's
 				case <-ctx.Done():
 				}
 				one.text, one.info, one.err = r.load(ctx, k)

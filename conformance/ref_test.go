@@ -49,6 +49,7 @@ type ref struct {
 	doScan      func(ctx context.Context, shelf string, o opts) iter.Seq2[backend.Entry, error]
 	doPutBatch  func(ctx context.Context, items []backend.Item) ([]info, error)
 	doDelBatch  func(ctx context.Context, keys []key) error
+	doDelMatch  func(ctx context.Context, seen []backend.Seen) error
 	doAcquire   func(ctx context.Context, name string, ttl time.Duration) (backend.Lease, error)
 	doSweep     func(ctx context.Context, o sweep) (found, error)
 	doFind      func(ctx context.Context, q component.Query) iter.Seq2[component.Description, error]
@@ -259,6 +260,25 @@ func (r *ref) DeleteBatch(ctx context.Context, keys []key) error {
 		return r.doDelBatch(ctx, keys)
 	}
 	return r.Backend.DeleteBatch(ctx, keys)
+}
+
+func (r *ref) DeleteMatch(ctx context.Context, seen []backend.Seen) error {
+	if r.doDelMatch != nil {
+		return r.doDelMatch(ctx, seen)
+	}
+	errs := make(backend.BatchError, len(seen)) // by the versions that r tells, which may not be those below it
+	for i, s := range seen {
+		now, err := r.Stat(ctx, s.Key)
+		switch {
+		case err == nil && now.Version == s.Version:
+			errs[i] = r.Delete(ctx, s.Key)
+		case err == nil || errors.Is(err, backend.ErrNotFound):
+			errs[i] = &backend.Error{Op: "delete", Backend: "ref", Key: s.Key, Err: backend.ErrChanged}
+		default:
+			errs[i] = err
+		}
+	}
+	return errs.OrNil()
 }
 
 func (r *ref) Acquire(ctx context.Context, name string, ttl time.Duration) (backend.Lease, error) {

@@ -10,5 +10,6 @@ import (
 	_ "github.com/larder-store/larder/backend/mem"
 	_ "github.com/larder-store/larder/backend/shelve"
 	_ "github.com/larder-store/larder/backend/sql"
+	_ "github.com/larder-store/larder/backend/tar"
 	_ "github.com/larder-store/larder/backend/tier"
 )

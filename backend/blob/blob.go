@@ -129,13 +129,22 @@ func (b *Backend) DeleteBatch(ctx context.Context, keys []backend.Key) error {
 // DeleteMatch implements [backend.MatchDeleter]. A bucket without conditions for deletes is asked for each object first.
 func (b *Backend) DeleteMatch(ctx context.Context, seen []backend.Seen) error {
 	if _, ok := b.bucket.(driver.MatchDeleter); !ok {
-		return backend.LookAndDelete(ctx, b, seen)
+		return b.lookAndDelete(ctx, seen)
 	}
 	keys, versions := make([]backend.Key, len(seen)), make([]string, len(seen))
 	for i, s := range seen {
 		keys[i], versions[i] = s.Key, s.Version
 	}
 	return b.delete(ctx, "delete", keys, versions)
+}
+
+func (b *Backend) lookAndDelete(ctx context.Context, seen []backend.Seen) error {
+	err := backend.LookAndDelete(ctx, b, seen)
+	errs := make(backend.BatchError, len(seen))
+	for i, s := range seen {
+		errs[i] = backend.Wrap("delete", b.scheme, s.Key, backend.ItemError(err, i))
+	}
+	return errs.OrNil()
 }
 
 // delete deletes objects; where versions are given, those that have them, which the bucket can decide.

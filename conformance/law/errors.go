@@ -143,6 +143,15 @@ func calls(b backend.Backend, key, other backend.Key) []call {
 			return backend.ItemError(backend.DeleteBatch(ctx, b, []backend.Key{key}), 0)
 		}})
 	}
+	if has[backend.MatchDeleter](b) {
+		all = append(all, call{"DeleteMatch", key, func(ctx context.Context) error {
+			info, err := b.Stat(ctx, key)
+			if err != nil {
+				return err
+			}
+			return backend.ItemError(backend.DeleteMatch(ctx, b, []backend.Seen{{Key: key, Version: info.Version}}), 0)
+		}})
+	}
 	if has[backend.Leaser](b) {
 		all = append(all, call{"Acquire", backend.Key{}, func(ctx context.Context) error {
 			// Another name each time: whether a cancelled call got it is unknown.

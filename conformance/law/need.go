@@ -35,6 +35,7 @@ const (
 	Scans        Need = "a Scanner of its own"
 	BatchPuts    Need = "a BatchPutter of its own"
 	BatchDeletes Need = "a BatchDeleter of its own"
+	MatchDeletes Need = "a MatchDeleter of its own"
 	Finds        Need = "a Finder of its own"
 	Leases       Need = "a Leaser of its own"
 	Sweeps       Need = "a Sweeper of its own"
@@ -77,6 +78,8 @@ func (e *Env) meets(ctx context.Context, need Need) (bool, error) {
 		return can[backend.BatchPutter](e), nil
 	case BatchDeletes:
 		return can[backend.BatchDeleter](e), nil
+	case MatchDeletes:
+		return can[backend.MatchDeleter](e), nil
 	case Finds:
 		return can[backend.Finder](e), nil
 	case Leases:

@@ -185,6 +185,24 @@ func (s steady) DeleteBatch(ctx context.Context, keys []backend.Key) error {
 	return patiently(ctx, func() error { return backend.DeleteBatch(ctx, s.below, keys) })
 }
 
+// DeleteMatch deletes again what was unavailable: what has changed then may be what the first attempt deleted.
+func (s steady) DeleteMatch(ctx context.Context, seen []backend.Seen) error {
+	err := backend.DeleteMatch(ctx, s.below, seen)
+	if !errors.Is(err, backend.ErrUnavailable) {
+		return err
+	}
+	errs := make(backend.BatchError, len(seen))
+	for i := range seen {
+		if errs[i] = backend.ItemError(err, i); errors.Is(errs[i], backend.ErrUnavailable) {
+			errs[i] = patiently(ctx, func() error { return backend.ItemError(backend.DeleteMatch(ctx, s.below, seen[i:i+1]), 0) })
+			if errors.Is(errs[i], backend.ErrChanged) {
+				errs[i] = nil
+			}
+		}
+	}
+	return errs.OrNil()
+}
+
 func (s steady) Acquire(ctx context.Context, name string, ttl time.Duration) (lease backend.Lease, err error) {
 	leaser, ok := backend.As[backend.Leaser](s.below)
 	if !ok {

@@ -130,6 +130,8 @@ func abilities(b larder.Backend) []string {
 	has("batches of puts", ok)
 	_, ok = backend.As[backend.BatchDeleter](b)
 	has("batches of deletes", ok)
+	_, ok = backend.As[backend.MatchDeleter](b)
+	has("deletes by version", ok)
 	_, ok = backend.As[backend.Finder](b)
 	has("queries", ok)
 	_, ok = backend.As[backend.Leaser](b)

@@ -125,9 +125,10 @@ func (a *app) warn(format string, args ...any) {
 type opens int
 
 const (
-	noStore    opens = iota
-	theStore         // that of the flag, of the environment or of the user
-	storeNamed       // that of its argument, if there is one
+	noStore     opens = iota
+	theStore          // that of the flag, of the environment or of the user
+	storeNamed        // that of its argument, if there is one
+	storesNamed       // those of its arguments
 )
 
 // commands are the subcommands.
@@ -146,6 +147,8 @@ var commands = []struct {
 	{"why", newWhy, theStore},
 	{"touch", newTouch, theStore},
 	{"rm", newRemove, theStore},
+	{"cp", newCopy, storesNamed},
+	{"sync", newSync, storesNamed},
 	{"stats", newStats, theStore},
 	{"check", newCheck, theStore},
 	{"gc", newGC, theStore},
@@ -236,6 +239,14 @@ Data goes to standard output, words to standard error.
 // prepare sees to it that this process can open the store that is meant.
 func (a *app) prepare(what opens, args []string) error {
 	if what == noStore {
+		return nil
+	}
+	if what == storesNamed {
+		for _, a.storeURL = range args {
+			if err := a.companionFor(); err != nil {
+				return err
+			}
+		}
 		return nil
 	}
 	if what == storeNamed && len(args) == 1 {

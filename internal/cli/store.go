@@ -17,6 +17,7 @@ import (
 	_ "github.com/larder-store/larder/backend/blob/file"
 	"github.com/larder-store/larder/backend/mem"
 	_ "github.com/larder-store/larder/backend/shelve"
+	_ "github.com/larder-store/larder/backend/tar"
 	"github.com/larder-store/larder/backend/tier"
 )
 

@@ -194,14 +194,14 @@ func TestManyAreStoredOnTheWay(t *testing.T) {
 // Where requests are costly one hit in 64 writes, in the mean.
 func TestSampled(t *testing.T) {
 	b := &counting{Backend: mem.New(nil)}
-	const hits = 6400
+	const hits = 1600
 	for i := range hits {
 		r := marks.NewRecorder(b, "", marks.Sample, func() time.Time { return day })
 		r.Used(fmt.Sprintf("%d/x", i), day.Add(-100*time.Hour))
 		r.Close()
 	}
-	// 100 in the mean, plus one in 32 for folding; a chance of less than 1 in 10^12 for these bounds.
-	if b.puts < 40 || b.puts > 190 {
+	// 25 in the mean, plus one in 32 for folding; a chance of less than 1 in 10^8 for these bounds.
+	if b.puts < 3 || b.puts > 80 {
 		t.Errorf("%d writes for %d hits", b.puts, hits)
 	}
 }

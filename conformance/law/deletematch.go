@@ -1,0 +1,88 @@
+package law
+
+import (
+	"context"
+	"errors"
+
+	"github.com/larder-store/larder/backend"
+)
+
+// What conditional deletes of a backend's own do. Whether versions are compared at the instant of the deletion is not promised: buckets cannot.
+var deleteMatchLaws = []Law{
+	{
+		Name: "delete-match/seen", Needs: []Need{MatchDeletes}, Fn: deleteMatchSeen,
+		Rule: "DeleteMatch removes the entries that have the Version given, and no others: one that was replaced stays and fails with ErrChanged, as an absent one does.",
+	},
+	{
+		Name: "delete-match/fails", Needs: []Need{MatchDeletes}, Fn: deleteMatchFails,
+		Rule: "A key that DeleteMatch cannot remove does not keep the others, and its error stands in its place of the BatchError.",
+	},
+}
+
+func deleteMatchSeen(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
+	same, old, gone, other := e.key("s", "a"), e.key("s", "a/b"), e.key("s", "c"), e.key("t", "a")
+	var seen []backend.Seen
+	for i, key := range []backend.Key{same, old, gone, other} {
+		p.put(key, noise(someSizes[i%2], uint64(i)))
+		if p.err == nil {
+			seen = append(seen, backend.Seen{Key: key, Version: p.stat(key).Version})
+		}
+	}
+	p.put(old, "new")
+	p.remove(gone)
+	if p.err != nil {
+		return p.err
+	}
+	err := backend.DeleteMatch(ctx, p.b, seen)
+	for i, s := range seen {
+		switch err := backend.ItemError(err, i); {
+		case s.Key == old || s.Key == gone:
+			p.fails("DeleteMatch of what was replaced or is absent", err, backend.ErrChanged)
+			p.typed("DeleteMatch of what was replaced or is absent", s.Key, err)
+		case err != nil:
+			p.failf("DeleteMatch of what is as it was seen: %w", err)
+		}
+	}
+	p.absent(same)
+	p.absent(gone)
+	p.absent(other)
+	p.holds(old, "new")
+	p.lists(e.Shelf("s"), backend.ListOptions{}, "a/b")
+	if err := backend.DeleteMatch(ctx, p.b, nil); err != nil {
+		p.failf("DeleteMatch of nothing: %w", err)
+	}
+	return p.err
+}
+
+func deleteMatchFails(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
+	keys := e.keys("s", 5)
+	p.fill(keys)
+	seen := make([]backend.Seen, len(keys))
+	for i, key := range keys {
+		if p.err == nil {
+			seen[i] = backend.Seen{Key: key, Version: p.stat(key).Version}
+		}
+	}
+	if p.err != nil {
+		return p.err
+	}
+	seen[2].Key.Name = "Not/Valid"
+	err := backend.DeleteMatch(ctx, p.b, seen)
+	var batch backend.BatchError
+	if !errors.As(err, &batch) || len(batch) != len(keys) {
+		p.failf("DeleteMatch with an invalid key = error %T %v, want a BatchError with one error a key", err, err)
+		return p.err
+	}
+	for i, err := range batch {
+		if i == 2 {
+			p.fails("DeleteMatch's error for an invalid key", err, backend.ErrInvalidKey)
+			p.typed("DeleteMatch's error for an invalid key", seen[2].Key, err)
+		} else if err != nil {
+			p.failf("DeleteMatch's error for a key beside an invalid one: %w", err)
+		}
+	}
+	p.lists(e.Shelf("s"), backend.ListOptions{}, "000002")
+	return p.err
+}
