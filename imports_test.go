@@ -52,7 +52,7 @@ var directions = []struct {
 	{"backend", []string{"component", "internal/sums", "internal/spool"}, "the contract of backends knows descriptions and queries, which are plain data"},
 	{"keying", []string{"component"}, "keys are made of components"},
 	{"codec", []string{"github.com/fxamacker/cbor"}, "values know nothing of stores"},
-	{"catalog", []string{"", "backend", "codec", "component", "keying", "internal/evict", "internal/lease", "internal/marks", "internal/sums"}, "asks any store, and copies it"},
+	{"catalog", []string{"", "backend", "codec", "component", "internal/evict", "internal/lease", "internal/marks", "internal/spool", "internal/sums", "keying"}, "asks any store, and copies it"},
 	{"session", []string{"", "backend", "codec", "keying", "internal/spool", "internal/sums", "internal/temp"}, "works on any store"},
 	{"internal/sessiontest", []string{"", "session"}, "the processes of tests, on any store"},
 	{"internal/place", []string{"backend", "keying"}, ""},

@@ -170,7 +170,9 @@ func indexed(ctx context.Context, b larder.Backend, f backend.Finder, q componen
 func scanned(ctx context.Context, b larder.Backend, q component.Query) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		opts := backend.ListOptions{Prefix: prefixOf(q), After: q.After}
-		descs := newDescriptions(ctx, b, opts)
+		fixed, _ := q.Where.Fixed(component.FieldType, component.Equal) // then others need not be decoded
+		typ, _ := fixed.(string)
+		descs := newDescriptions(ctx, b, typ, opts)
 		defer descs.stop()
 		for info, err := range b.List(ctx, backend.ShelfCache, opts) {
 			if err != nil {

@@ -37,6 +37,8 @@ func (b *indexed) Find(ctx context.Context, q component.Query) iter.Seq2[compone
 	})
 }
 
+func (b *indexed) Limits() backend.Limits { return backend.LimitsOf(b.Backend) }
+
 // stores are the kinds of store that must answer alike.
 func stores(t *testing.T) map[string]*larder.Store {
 	t.Helper()

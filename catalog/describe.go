@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -33,27 +34,48 @@ func describe(ctx context.Context, b larder.Backend, id string) (component.Descr
 
 // decode reads a description; one that is corrupt, or longer than any, is unknown.
 func decode(body io.Reader, info larder.Info) (component.Description, bool, error) {
-	if info.Size > keying.MaxPreimage {
-		return component.Description{}, false, nil
-	}
-	var preimage []byte
-	verified, err := backend.Verify(io.NopCloser(body), info)
-	if err == nil {
-		preimage, err = io.ReadAll(verified)
-	}
-	if errors.Is(err, larder.ErrCorrupt) {
-		return component.Description{}, false, nil
-	}
-	if err != nil {
+	return decodeOf(body, info, "")
+}
+
+// decodeOf is decode for descriptions of one type, unless that is empty; others are unknown. It tells them apart by their bytes, in which
+// the type stands as it is, at a tenth of the cost of decoding.
+func decodeOf(body io.Reader, info larder.Info, typ string) (component.Description, bool, error) {
+	preimage, ok, err := preimageOf(body, info)
+	if err != nil || !ok || !bytes.Contains(preimage, []byte(typ)) {
 		return component.Description{}, false, err
 	}
 	d, err := keying.Decode(preimage)
 	d.Key, d.Stored = info.Key.Name, info.ModTime
-	return d, err == nil, nil
+	return d, err == nil && (typ == "" || d.Type == typ), nil
+}
+
+// preimageOf reads the bytes of a description; ones that are corrupt, or more than any has, are none. They may be body's own, and
+// valid as long as it is.
+func preimageOf(body io.Reader, info larder.Info) ([]byte, bool, error) {
+	if info.Size > keying.MaxPreimage {
+		return nil, false, nil
+	}
+	closer, ok := body.(io.ReadCloser)
+	if !ok {
+		closer = io.NopCloser(body)
+	}
+	verified, err := backend.Verify(closer, info)
+	if whole, ok := verified.(*backend.Body); ok && err == nil {
+		return whole.Take(), true, nil
+	}
+	var preimage []byte
+	if err == nil {
+		preimage, err = io.ReadAll(verified)
+	}
+	if errors.Is(err, larder.ErrCorrupt) {
+		return nil, false, nil
+	}
+	return preimage, err == nil, err
 }
 
 // descriptions finds descriptions for keys, most of which come in ascending order.
 type descriptions struct {
+	typ   string // the only one that is wanted; "" wants all
 	ctx   context.Context
 	b     larder.Backend
 	next  func() (backend.Entry, error, bool)
@@ -63,9 +85,9 @@ type descriptions struct {
 	ended bool
 }
 
-func newDescriptions(ctx context.Context, b larder.Backend, opts backend.ListOptions) *descriptions {
+func newDescriptions(ctx context.Context, b larder.Backend, typ string, opts backend.ListOptions) *descriptions {
 	next, stop := iter.Pull2(backend.Scan(ctx, b, backend.ShelfComponents, opts))
-	return &descriptions{ctx: ctx, b: b, next: next, stop: stop}
+	return &descriptions{typ: typ, ctx: ctx, b: b, next: next, stop: stop}
 }
 
 func (d *descriptions) of(id string) (component.Description, bool, error) {
@@ -84,7 +106,7 @@ func (d *descriptions) of(id string) (component.Description, bool, error) {
 		if e.Key.Name < id {
 			continue // of an input that was never stored itself
 		}
-		desc, sound, err := decode(e.Body, e.Info)
+		desc, sound, err := decodeOf(e.Body, e.Info, d.typ)
 		if err != nil {
 			return component.Description{}, false, err
 		}

@@ -327,8 +327,13 @@ func TestDescriptionsGo(t *testing.T) {
 			}
 		}
 	}
+	note(t, s, alone)
+	note(t, s, result)
 	if done := evictAll(t, s); done.Values != 3 || done.Descriptions != 1 {
 		t.Errorf("done: %+v", done)
+	}
+	if got := notes(t, s); len(got) != 1 || !strings.HasPrefix(got[0], id+"/") {
+		t.Errorf("notes of outputs are %q, want those of what is described", got)
 	}
 	check("the result is of 10 days ago", true, true, true, false)
 

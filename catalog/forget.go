@@ -64,8 +64,12 @@ func forget(ctx context.Context, store *larder.Store, before time.Time) (int, er
 		if err != nil {
 			return n, err
 		}
-		if gone {
-			n++
+		if !gone {
+			continue
+		}
+		n++
+		if err := forgetOutputs(ctx, store, key); err != nil {
+			return n, err
 		}
 	}
 	return n, err

@@ -30,19 +30,35 @@ func Inputs(ctx context.Context, store *larder.Store, d component.Description) (
 		}
 		inputs[i] = in
 	}
-	if len(inputs) > 0 && inputs[0].Description.Type == component.CommandType {
-		params, _ := inputs[0].Description.Parameters.(map[any]any)
-		labels, _ := params["inputs"].([]any)
+	if len(inputs) == 0 || !inputs[0].Known {
+		return inputs, nil
+	}
+	if labels := inputLabels(inputs[0].Description, len(inputs)); labels != nil {
 		for i := range inputs[1:] {
-			switch {
-			case i < len(labels):
-				inputs[i+1].Label, _ = labels[i].(string)
-			case i == len(labels) && params["stdin"] == true:
-				inputs[i+1].Label = stdinLabel
-			}
+			inputs[i+1].Label = labels[i+1]
 		}
 	}
 	return inputs, nil
+}
+
+// inputLabels returns the labels of the n inputs of a stage, whose first one is given; nil if that is no command line.
+func inputLabels(first component.Description, n int) []string {
+	if first.Type != component.CommandType || n == 0 {
+		return nil
+	}
+	params, _ := first.Parameters.(map[any]any)
+	said, _ := params["inputs"].([]any)
+	labels := make([]string, n)
+	labels[0] = commandLabel
+	for i := range labels[1:] {
+		switch {
+		case i < len(said):
+			labels[i+1], _ = said[i].(string)
+		case i == len(said) && params["stdin"] == true:
+			labels[i+1] = stdinLabel
+		}
+	}
+	return labels
 }
 
 // CommandLine returns the command and its arguments, if d describes the first input of a

@@ -129,6 +129,12 @@ func equal(a, b any) bool {
 	return ok && order == 0
 }
 
+// Same reports whether two values in the form of descriptions are the same, as [Equal] means it.
+func Same(a, b any) bool { return equal(a, b) }
+
+// SameKind reports whether two values in the form of descriptions are of one kind, so that they can be compared.
+func SameKind(a, b any) bool { return sameKind(a, b) }
+
 // Compare orders two values in the form of descriptions, whatever their kinds: what is absent or null first, then numbers, texts,
 // bytes, truth values, times, and lists and maps, which all come equal. NaN comes before other numbers.
 func Compare(a, b any) int {

@@ -1,10 +1,12 @@
 package cli
 
 import (
+	"context"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/larder-store/larder"
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/component"
 	"github.com/larder-store/larder/keying"
@@ -13,6 +15,7 @@ import (
 // filterFlags choose among the entries of a store.
 type filterFlags struct {
 	typ, version, since string
+	where               string
 	params              []string
 }
 
@@ -22,12 +25,13 @@ func (f *filterFlags) add(a *app, cmd *cobra.Command) {
 	fl.StringVar(&f.version, "version", "", "only of this version")
 	fl.StringVar(&f.since, "since", "", "only stored since then: an age such as 12h or 30d, or a date")
 	cmd.RegisterFlagCompletionFunc("type", a.completeType)
+	fl.StringVar(&f.where, "where", "", "only what fulfils this `condition`, such as 'size > 1MiB'; see larder find")
 	fl.StringArrayVarP(&f.params, "param", "p", nil, "only with this parameter, `key=value`; repeatable")
 }
 
 // used reports whether anything was chosen.
 func (f *filterFlags) used() bool {
-	return f.typ != "" || f.version != "" || f.since != "" || len(f.params) > 0
+	return f.typ != "" || f.version != "" || f.since != "" || f.where != "" || len(f.params) > 0
 }
 
 // query returns what the flags choose of the components whose keys begin with a prefix.
@@ -63,4 +67,14 @@ func (f *filterFlags) query(prefix string, now time.Time) (component.Query, erro
 		all = append(all, component.Where(component.FieldStored, component.GreaterEqual, since))
 	}
 	return component.Query{Where: component.And(all...)}, nil
+}
+
+// narrowed returns q with the condition of --where, whose inputs may be such as the store knows.
+func narrowed(ctx context.Context, store *larder.Store, q component.Query, where string, now time.Time) (component.Query, error) {
+	if where == "" {
+		return q, nil
+	}
+	c, err := parseWhere(ctx, store, where, now)
+	q.Where = component.And(q.Where, c)
+	return q, err
 }

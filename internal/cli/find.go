@@ -2,14 +2,10 @@ package cli
 
 import (
 	"context"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
-	"math/big"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/larder-store/larder"
+	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/catalog"
 	"github.com/larder-store/larder/component"
 )
@@ -45,8 +42,13 @@ is a file, or the beginning of a key; from also looks at the inputs of inputs. A
 holds only for values of one kind: neither params.x=5 nor params.x!=5 does where x is
 the text "5", or is not there.
 
-The columns of --columns are those of "larder ls", stored, cost and params.PATH. With --csv and
-without --columns there is one for each parameter.`,
+The columns of --columns are those of "larder ls", stored, cost, bytes, value and params.PATH.
+The column value is the value itself, where it is a number, a truth value or a line of text: each
+that takes 1 KiB at most is read. With --csv and without --columns there is one for each
+parameter, and except on buckets the value.
+
+What is found is held in memory to be sorted: all of it, or with --limit so many. With
+--sort id, and --json or --csv --columns, each line is written as it is found.`,
 		Example: `  larder find 'type=spikes and params.threshold > 3.5 and age < 7d'
   larder find 'input=recording.atf or from=recording.atf'
   larder find --csv --sort params.tau 'type=lab/fit' > sweep.csv
@@ -96,19 +98,28 @@ func (a *app) find(ctx context.Context, f *findFlags, text string) error {
 	if err != nil {
 		return err
 	}
-	all, err := newest(ctx, store, q)
+	if f.streams() {
+		q.Limit = f.limit
+		return a.findEach(ctx, store, q, f, columns)
+	}
+	found, err := catalog.First(ctx, store, q, f.limit, func(x, y catalog.Entry) int {
+		return order(entry{Entry: x}, entry{Entry: y})
+	})
 	if err != nil {
 		return err
 	}
-	slices.SortStableFunc(all, order)
-	if f.limit > 0 && len(all) > f.limit {
-		all = all[:f.limit]
+	all := entriesOf(found)
+	values := false
+	if wants(columns, valueColumn) || f.csv && len(f.columns) == 0 && !backend.LimitsOf(store.Backend()).CostlyRequests {
+		if values, err = readValues(ctx, store, all); err != nil {
+			return err
+		}
 	}
 	switch {
 	case f.json:
 		return a.listJSON(all)
 	case f.csv && len(f.columns) == 0:
-		return a.listCSV(all, csvColumns(all))
+		return a.listCSV(all, csvColumns(all, values))
 	case f.csv:
 		return a.listCSV(all, columns)
 	}
@@ -142,19 +153,24 @@ func (a *app) tellPlan(p catalog.Plan) error {
 // parseWhere reads a condition, whose inputs are files, or keys by their beginnings.
 func parseWhere(ctx context.Context, store *larder.Store, text string, now time.Time) (component.Condition, error) {
 	where, err := catalog.ParseWhere(text, catalog.Words{Now: now, Key: func(text string) (string, error) {
-		if _, err := os.Stat(text); !errors.Is(err, fs.ErrNotExist) {
-			c, err := component.File(text)
-			if err != nil {
-				return "", err
-			}
-			return store.Key(ctx, c)
-		}
-		return catalog.Resolve(ctx, store, text)
+		return keyOf(ctx, store, text)
 	}})
 	if err != nil {
 		return where, &exitError{exitMisused, err}
 	}
 	return where, nil
+}
+
+// keyOf returns the key of what text names: a file, or a component.
+func keyOf(ctx context.Context, store *larder.Store, text string) (string, error) {
+	if _, err := os.Stat(text); !errors.Is(err, fs.ErrNotExist) {
+		c, err := component.File(text)
+		if err != nil {
+			return "", err
+		}
+		return store.Key(ctx, c)
+	}
+	return catalog.Resolve(ctx, store, text)
 }
 
 // orderOf returns the order of a column, by its values where they are of one kind.
@@ -187,6 +203,8 @@ func valueOf(e entry, column string) any {
 		return e.Info.Size
 	case "age", "stored":
 		return e.Info.ModTime
+	case valueColumn:
+		return nil // it is read after the order is known
 	case "cost":
 		took, _ := larder.Cost(e.Info)
 		return took.Seconds()
@@ -208,6 +226,7 @@ var plainColumns = []column{
 		}
 		return strconv.FormatFloat(took.Seconds(), 'g', -1, 64)
 	}},
+	{valueColumn, func(e entry, _ time.Time) string { return cellText(e.value) }},
 	{"bytes", func(e entry, _ time.Time) string { return strconv.FormatInt(e.Info.Size, 10) }},
 }
 
@@ -218,76 +237,20 @@ func paramOf(path string) column {
 		if !ok {
 			return ""
 		}
-		if text, ok := v.(string); ok {
-			return printable(text)
+		if v == nil {
+			return "null"
 		}
-		return jsonText(plain(v))
+		return cellText(v)
 	}}
 }
 
-// csvColumns are what is known of each value: one column for each parameter that any has.
-func csvColumns(all []entry) []column {
-	chosen, _ := chooseColumns([]string{"id", "attribute", "type", "version", "stored", "bytes", "cost"}, true)
-	paths := map[string]bool{}
-	for _, e := range all {
-		leaves("", e.Description.Parameters, paths)
+// cellText writes a value in a cell of a table; nil is none.
+func cellText(v any) string {
+	if text, ok := v.(string); ok {
+		return printable(text)
 	}
-	for _, path := range slices.Sorted(maps.Keys(paths)) {
-		chosen = append(chosen, paramOf(path))
+	if v == nil {
+		return ""
 	}
-	return chosen
-}
-
-// leaves gathers the paths of the parameters that are no maps.
-func leaves(path string, v any, paths map[string]bool) {
-	m, ok := v.(map[any]any)
-	if !ok {
-		if path != "" {
-			paths[path] = true
-		}
-		return
-	}
-	for k, v := range m {
-		name, ok := k.(string)
-		if !ok {
-			continue // JSON has no such names either
-		}
-		if path != "" {
-			name = path + "." + name
-		}
-		leaves(name, v, paths)
-	}
-}
-
-// listCSV writes a table for spreadsheets: text that they would take for a formula has an apostrophe before it.
-func (a *app) listCSV(all []entry, columns []column) error {
-	w := csv.NewWriter(a.stdout)
-	cells := make([]string, len(columns))
-	for i, c := range columns {
-		cells[i] = harmless(c.name)
-	}
-	if err := w.Write(cells); err != nil {
-		return err
-	}
-	now := time.Now()
-	for _, e := range all {
-		for i, c := range columns {
-			cells[i] = harmless(c.cell(e, now))
-		}
-		if err := w.Write(cells); err != nil {
-			return err
-		}
-	}
-	w.Flush()
-	return w.Error()
-}
-
-func harmless(cell string) string {
-	if cell == "" || !strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
-		return cell
-	}
-	if _, ok := new(big.Float).SetString(cell); ok {
-		return cell // a number below zero
-	}
-	return "'" + cell
+	return jsonText(plain(v))
 }

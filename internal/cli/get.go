@@ -12,12 +12,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/larder-store/larder"
+	"github.com/larder-store/larder/catalog"
 	"github.com/larder-store/larder/codec"
 )
 
 type getFlags struct {
 	address        addressFlags
-	output         string
+	output, maxAge string
 	raw, json, npy bool
 }
 
@@ -45,6 +46,7 @@ is the whole value or none.
 	cmd.ValidArgsFunction = a.completeAddress
 	fl := cmd.Flags()
 	fl.StringVarP(&f.output, "output", "o", "", "write to this `file`")
+	fl.StringVar(&f.maxAge, "max-age", "", "a value that was stored longer ago counts as absent: an `age` such as 12h or 30d")
 	fl.BoolVar(&f.raw, "raw", false, "write the bytes as they are stored")
 	fl.BoolVar(&f.json, "json", false, "write the value as JSON, numbers too")
 	fl.BoolVar(&f.npy, "npy", false, "write an array as NPY; refuse anything else")
@@ -72,6 +74,10 @@ func first(args []string) string {
 }
 
 func (a *app) get(ctx context.Context, f *getFlags, text string) error {
+	fresh, err := freshness(f.maxAge)
+	if err != nil {
+		return err
+	}
 	store, err := a.openToRead(ctx)
 	if err != nil {
 		return err
@@ -82,7 +88,7 @@ func (a *app) get(ctx context.Context, f *getFlags, text string) error {
 	if err != nil {
 		return err
 	}
-	body, info, err := store.Reader(ctx, at.c, at.attribute)
+	body, info, err := store.Reader(ctx, at.c, at.attribute, fresh...)
 	if errors.Is(err, larder.ErrNotFound) {
 		return &exitError{exitMiss, err}
 	}
@@ -142,4 +148,16 @@ func wholeFile(path string, write func(io.Writer) error) error {
 		return err
 	}
 	return os.Rename(f.Name(), path)
+}
+
+// freshness returns what --max-age asks for; nothing, if it is empty.
+func freshness(maxAge string) ([]larder.GetOption, error) {
+	if maxAge == "" {
+		return nil, nil
+	}
+	d, err := catalog.ParseAge(maxAge)
+	if err != nil {
+		return nil, misused("--max-age: %v", err)
+	}
+	return []larder.GetOption{larder.MaxAge(d)}, nil
 }

@@ -38,7 +38,7 @@ With --json there is one JSON object a line.`,
 			if err != nil {
 				return err
 			}
-			return a.list(cmd.Context(), q, asJSON, columns)
+			return a.list(cmd.Context(), q, f.where, asJSON, columns)
 		},
 	}
 	f.add(a, cmd)
@@ -49,12 +49,15 @@ With --json there is one JSON object a line.`,
 	return cmd
 }
 
-func (a *app) list(ctx context.Context, q component.Query, asJSON bool, columns []column) error {
+func (a *app) list(ctx context.Context, q component.Query, where string, asJSON bool, columns []column) error {
 	store, err := a.openToRead(ctx)
 	if err != nil {
 		return err
 	}
 	defer store.Close()
+	if q, err = narrowed(ctx, store, q, where, time.Now()); err != nil {
+		return err
+	}
 	all, err := newest(ctx, store, q)
 	if err != nil {
 		return err

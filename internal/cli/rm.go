@@ -18,6 +18,7 @@ type removeFlags struct {
 	address addressFlags
 	typ     string
 	older   string
+	where   string
 	dryRun  bool
 	json    bool
 }
@@ -27,15 +28,17 @@ func newRemove(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rm [flags] [ID[/attribute]...]",
 		Short: "Remove values",
-		Long: `Remove values: those that are named, or all that are chosen by --type and --older-than, which
---version and -p narrow down.
+		Long: `Remove values: those that are named, or all that are chosen by --type, --older-than and --where,
+which --version and -p narrow down.
 
 ID alone stands for all attributes of a component. With -n the values are listed
-and stay.
+and stay, and it says how many there are, their size, and what computing them took, as far as
+that is known: on a bucket, which does not list it, it is not asked for.
 
 ` + addressHelp,
 		Example: `  larder rm 3f2a9c
   larder rm -n --type detect --older-than 30d
+  larder rm -n --where 'cost < 1s and age > 7d'
   larder rm --type lab/fit --version v2 -p tau=0.02`,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.remove(cmd.Context(), &f, args) },
 	}
@@ -45,6 +48,7 @@ and stay.
 	fl.StringVar(&f.typ, "type", "", "all values of components of this type")
 	cmd.RegisterFlagCompletionFunc("type", a.completeType)
 	fl.StringVar(&f.older, "older-than", "", "all values that were stored longer ago, such as 12h or 30d")
+	fl.StringVar(&f.where, "where", "", "all values that fulfil this `condition`; see larder find")
 	fl.BoolVar(&f.json, "json", false, "what was removed as a JSON object; with -n, what would be, one object a line")
 	fl.BoolVarP(&f.dryRun, "dry-run", "n", false, "list what would be removed, and remove nothing")
 	return cmd
@@ -60,11 +64,8 @@ func (a *app) remove(ctx context.Context, f *removeFlags, args []string) error {
 	if err != nil {
 		return err
 	}
-	switch {
-	case f.dryRun && f.json:
-		return a.listJSON(entriesOf(found))
-	case f.dryRun:
-		return a.listTable(entriesOf(found), columns, time.Now())
+	if f.dryRun {
+		return a.tellRemoval(ctx, store, found, f.json)
 	}
 	done, err := catalog.DeleteEntries(ctx, store, found)
 	if err == nil && f.json {
@@ -74,6 +75,32 @@ func (a *app) remove(ctx context.Context, f *removeFlags, args []string) error {
 		a.note("removed %s, %s", count(done.Values, "value"), size(done.Bytes))
 	}
 	return err
+}
+
+// tellRemoval lists what would be removed, and sums it up.
+func (a *app) tellRemoval(ctx context.Context, store *larder.Store, found []catalog.Entry, asJSON bool) error {
+	var err error
+	if asJSON {
+		err = a.listJSON(entriesOf(found))
+	} else {
+		err = a.listTable(entriesOf(found), columns, time.Now())
+	}
+	if err != nil {
+		return err
+	}
+	t, err := catalog.SumOf(ctx, store, found)
+	if err != nil {
+		return err
+	}
+	cost := ""
+	if t.NoCost < t.Values {
+		cost = ", " + duration(t.Cost) + " to compute again"
+	}
+	if t.NoCost > 0 {
+		cost += fmt.Sprintf(", cost of %s not known", count(t.NoCost, "value"))
+	}
+	a.note("would remove %s, %s%s", count(t.Values, "value"), size(t.Bytes), cost)
+	return nil
 }
 
 // removedText is what was removed as JSON.
@@ -91,10 +118,10 @@ func count(n int, what string) string {
 
 // find returns the entries to remove.
 func (f *removeFlags) find(ctx context.Context, store *larder.Store, args []string) ([]catalog.Entry, error) {
-	filtered := f.typ != "" || f.older != ""
+	filtered := f.typ != "" || f.older != "" || f.where != ""
 	switch {
 	case filtered && (f.address.name != "" || f.address.component != "" || len(args) > 0):
-		return nil, misused("rm: name values, or choose by --type and --older-than; not both")
+		return nil, misused("rm: name values, or choose by --type, --older-than and --where; not both")
 	case filtered && len(f.address.inputs) > 0:
 		return nil, misused("rm: -i describes a component, with --name; it does not narrow down a --type")
 	case filtered:
@@ -107,7 +134,7 @@ func (f *removeFlags) find(ctx context.Context, store *larder.Store, args []stri
 	case c != nil:
 		return f.ofComponent(ctx, store, c, args)
 	case len(args) == 0:
-		return nil, misused("rm: nothing is named; write: larder rm ID, or choose by --type and --older-than")
+		return nil, misused("rm: nothing is named; write: larder rm ID, or choose by --type, --older-than and --where")
 	}
 	var found []catalog.Entry
 	for _, text := range args {
@@ -174,6 +201,9 @@ func (f *removeFlags) chosen(ctx context.Context, store *larder.Store) ([]catalo
 			return nil, misused("--older-than: %v", err)
 		}
 		q.Where = component.And(q.Where, component.Where(component.FieldStored, component.Less, time.Now().Add(-d)))
+	}
+	if q, err = narrowed(ctx, store, q, f.where, time.Now()); err != nil {
+		return nil, err
 	}
 	found, err := catalog.Newest(ctx, store, q, 0)
 	if err == nil && len(found) == 0 {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/larder-store/larder"
 	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/catalog"
 	"github.com/larder-store/larder/internal/reserve"
 	"github.com/larder-store/larder/internal/stage"
 	"github.com/larder-store/larder/keying"
@@ -73,6 +74,8 @@ type runFlags struct {
 	dryRun, refresh    bool
 	check, failures    bool
 	endLeft, json      bool
+	why                bool
+	maxAge             string
 	storeErrors        string
 	wait               time.Duration
 }
@@ -109,6 +112,8 @@ func newRun(a *app) *cobra.Command {
 	fl.BoolVar(&f.stdin, "stdin", false, "the command reads standard input, and its contents count")
 	fl.StringVarP(&f.dir, "dir", "C", "", "`directory` to run in; paths are relative to it")
 	fl.BoolVarP(&f.dryRun, "dry-run", "n", false, "only say whether the command would run (exit code 4) or not")
+	fl.BoolVar(&f.why, "why", false, "explain a miss: how it differs from the nearest earlier run (with -n on standard output)")
+	fl.StringVar(&f.maxAge, "max-age", "", "a run that was kept longer ago does not count: an `age` such as 12h or 30d")
 	fl.BoolVar(&f.refresh, "refresh", false, "run the command in any case, and keep what it makes now")
 	fl.BoolVar(&f.check, "check", false, "run the command in any case, and compare (exit code 3 if it differs)")
 	fl.BoolVar(&f.failures, "keep-failures", false, "keep the run, and give it back, also if the command fails")
@@ -123,6 +128,10 @@ func newRun(a *app) *cobra.Command {
 func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 	ctx := cmd.Context()
 	s, err := f.stage(args)
+	if err != nil {
+		return err
+	}
+	fresh, err := freshness(f.maxAge)
 	if err != nil {
 		return err
 	}
@@ -142,11 +151,11 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 		a.warn("%s names a file that is not declared; if its contents matter, add -i %s", path, path)
 	}
 	if f.dryRun {
-		o, err := s.Lookup(ctx, stage.Options{Store: store, KeepFailures: f.failures})
+		o, err := s.Lookup(ctx, stage.Options{Store: store, KeepFailures: f.failures, Fresh: fresh})
 		if err != nil {
 			return runError(err)
 		}
-		return a.tellDryRun(f, s, o)
+		return a.tellDryRun(ctx, f, store, s, o)
 	}
 
 	signals := make(chan os.Signal, 8)
@@ -168,6 +177,7 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 		Refresh:      f.refresh,
 		Check:        f.check,
 		KeepFailures: f.failures,
+		Fresh:        fresh,
 	})
 	bar.end()
 	c := countsOf(store.Stats())
@@ -182,7 +192,30 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 	if err != nil {
 		return runError(err)
 	}
+	a.afterRun(ctx, f, store, s, o)
 	return a.tellRun(f, s, o)
+}
+
+// afterRun notes what a run left, and explains why it was one. A hit costs nothing of this.
+func (a *app) afterRun(ctx context.Context, f *runFlags, store *larder.Store, s *stage.Stage, o stage.Outcome) {
+	if len(o.Left) > 0 {
+		left := make([]catalog.Output, len(o.Left))
+		for i, file := range o.Left {
+			left[i] = catalog.Output(file)
+		}
+		if err := catalog.NoteOutputs(ctx, store, o.ID, left); err != nil {
+			a.note("%s: what it left was not noted for larder tree: %v", s.Title(), err)
+		}
+	}
+	switch {
+	case o.Hit || f.refresh || f.check:
+	case f.why:
+		if err := a.tellMiss(ctx, f, store, o); err != nil {
+			a.warn("%s: the miss cannot be explained: %v", s.Title(), err)
+		}
+	case !f.json:
+		a.hintAfter(ctx, store, s, o)
+	}
 }
 
 // openToRun opens the store for a stage: one that fails at every call, if it cannot be opened and
@@ -240,8 +273,8 @@ func notInLabel(r rune) bool {
 	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-", r))
 }
 
-// tellDryRun says what would happen.
-func (a *app) tellDryRun(f *runFlags, s *stage.Stage, o stage.Outcome) error {
+// tellDryRun says what would happen, and why.
+func (a *app) tellDryRun(ctx context.Context, f *runFlags, store *larder.Store, s *stage.Stage, o stage.Outcome) error {
 	word := "miss"
 	if o.Hit {
 		word = "hit"
@@ -252,10 +285,21 @@ func (a *app) tellDryRun(f *runFlags, s *stage.Stage, o stage.Outcome) error {
 	} else {
 		_, err = fmt.Fprintf(a.stdout, "%s %s\n", word, o.ID)
 	}
-	if err == nil && !o.Hit {
-		err = &exitError{exitMiss, nil}
+	if err != nil || o.Hit {
+		return err
 	}
-	return err
+	if o.Stale != "" && !f.json && !f.why {
+		a.note("%s: what is kept is too old: %s", s.Title(), o.Stale)
+	}
+	switch {
+	case f.why:
+		if err := a.tellMiss(ctx, f, store, o); err != nil {
+			return err
+		}
+	case !f.json:
+		a.hintAfter(ctx, store, s, o)
+	}
+	return &exitError{exitMiss, nil}
 }
 
 // outcomeText is an outcome as JSON.
@@ -271,10 +315,11 @@ type outcomeText struct {
 	Late    bool     `json:"late,omitempty"`     // another process had kept its run
 	Checked bool     `json:"checked,omitempty"`  // compared with what is kept
 	Differs []string `json:"differs,omitempty"`  // in what
+	Stale   string   `json:"stale,omitempty"`    // why what was kept did not count
 }
 
 func outcomeOf(s *stage.Stage, o stage.Outcome) outcomeText {
-	return outcomeText{s.Title(), o.ID, o.Hit, o.Waited, o.Exit, o.Took.Seconds(), o.Size, o.NotKept, o.Late, o.Checked, o.Differs}
+	return outcomeText{s.Title(), o.ID, o.Hit, o.Waited, o.Exit, o.Took.Seconds(), o.Size, o.NotKept, o.Late, o.Checked, o.Differs, o.Stale}
 }
 
 // tellRun says what happened, and exits as the command did. JSON goes to standard error, too: standard
@@ -295,6 +340,9 @@ func (a *app) tellRun(f *runFlags, s *stage.Stage, o stage.Outcome) error {
 	name := s.Title()
 	if o.Unread != "" && o.Unread != o.NotKept {
 		a.warn("%s: ran, for the store could not be read: %s", name, o.Unread)
+	}
+	if o.Stale != "" {
+		a.note("%s: ran, for what is kept as %s was too old: %s", name, short(o.ID), o.Stale)
 	}
 	switch {
 	case o.Hit:

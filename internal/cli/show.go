@@ -69,7 +69,7 @@ type shownValue struct {
 
 func (a *app) show(ctx context.Context, f *filterFlags, args []string, asJSON bool) error {
 	if len(args) > 0 && f.used() {
-		return misused("show: name components, or choose them by --type, --version, -p and --since; not both")
+		return misused("show: name components, or choose them by --type, --version, -p, --since and --where; not both")
 	}
 	store, err := a.openToRead(ctx)
 	if err != nil {
@@ -115,6 +115,9 @@ func (f *filterFlags) components(ctx context.Context, store *larder.Store, args 
 	}
 	q, err := f.query("", time.Now())
 	if err != nil {
+		return nil, err
+	}
+	if q, err = narrowed(ctx, store, q, f.where, time.Now()); err != nil {
 		return nil, err
 	}
 	most := 0

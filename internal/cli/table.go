@@ -23,6 +23,7 @@ const maxCommands = 500
 type entry struct {
 	catalog.Entry
 	command []string // of a stage, once it was looked up
+	value   any      // the value itself, once it was read; nil also where no cell holds it
 }
 
 // newest returns what a query chooses, in the order of time.

@@ -150,5 +150,8 @@ func cutText(s string) string {
 // out is standard output for text.
 func (a *app) out() io.Writer { return terminal.NewWriter(a.stdout) }
 
+// terminalOf writes text to w.
+func terminalOf(w io.Writer) io.Writer { return terminal.NewWriter(w) }
+
 // words is standard error for text.
 func (a *app) words() io.Writer { return terminal.NewWriter(a.stderr) }

@@ -1,8 +1,10 @@
 package stage
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"io/fs"
 )
@@ -19,11 +21,13 @@ type body struct {
 	at   int           // the segment that is read
 	left int64         // bytes of it that are still to come
 	open io.ReadCloser // nil before its first byte
+	hash hash.Hash     // of what was read of it; nil if nobody asks
 }
 
 type segment struct {
 	size int64
 	open func() (io.ReadCloser, error)
+	file *File // the output that it is, if it is one
 }
 
 var errChanged = errors.New("an output changed after the command had ended")
@@ -45,7 +49,10 @@ func (b *body) Read(p []byte) (int, error) {
 			if err != nil {
 				return 0, err
 			}
-			b.open, b.left = r, s.size
+			b.open, b.left, b.hash = r, s.size, nil
+			if s.file != nil && s.file.SHA256 == [sha256.Size]byte{} { // only in the first reading
+				b.hash = sha256.New()
+			}
 		}
 		if b.left == 0 {
 			if err := b.end(); err != nil {
@@ -54,6 +61,9 @@ func (b *body) Read(p []byte) (int, error) {
 			continue
 		}
 		n, err := b.open.Read(p[:min(int64(len(p)), b.left)])
+		if b.hash != nil {
+			b.hash.Write(p[:n])
+		}
 		b.left -= int64(n)
 		b.done += int64(n)
 		if b.progress != nil {
@@ -83,9 +93,23 @@ func (b *body) end() error {
 	if n, _ := b.open.Read(probe[:]); n > 0 {
 		return fmt.Errorf("%w: it became longer", errChanged)
 	}
+	if b.hash != nil {
+		b.hash.Sum(b.segments[b.at].file.SHA256[:0])
+	}
 	b.Close()
 	b.at++
 	return nil
+}
+
+// files returns the outputs among the segments, once they were read.
+func (b *body) files() []File {
+	var all []File
+	for _, s := range b.segments {
+		if s.file != nil {
+			all = append(all, *s.file)
+		}
+	}
+	return all
 }
 
 // Seek implements [io.Seeker], for the start and the end alone: it is all that hashing, measuring and

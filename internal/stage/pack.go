@@ -11,6 +11,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/larder-store/larder/internal/reserve"
@@ -55,6 +56,9 @@ var ErrNotMade = errors.New("was not made by the command")
 type packer struct {
 	body body
 	text bytes.Buffer // headers and small members, not yet a segment
+
+	declared string // the output that is packed
+	inside   string // what the names of its members begin with
 }
 
 // pack returns the archive of a run, to be read from the files where they lie. After
@@ -92,7 +96,8 @@ func pack(e ending, stdout, stderr *capture, targets []target) (*body, error) {
 		return nil, err
 	}
 	for i, t := range made {
-		if err := p.output(fmt.Sprintf("%s/%d/%s", outputsName, i, path.Base(t.name)), t.path); err != nil {
+		p.declared, p.inside = t.name, fmt.Sprintf("%s/%d/%s", outputsName, i, path.Base(t.name))
+		if err := p.output(p.inside, t.path); err != nil {
 			return nil, fmt.Errorf("output %q: %w", t.name, err)
 		}
 	}
@@ -200,7 +205,11 @@ func (p *packer) entry(name, file string, info fs.FileInfo) error {
 		return err
 	}
 	p.flush()
-	p.body.add(segment{size: h.Size, open: func() (io.ReadCloser, error) { return os.Open(file) }})
+	p.body.add(segment{
+		size: h.Size,
+		open: func() (io.ReadCloser, error) { return os.Open(file) },
+		file: &File{Path: p.declared + strings.TrimPrefix(name, p.inside), Size: h.Size},
+	})
 	p.pad(h.Size)
 	return nil
 }

@@ -3,6 +3,7 @@ package stage
 import (
 	"archive/tar"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -31,21 +32,33 @@ type Options struct {
 	Check        bool // run, and compare with what is kept
 	FailOnStore  bool // fail if the store does; else run the command, and try to keep what it makes
 	KeepFailures bool // keep also a run with another exit status than 0
+
+	Fresh []larder.GetOption // what is kept counts only if it is as they say: larder.MaxAge
 }
 
 // Outcome is what came of it.
 type Outcome struct {
-	ID      string        // the key of the stage's component
-	Hit     bool          // given back instead of run
-	Waited  bool          // for another process, which made it
-	Exit    int           // the command's exit status, as a shell reports it
-	Took    time.Duration // by the command, now or when it was kept
-	Size    int64         // of what is kept, in bytes
-	NotKept string        // why a run was not kept; empty if it was
-	Unread  string        // why the store could not be asked for what is kept; empty if it could
-	Late    bool          // another run of the stage was kept while this one ran, and stays
-	Checked bool          // compared with a kept run
-	Differs []string      // in what
+	ID        string              // the key of the stage's component
+	Component component.Component // what it is
+	Hit       bool                // given back instead of run
+	Waited    bool                // for another process, which made it
+	Exit      int                 // the command's exit status, as a shell reports it
+	Took      time.Duration       // by the command, now or when it was kept
+	Size      int64               // of what is kept, in bytes
+	NotKept   string              // why a run was not kept; empty if it was
+	Unread    string              // why the store could not be asked for what is kept; empty if it could
+	Late      bool                // another run of the stage was kept while this one ran, and stays
+	Checked   bool                // compared with a kept run
+	Differs   []string            // in what
+	Stale     string              // why what is kept was too old for MaxAge, if it was
+	Left      []File              // the files among the outputs of a run that was kept now, without empty ones
+}
+
+// A File is one that a stage left.
+type File struct {
+	Path   string // as declared; of one in a directory, below that
+	SHA256 [sha256.Size]byte
+	Size   int64
 }
 
 // Lookup reports whether Run would give back a run that is kept, and changes nothing.
@@ -59,11 +72,13 @@ func (s *Stage) Lookup(ctx context.Context, o Options) (Outcome, error) {
 		return Outcome{}, err
 	}
 	var out Outcome
+	out.Component = c
 	if out.ID, err = o.Store.Key(ctx, c); err != nil {
 		return Outcome{}, err
 	}
-	body, info, err := o.Store.Reader(ctx, c, Attribute)
+	body, info, err := o.Store.Reader(ctx, c, Attribute, o.Fresh...)
 	if errors.Is(err, larder.ErrNotFound) {
+		out.Stale = stale(err)
 		return out, nil
 	}
 	if err != nil {
@@ -91,6 +106,7 @@ func (s *Stage) Run(ctx context.Context, o Options) (Outcome, error) {
 		return Outcome{}, err
 	}
 	r := &runner{Options: o, stage: s, targets: targets, id: id}
+	r.outcome.Component = id.component
 	if r.outcome.ID, err = o.Store.Key(ctx, id.component); err != nil {
 		return Outcome{}, err
 	}
@@ -176,7 +192,7 @@ func (r *runner) refuseLoop() error {
 func (r *runner) giveBack(ctx context.Context) (hit bool, err error) {
 	began := time.Now()
 	defer func() { r.asked += time.Since(began) }()
-	body, info, err := r.Store.Reader(ctx, r.id.component, Attribute)
+	body, info, err := r.Store.Reader(ctx, r.id.component, Attribute, r.Fresh...)
 	if err != nil {
 		if err = r.missed(ctx, err); err != nil && ctx.Err() == nil {
 			err = r.failed(err)
@@ -213,12 +229,24 @@ func (r *runner) missed(ctx context.Context, err error) error {
 	case errors.Is(err, larder.ErrCorrupt), errors.Is(err, errUnfit), errors.Is(err, tar.ErrHeader), errors.Is(err, io.ErrUnexpectedEOF):
 		r.replace = true
 		return nil
+	case errors.Is(err, larder.ErrStale):
+		r.replace, r.outcome.Stale = true, stale(err)
+		return nil
 	case errors.Is(err, larder.ErrNotFound):
 		return nil
 	case backend.Retryable(err):
 		return r.failed(err)
 	}
 	return err
+}
+
+// stale returns why a miss was too old, or "".
+func stale(err error) string {
+	var m *larder.Miss
+	if errors.Is(err, larder.ErrStale) && errors.As(err, &m) {
+		return m.Reason.Error()
+	}
+	return ""
 }
 
 // failed returns nil if the command is to be run although the store failed.
@@ -340,5 +368,7 @@ func (r *runner) keep(ctx context.Context, claim *larder.Claim, packed *body) {
 		r.outcome.Late = true
 	case err != nil:
 		r.outcome.NotKept = err.Error()
+	default:
+		r.outcome.Left = packed.files()
 	}
 }
