@@ -232,6 +232,37 @@ func TestCopyByCondition(t *testing.T) {
 	}
 }
 
+// What stages left travels with them: with the shelf, or with the descriptions that a condition chooses.
+func TestCopyOfOutputs(t *testing.T) {
+	ctx := context.Background()
+	for _, where := range []component.Condition{{}, component.Where(component.FieldType, component.Equal, "sh")} {
+		src, dst := kinds["mem"](t), kinds["mem"](t)
+		stage := component.New("sh", "1", nil)
+		put(t, src, stage, "run", "archive", false)
+		id, err := src.Key(ctx, stage)
+		if err != nil {
+			t.Fatal(err)
+		}
+		left := []byte("left by the stage")
+		if err := catalog.NoteOutputs(ctx, src, id, []catalog.Output{{Path: "out", SHA256: digestOf(left), Size: int64(len(left))}}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := catalog.Copy(ctx, dst, src, catalog.CopyOptions{Where: where}); err != nil {
+			t.Fatal(err)
+		}
+		notes := 0
+		for _, err := range dst.Backend().List(ctx, catalog.ShelfOutputs, backend.ListOptions{Prefix: id + "/"}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			notes++
+		}
+		if notes != 1 {
+			t.Errorf("with the condition %+v %d notes are copied, want 1", where, notes)
+		}
+	}
+}
+
 func TestCopyConflicts(t *testing.T) {
 	ctx := context.Background()
 	c := component.New("lab/fit", "1", nil)

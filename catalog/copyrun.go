@@ -112,7 +112,7 @@ func (c *copier) values(ctx context.Context) error {
 		}
 		return c.shelf(ctx, backend.ShelfCache, backend.ListOptions{}, nil)
 	}
-	provenance := &provenance{c: c, seen: map[string]bool{}}
+	provenance := &provenance{c: c, costly: backend.LimitsOf(c.from).CostlyRequests, seen: map[string]bool{}}
 	p := c.newPage(backend.ShelfCache)
 	for e, err := range Find(ctx, c.src, component.Query{Where: c.Where}) {
 		if err == nil {

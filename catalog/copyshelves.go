@@ -100,8 +100,9 @@ func (c *copier) shelfAnew(ctx context.Context, shelf string) error {
 // provenance copies the descriptions of components and of all that they were computed from. It remembers their keys: some 100
 // bytes each.
 type provenance struct {
-	c    *copier
-	seen map[string]bool
+	c      *copier
+	costly bool // what stages left is not looked for one by one
+	seen   map[string]bool
 }
 
 // add copies the descriptions of a component and what it was computed from, unless it did so before.
@@ -135,6 +136,14 @@ func (p *provenance) of(ctx context.Context, id string) (jobs []job, err error) 
 			continue
 		}
 		jobs = append(jobs, job{theirs: info, unsure: true})
+		if !all(p.c.Where) && !p.costly { // else the notes come with their shelf
+			for note, err := range p.c.from.List(ctx, ShelfOutputs, backend.ListOptions{Prefix: id + "/"}) {
+				if err != nil {
+					return nil, err
+				}
+				jobs = append(jobs, job{theirs: note, unsure: true})
+			}
+		}
 		for _, input := range inputs {
 			if !p.seen[input] {
 				p.seen[input] = true

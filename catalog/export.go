@@ -59,7 +59,7 @@ func (e *exporter) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	needed := &provenance{c: e.copier, seen: map[string]bool{}}
+	needed := &provenance{c: e.copier, costly: true, seen: map[string]bool{}}
 	for _, shelf := range shelves {
 		var theirs iter.Seq2[backend.Info, error]
 		switch {
