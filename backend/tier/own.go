@@ -169,10 +169,15 @@ func (b *Backend) putOwn(ctx context.Context, key backend.Key, body io.ReadSeeke
 			return backend.Info{}, err
 		}
 	}
-	near, err := b.near.Put(ctx, ownKey(key), &headed{head: text, body: body}, backend.PutOptions{
+	whole := &headed{head: text, body: body}
+	digest, sum, err := summed(whole, size+opts.Size)
+	if err != nil {
+		return backend.Info{}, err
+	}
+	near, err := b.near.Put(ctx, ownKey(key), whole, backend.PutOptions{
 		Size:   size + opts.Size,
-		Digest: opts.Digest, // of the value, not of what is stored: nobody but this package reads it
-		Sum:    opts.Sum,
+		Digest: digest,
+		Sum:    sum,
 		Meta: backend.Meta{
 			metaHead: strconv.FormatInt(size, 10), metaSum: strconv.FormatUint(uint64(crc32.Checksum(text, sums.Castagnoli)), 16),
 			metaShelf: key.Shelf, metaName: key.Name,
@@ -188,6 +193,20 @@ func (b *Backend) putOwn(ctx context.Context, key backend.Key, body io.ReadSeeke
 	info.Digest, info.Sum, info.Meta, info.Version = opts.Digest, opts.Sum, maps.Clone(opts.Meta), near.Version
 	info.Version = b.told(info)
 	return info, err
+}
+
+// summed returns the sums of what is stored, head and all: a check of the near store by itself must find it whole. What is wrong with
+// the body says the Put.
+func summed(body io.ReadSeeker, size int64) (digest [32]byte, sum uint32, err error) {
+	w := sums.NewSummer(io.Discard)
+	if _, err := body.Seek(0, io.SeekStart); err != nil {
+		return digest, 0, err
+	}
+	if _, err := io.CopyN(w, body, size); err != nil && !errors.Is(err, io.EOF) {
+		return digest, 0, err
+	}
+	digest, sum, _ = w.Sums()
+	return digest, sum, nil
 }
 
 // deleteOwn digs a grave, which hides the far value.
