@@ -22,7 +22,7 @@ import (
 // Own values are those that the far store lacks: in the mode Back until they were sent, in the mode Near for ever. They lie on a
 // shelf of their own, which no eviction looks at: a head, then the bytes. What was deleted is an own value too, a grave.
 const (
-	ownShelf  = "tier.own"
+	ownShelf  = backend.OwnShelves + "tier.own"
 	metaHead  = "head"  // the length of the head
 	metaSum   = "sum"   // its CRC-32C
 	metaShelf = "shelf" // of the key
@@ -169,10 +169,15 @@ func (b *Backend) putOwn(ctx context.Context, key backend.Key, body io.ReadSeeke
 			return backend.Info{}, err
 		}
 	}
-	near, err := b.near.Put(ctx, ownKey(key), &headed{head: text, body: body}, backend.PutOptions{
+	stored := &headed{head: text, body: body}
+	digest, sum, _, err := sums.OfBody(stored) // not the value's: a check of the near store by itself must find it sound
+	if err != nil {
+		return backend.Info{}, err
+	}
+	near, err := b.near.Put(ctx, ownKey(key), stored, backend.PutOptions{
 		Size:   size + opts.Size,
-		Digest: opts.Digest, // of the value, not of what is stored: nobody but this package reads it
-		Sum:    opts.Sum,
+		Digest: digest,
+		Sum:    sum,
 		Meta: backend.Meta{
 			metaHead: strconv.FormatInt(size, 10), metaSum: strconv.FormatUint(uint64(crc32.Checksum(text, sums.Castagnoli)), 16),
 			metaShelf: key.Shelf, metaName: key.Name,
