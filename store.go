@@ -148,6 +148,9 @@ func Open(ctx context.Context, url string, opts *Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := notNear(ctx, b); err != nil {
+		return nil, errors.Join(err, b.Close())
+	}
 	return New(b, &o), nil
 }
 

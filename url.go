@@ -1,6 +1,7 @@
 package larder
 
 import (
+	"context"
 	"maps"
 	"slices"
 	"strings"
@@ -77,5 +78,16 @@ func (o *Options) setLease(value string) error {
 		return backend.InvalidURL("URL parameter %s: write none, or for how long a process that fell silent is waited for: a duration of at least %v, such as 20s", leaseParameter, minTTL)
 	}
 	o.LeaseTTL = ttl
+	return nil
+}
+
+// notNear refuses a store that is near to another one: by itself its marks would be read as values, and what waits in it be missed.
+func notNear(ctx context.Context, b Backend) error {
+	if _, can := backend.As[backend.MatchDeleter](b); !can || backend.LimitsOf(b).CostlyRequests {
+		return nil // it cannot be one
+	}
+	if far := backend.NearTo(ctx, b); far != "" {
+		return backend.InvalidURL("this is the near store of %s; name both, as in --store NEAR --store FAR or tier:?near=NEAR&far=FAR", far)
+	}
 	return nil
 }

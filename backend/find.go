@@ -2,8 +2,10 @@ package backend
 
 import (
 	"context"
+	"errors"
 	"io"
 	"iter"
+	"strings"
 
 	"github.com/larder-store/larder/component"
 )
@@ -18,6 +20,22 @@ const (
 
 // OwnShelves begins the names of shelves that hold no results, but what Larder itself needs to know.
 const OwnShelves = "larder."
+
+// NearOf is where a store that is near to another one, as package tier has it, says to which: by that store's place and a line end. What
+// is in such a store means something to package tier alone.
+var NearOf = Key{Shelf: OwnShelves + "tier", Name: "source"}
+
+// NearTo returns the place of the store that b is near to, empty if it is near to none or cannot say. It costs a request.
+func NearTo(ctx context.Context, b Backend) string {
+	place, _, err := GetVerified(ctx, b, NearOf)
+	if errors.Is(err, ErrCorrupt) {
+		return "a store whose place can no longer be read"
+	}
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(place))
+}
 
 // A Finder searches descriptions by an index instead of reading them all.
 type Finder interface {

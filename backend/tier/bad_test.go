@@ -2,7 +2,6 @@ package tier_test
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"net/url"
 	"path/filepath"
@@ -11,7 +10,6 @@ import (
 
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/backend/mem"
-	"github.com/larder-store/larder/backend/shelve"
 	"github.com/larder-store/larder/backend/tier"
 )
 
@@ -78,37 +76,6 @@ func TestQueueIsBounded(t *testing.T) {
 	put(t, b, "z", value(1, 1000))
 	for i := range n - 1 {
 		wants(t, b, "a"+value(i, 8), string(make([]byte, 1000)))
-	}
-}
-
-// What waits is whole for who checks the near store by itself.
-func TestWaitingIsWhole(t *testing.T) {
-	ctx := context.Background()
-	far := newAway()
-	far.gone.Store(true)
-	b, near := pair(t, far, tier.Options{Write: tier.Back, Drain: -1})
-	for name, size := range sizes {
-		put(t, b, name, value(1, size))
-	}
-	b.Close()
-	n, err := shelve.Open(near, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer n.Close()
-	found := 0
-	for info, err := range n.List(ctx, "tier.own", backend.ListOptions{}) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		text, info, err := backend.GetVerified(ctx, n, info.Key)
-		if err != nil || sha256.Sum256(text) != info.Digest {
-			t.Errorf("%v is not what its sums say: %v", info.Key, err)
-		}
-		found++
-	}
-	if found != len(sizes) {
-		t.Errorf("%d values wait, want %d", found, len(sizes))
 	}
 }
 

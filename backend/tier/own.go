@@ -22,7 +22,7 @@ import (
 // Own values are those that the far store lacks: in the mode Back until they were sent, in the mode Near for ever. They lie on a
 // shelf of their own, which no eviction looks at: a head, then the bytes. What was deleted is an own value too, a grave.
 const (
-	ownShelf  = "tier.own"
+	ownShelf  = backend.OwnShelves + "tier.own"
 	metaHead  = "head"  // the length of the head
 	metaSum   = "sum"   // its CRC-32C
 	metaShelf = "shelf" // of the key
@@ -169,12 +169,12 @@ func (b *Backend) putOwn(ctx context.Context, key backend.Key, body io.ReadSeeke
 			return backend.Info{}, err
 		}
 	}
-	whole := &headed{head: text, body: body}
-	digest, sum, err := summed(whole, size+opts.Size)
+	stored := &headed{head: text, body: body}
+	digest, sum, _, err := sums.OfBody(stored) // not the value's: a check of the near store by itself must find it sound
 	if err != nil {
 		return backend.Info{}, err
 	}
-	near, err := b.near.Put(ctx, ownKey(key), whole, backend.PutOptions{
+	near, err := b.near.Put(ctx, ownKey(key), stored, backend.PutOptions{
 		Size:   size + opts.Size,
 		Digest: digest,
 		Sum:    sum,
@@ -193,20 +193,6 @@ func (b *Backend) putOwn(ctx context.Context, key backend.Key, body io.ReadSeeke
 	info.Digest, info.Sum, info.Meta, info.Version = opts.Digest, opts.Sum, maps.Clone(opts.Meta), near.Version
 	info.Version = b.told(info)
 	return info, err
-}
-
-// summed returns the sums of what is stored, head and all: a check of the near store by itself must find it whole. What is wrong with
-// the body says the Put.
-func summed(body io.ReadSeeker, size int64) (digest [32]byte, sum uint32, err error) {
-	w := sums.NewSummer(io.Discard)
-	if _, err := body.Seek(0, io.SeekStart); err != nil {
-		return digest, 0, err
-	}
-	if _, err := io.CopyN(w, body, size); err != nil && !errors.Is(err, io.EOF) {
-		return digest, 0, err
-	}
-	digest, sum, _ = w.Sums()
-	return digest, sum, nil
 }
 
 // deleteOwn digs a grave, which hides the far value.

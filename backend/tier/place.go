@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"net/url"
 	"path/filepath"
 	"strings"
@@ -56,12 +57,32 @@ func Stores(rawURL string) (stores []string) {
 }
 
 // source is where the near store says whose cache it is.
-var source = backend.Key{Shelf: "tier", Name: "source"}
+var source = backend.NearOf
+
+// valid makes sure that a key may be asked for: what the near store notes for itself is nobody's.
+func valid(key backend.Key) error {
+	if key.Shelf == ownShelf || key.Shelf == source.Shelf {
+		return fmt.Errorf("%w: the shelf %q belongs to the store itself", backend.ErrInvalidKey, key.Shelf)
+	}
+	return key.Validate()
+}
+
+func checkPut(key backend.Key, opts backend.PutOptions) error {
+	if err := valid(key); err != nil {
+		return err
+	}
+	return backend.CheckPut(key, opts)
+}
 
 // claim makes sure that the near store is a cache of this far store and of no other, and nothing beside.
 func (b *Backend) claim(ctx context.Context) error {
-	if b.opts.Source == "" {
-		return nil
+	if !backend.LimitsOf(b.far).CostlyRequests {
+		if place := backend.NearTo(ctx, b.far); place != "" {
+			return backend.InvalidURL("far= is a near store itself, of %s; name that as far=", place)
+		}
+	}
+	if err := b.nothingWaits(ctx); err != nil || b.opts.Source == "" {
+		return err
 	}
 	want := []byte(b.opts.Source + "\n")
 	found, _, err := backend.GetVerified(ctx, b.near, source)
@@ -88,6 +109,21 @@ func (b *Backend) claim(ctx context.Context) error {
 	}
 	if !bytes.Equal(found, want) {
 		return backend.InvalidURL("the near store is the cache of %s, not of %s; give each far store one of its own", bytes.TrimSpace(found), b.opts.Source)
+	}
+	return nil
+}
+
+// nothingWaits makes sure that a handle without own values has not to do with those of another: it would not see them, and they would be
+// sent over newer ones.
+func (b *Backend) nothingWaits(ctx context.Context) error {
+	if b.overlays() {
+		return nil
+	}
+	for _, err := range b.near.List(ctx, ownShelf, backend.ListOptions{Limit: 1}) {
+		if err != nil {
+			return err
+		}
+		return backend.InvalidURL("the near store holds values that the far store lacks, and write=through would hide them; write=back sends them, write=near keeps them")
 	}
 	return nil
 }

@@ -25,7 +25,7 @@ func (b *Backend) Get(ctx context.Context, key backend.Key) (io.ReadCloser, back
 }
 
 func (b *Backend) begin(ctx context.Context, key backend.Key) error {
-	if err := key.Validate(); err != nil {
+	if err := valid(key); err != nil {
 		return err
 	}
 	return b.calls.Begin(ctx)

@@ -30,7 +30,7 @@ func (b *Backend) Put(ctx context.Context, key backend.Key, body io.ReadSeeker, 
 }
 
 func (b *Backend) beginPut(ctx context.Context, key backend.Key, opts backend.PutOptions) error {
-	if err := backend.CheckPut(key, opts); err != nil {
+	if err := checkPut(key, opts); err != nil {
 		return err
 	}
 	if b.opts.ReadOnly {
@@ -63,7 +63,7 @@ func (b *Backend) putThrough(ctx context.Context, key backend.Key, body io.ReadS
 
 // Delete implements [backend.Backend].
 func (b *Backend) Delete(ctx context.Context, key backend.Key) error {
-	err := key.Validate()
+	err := valid(key)
 	if err == nil && b.opts.ReadOnly {
 		err = errReadOnly
 	}
@@ -105,7 +105,7 @@ func (b *Backend) PutBatch(ctx context.Context, items []backend.Item) ([]backend
 	var good []backend.Item
 	var at []int
 	for i, it := range items {
-		if errs[i] = wrap("put", it.Key, backend.CheckPut(it.Key, it.PutOptions)); errs[i] == nil {
+		if errs[i] = wrap("put", it.Key, checkPut(it.Key, it.PutOptions)); errs[i] == nil {
 			good, at = append(good, it), append(at, i)
 		}
 	}
@@ -210,7 +210,7 @@ func (b *Backend) DeleteBatch(ctx context.Context, keys []backend.Key) error {
 	var at []int
 	var items []backend.Item
 	for i, key := range keys {
-		if errs[i] = wrap("delete", key, key.Validate()); errs[i] == nil {
+		if errs[i] = wrap("delete", key, valid(key)); errs[i] == nil {
 			good, at, items = append(good, key), append(at, i), append(items, backend.Item{Key: key})
 		}
 	}
