@@ -33,6 +33,9 @@ const nearShelves = "near."
 
 // nearKey returns where the copy of a far value lies.
 func nearKey(key backend.Key) backend.Key {
+	if key.Shelf == backend.ShelfCache { // without an allocation for each hit
+		return backend.Key{Shelf: nearShelves + backend.ShelfCache, Name: key.Name}
+	}
 	shelf := nearShelves + key.Shelf
 	if len(shelf) > backend.MaxShelf {
 		shelf = nearShelves + hash(key.Shelf)
