@@ -112,11 +112,11 @@ func (c *copier) values(ctx context.Context) error {
 		}
 		return c.shelf(ctx, backend.ShelfCache, backend.ListOptions{}, nil)
 	}
-	provenance := &provenance{c: c, costly: backend.LimitsOf(c.from).CostlyRequests, seen: map[string]bool{}}
+	needed := &provenance{c: c, seen: map[string]bool{}}
 	p := c.newPage(backend.ShelfCache)
 	for e, err := range Find(ctx, c.src, component.Query{Where: c.Where}) {
 		if err == nil {
-			err = provenance.add(ctx, e.ID)
+			err = needed.add(ctx, e.ID)
 		}
 		if err == nil {
 			err = p.add(ctx, e.Info)
@@ -125,7 +125,10 @@ func (c *copier) values(ctx context.Context) error {
 			return err
 		}
 	}
-	return p.flush(ctx)
+	if err := p.flush(ctx); err != nil {
+		return err
+	}
+	return c.shelf(ctx, ShelfOutputs, backend.ListOptions{}, needed.unneeded)
 }
 
 // shelf copies a shelf of the source; what hold returns true for is left to the caller.

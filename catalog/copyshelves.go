@@ -8,6 +8,7 @@ import (
 
 	"github.com/larder-store/larder"
 	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/component"
 	"github.com/larder-store/larder/keying"
 )
 
@@ -100,9 +101,9 @@ func (c *copier) shelfAnew(ctx context.Context, shelf string) error {
 // provenance copies the descriptions of components and of all that they were computed from. It remembers their keys: some 100
 // bytes each.
 type provenance struct {
-	c      *copier
-	costly bool // what stages left is not looked for one by one
-	seen   map[string]bool
+	c    *copier
+	seen map[string]bool
+	left *contents // what stages left, once a file was met
 }
 
 // add copies the descriptions of a component and what it was computed from, unless it did so before.
@@ -128,21 +129,19 @@ func (p *provenance) of(ctx context.Context, id string) (jobs []job, err error) 
 	for todo := []string{id}; len(todo) > 0; {
 		id := todo[len(todo)-1]
 		todo = todo[:len(todo)-1]
-		inputs, info, ok, err := p.describe(ctx, id)
+		inputs, file, info, ok, err := p.describe(ctx, id)
 		if err != nil {
 			return nil, err
 		}
-		if !ok {
-			continue
+		if ok {
+			jobs = append(jobs, job{theirs: info, unsure: true})
 		}
-		jobs = append(jobs, job{theirs: info, unsure: true})
-		if !all(p.c.Where) && !p.costly { // else the notes come with their shelf
-			for note, err := range p.c.from.List(ctx, ShelfOutputs, backend.ListOptions{Prefix: id + "/"}) {
-				if err != nil {
-					return nil, err
-				}
-				jobs = append(jobs, job{theirs: note, unsure: true})
+		if file || !ok { // buckets are not told of files what they are
+			makers, err := p.makers(ctx, id)
+			if err != nil {
+				return nil, err
 			}
+			inputs = append(inputs, makers...)
 		}
 		for _, input := range inputs {
 			if !p.seen[input] {
@@ -154,23 +153,42 @@ func (p *provenance) of(ctx context.Context, id string) (jobs []job, err error) 
 	return jobs, nil
 }
 
-// describe returns the inputs of a component, and what there is to copy of its description.
-func (p *provenance) describe(ctx context.Context, id string) (inputs []string, info backend.Info, ok bool, err error) {
+// unneeded reports whether an entry of ShelfOutputs is not about a component that add met.
+func (p *provenance) unneeded(note backend.Info) bool {
+	maker, _, _ := strings.Cut(note.Key.Name, "/")
+	return !p.seen[maker]
+}
+
+// makers returns the components that left a file, or have a value of its contents.
+func (p *provenance) makers(ctx context.Context, file string) (ids []string, err error) {
+	if p.left == nil {
+		if p.left, err = readContents(ctx, p.c.src, nil); err != nil {
+			return nil, err
+		}
+	}
+	for _, m := range p.left.makers[file] {
+		ids = append(ids, m.id)
+	}
+	return ids, nil
+}
+
+// describe returns the inputs of a component, whether it is a file, and what there is to copy of its description.
+func (p *provenance) describe(ctx context.Context, id string) (inputs []string, file bool, info backend.Info, ok bool, err error) {
 	key := backend.Key{Shelf: backend.ShelfComponents, Name: id}
 	if key.Validate() != nil {
-		return nil, info, false, nil
+		return nil, false, info, false, nil
 	}
 	body := &sourceBody{ctx: ctx, b: p.c.from, info: backend.Info{Key: key}}
 	text, err := body.all(keying.MaxPreimage)
 	if err != nil {
 		if errors.Is(err, larder.ErrNotFound) { // a value that was stored by other means has none
-			return nil, info, false, nil
+			return nil, false, info, false, nil
 		}
-		return nil, info, false, p.c.unreadable(key, err)
+		return nil, false, info, false, p.c.unreadable(key, err)
 	}
 	d, err := keying.Decode(text)
 	if err == nil {
-		inputs = d.Inputs
+		inputs, file = d.Inputs, d.Type == component.FileType
 	}
-	return inputs, body.info, true, nil
+	return inputs, file, body.info, true, nil
 }

@@ -59,7 +59,7 @@ func (e *exporter) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	needed := &provenance{c: e.copier, costly: true, seen: map[string]bool{}}
+	needed := &provenance{c: e.copier, seen: map[string]bool{}}
 	for _, shelf := range shelves {
 		var theirs iter.Seq2[backend.Info, error]
 		switch {
@@ -74,6 +74,8 @@ func (e *exporter) run(ctx context.Context) error {
 			theirs = e.chosen(ctx, needed)
 		case shelf == backend.ShelfComponents:
 			theirs = e.described(ctx, needed)
+		case shelf == ShelfOutputs: // which comes after the others, in order
+			theirs = e.noted(ctx, needed)
 		default:
 			theirs = func(func(backend.Info, error) bool) {}
 		}
@@ -120,6 +122,20 @@ func (e *exporter) described(ctx context.Context, needed *provenance) iter.Seq2[
 		for _, id := range slices.Sorted(maps.Keys(needed.seen)) {
 			info, err := e.from.Stat(ctx, backend.Key{Shelf: backend.ShelfComponents, Name: id})
 			if errors.Is(err, larder.ErrNotFound) || errors.Is(err, larder.ErrCorrupt) || errors.Is(err, backend.ErrInvalidKey) {
+				continue
+			}
+			if !yield(info, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// noted yields what is noted of the components that are described.
+func (e *exporter) noted(ctx context.Context, needed *provenance) iter.Seq2[backend.Info, error] {
+	return func(yield func(backend.Info, error) bool) {
+		for info, err := range e.from.List(ctx, ShelfOutputs, backend.ListOptions{}) {
+			if err == nil && needed.unneeded(info) {
 				continue
 			}
 			if !yield(info, err) || err != nil {

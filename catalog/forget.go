@@ -25,7 +25,7 @@ func forget(ctx context.Context, store *larder.Store, before time.Time) (int, er
 	if old, err := anyOld(ctx, b, before); err != nil || !old {
 		return 0, err
 	}
-	l, err := lineageOf(ctx, b, number)
+	l, err := lineageOf(ctx, store, number)
 	if err != nil {
 		return 0, err
 	}

@@ -9,7 +9,8 @@ import (
 	"github.com/larder-store/larder/backend"
 )
 
-// A lineage is what is computed from what, among all components that a store describes: some 80 bytes a component, and 8 an input.
+// A lineage is what is computed from what, among all components that a store describes: some 80 bytes a component, and 8 an input. A file
+// comes from the components that left it, as the notes and the digests of values say.
 type lineage struct {
 	nodes []ancestor // in order of key
 	from  []uint64   // the inputs of all, one after the other
@@ -37,9 +38,29 @@ func (w *worth) join(v worth) {
 }
 
 // lineageOf reads all descriptions. id turns keys into numbers.
-func lineageOf(ctx context.Context, b larder.Backend, id func(string) uint64) (*lineage, error) {
+func lineageOf(ctx context.Context, store *larder.Store, id func(string) uint64) (*lineage, error) {
+	left, err := readContents(ctx, store, nil)
+	if err != nil {
+		return nil, err
+	}
+	makers := make(map[uint64][]made, len(left.makers))
+	for file, by := range left.makers {
+		makers[id(file)] = by
+	}
 	l := &lineage{}
-	for e, err := range backend.Scan(ctx, b, backend.ShelfComponents, backend.ListOptions{}) {
+	// add adds a component with its inputs.
+	add := func(key uint64, inputs []string) {
+		n := ancestor{key: key, first: uint32(len(l.from))}
+		for _, input := range inputs {
+			l.from = append(l.from, id(input))
+		}
+		for _, m := range makers[key] {
+			l.from = append(l.from, id(m.id))
+		}
+		n.last = uint32(len(l.from))
+		l.nodes = append(l.nodes, n)
+	}
+	for e, err := range backend.Scan(ctx, store.Backend(), backend.ShelfComponents, backend.ListOptions{}) {
 		if err != nil {
 			return nil, err
 		}
@@ -50,12 +71,7 @@ func lineageOf(ctx context.Context, b larder.Backend, id func(string) uint64) (*
 		if !ok {
 			continue
 		}
-		n := ancestor{key: id(e.Key.Name), first: uint32(len(l.from))}
-		for _, input := range d.Inputs {
-			l.from = append(l.from, id(input))
-		}
-		n.last = uint32(len(l.from))
-		l.nodes = append(l.nodes, n)
+		add(id(e.Key.Name), d.Inputs)
 	}
 	l.sort()
 	// What was put under a key that was made elsewhere has values, and no description.
@@ -64,7 +80,7 @@ func lineageOf(ctx context.Context, b larder.Backend, id func(string) uint64) (*
 	described := l.nodes
 	for _, key := range slices.Compact(others) {
 		if (&lineage{nodes: described}).find(key) < 0 {
-			l.nodes = append(l.nodes, ancestor{key: key})
+			add(key, nil)
 		}
 	}
 	l.sort()
@@ -102,7 +118,7 @@ func (l *lineage) inherit() {
 			ready = append(ready, int32(i))
 		}
 	}
-	for len(ready) > 0 { // those of a loop, which a damaged description may make, are never ready
+	for len(ready) > 0 { // those of a loop are never ready, nor what they come from
 		n := l.nodes[ready[len(ready)-1]]
 		ready = ready[:len(ready)-1]
 		for _, input := range l.from[n.first:n.last] {
@@ -116,6 +132,35 @@ func (l *lineage) inherit() {
 			in.depth = max(in.depth, n.depth+1)
 			if in.waits--; in.waits == 0 {
 				ready = append(ready, i)
+			}
+		}
+	}
+	l.inheritInLoops()
+}
+
+// inheritInLoops passes on what inherit could not: stages that change a file in its place make loops, and so do damaged descriptions. It goes
+// on until nothing changes any more, which ends, since worth only grows, to what some value has.
+func (l *lineage) inheritInLoops() {
+	var changed []int32
+	for i, n := range l.nodes {
+		if n.waits > 0 {
+			changed = append(changed, int32(i))
+		}
+	}
+	for len(changed) > 0 {
+		n := l.nodes[changed[len(changed)-1]]
+		changed = changed[:len(changed)-1]
+		for _, input := range l.from[n.first:n.last] {
+			i := l.find(input)
+			if i < 0 || l.nodes[i].waits == 0 {
+				continue
+			}
+			in := &l.nodes[i]
+			before := in.heirs
+			in.heirs.join(n.own)
+			in.heirs.join(n.heirs)
+			if in.heirs != before {
+				changed = append(changed, i)
 			}
 		}
 	}

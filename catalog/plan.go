@@ -120,7 +120,7 @@ func (p *planner) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	if p.policy.WithInputs {
-		p.lineage, err = lineageOf(ctx, b, p.number)
+		p.lineage, err = lineageOf(ctx, p.store, p.number)
 	}
 	return err
 }
