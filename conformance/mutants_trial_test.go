@@ -613,7 +613,6 @@ var trialMutants = []mutant{
 		r.doPut = func(ctx context.Context, k key, b body, o put) (info, error) {
 			i, err := r.Backend.Put(ctx, k, b, o)
 			if errors.Is(err, backend.ErrTooLarge) && len(o.Meta) > 0 {
-				err = backend.Wrap("put", "ref", k, backend.ErrInvalidKey)
 				return info{}, &backend.Error{Op: "put", Backend: "ref", Key: k, Err: backend.ErrInvalidKey}
 			}
 			return i, err

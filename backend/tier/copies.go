@@ -20,8 +20,8 @@ import (
 // change, or was deleted, a mark lies in its place: an empty value that says "ask the far store".
 //
 // The mark is what keeps a copy from being older than the far value. A writer lays it before he writes far, and lays his copy
-// only over his own mark; whoever finds something else then lays a new mark, for nobody knows whose far write came last. A
-// reader lays a copy only over what he saw before he read far, and over no mark whose writer may be at work. So whoever was
+// only over his own mark, and only if he laid that over no other's who may still be at work: of writers that overlap nobody knows
+// whose far write comes last. Whoever finds something else lays a new mark. A reader lays a copy only over what he saw before he read far, and over no mark whose writer may be at work. So whoever was
 // overtaken lays nothing.
 const (
 	metaCopy = "tier_of"   // the ModTime of the far value, in nanoseconds since 1970, a blank, and its Version
@@ -43,8 +43,14 @@ func nearKey(key backend.Key) backend.Key {
 	return backend.Key{Shelf: shelf, Name: key.Name}
 }
 
-// settled is when the writer who laid a mark has ended, one way or the other, or will find that another copy is there.
-const settled = time.Minute
+// settled is when the writer who laid a mark has ended, one way or the other.
+const settled = 5 * time.Minute
+
+// laid is a mark that was laid.
+type laid struct {
+	version   string // in the near store; empty: it took none, and has nothing of the key
+	contested bool   // another writer may be at work
+}
 
 // told returns the Version of a value as this store tells it. A value that is sent must keep the one it had, and neither store knows the
 // other's: so where values wait, or stay near, it is made of the digest. Values that have none, as other programs may have stored them, were never
@@ -111,19 +117,15 @@ func (b *Backend) fill(ctx context.Context, far backend.Info, body io.ReadSeeker
 	}
 }
 
-// seal is fill by a writer over his own mark, or over nothing. If another's mark or copy is there by now, nobody knows whose far
-// write came last, and a new mark says so.
-func (b *Backend) seal(ctx context.Context, far backend.Info, body io.ReadSeeker, mark string) error {
-	o, ok := b.copyOptions(far, mark)
-	if !ok && mark != "" {
-		return nil // the mark stays
+// seal ends a far write that succeeded: it lays a copy over the writer's own mark, or over nothing where he laid none.
+func (b *Backend) seal(ctx context.Context, far backend.Info, body io.ReadSeeker, mark laid) error {
+	o, ok := b.copyOptions(far, mark.version)
+	if !ok || mark.contested {
+		return b.unmark(ctx, far.Key, mark)
 	}
-	err := backend.ErrExists
-	if ok {
-		_, err = b.near.Put(ctx, nearKey(far.Key), body, o)
-	}
+	_, err := b.near.Put(ctx, nearKey(far.Key), body, o)
 	if errors.Is(err, backend.ErrChanged) || errors.Is(err, backend.ErrExists) {
-		_, err = b.mark(ctx, far.Key)
+		_, err = b.lay(ctx, far.Key)
 		return err
 	}
 	if err != nil {
@@ -136,16 +138,43 @@ func (b *Backend) seal(ctx context.Context, far backend.Info, body io.ReadSeeker
 
 // unmark ends a far write that lays no copy: a delete, or a put that failed in whatever way. Where the mark is no longer there, somebody
 // may have laid what was far before.
-func (b *Backend) unmark(ctx context.Context, key backend.Key, mark string) error {
-	if near, err := b.near.Stat(ctx, nearKey(key)); err == nil && near.Version == mark {
+func (b *Backend) unmark(ctx context.Context, key backend.Key, mark laid) error {
+	if near, err := b.near.Stat(ctx, nearKey(key)); err == nil && near.Version == mark.version {
 		return nil
 	}
-	_, err := b.mark(ctx, key)
+	_, err := b.lay(ctx, key)
 	return err
 }
 
-// mark lays a mark and returns its near Version. Where the near store takes none, what it has of the key is deleted.
-func (b *Backend) mark(ctx context.Context, key backend.Key) (version string, err error) {
+// mark begins a far write: it lays a mark over what is there, and sees whether that is the mark of another.
+func (b *Backend) mark(ctx context.Context, key backend.Key) (laid, error) {
+	o, contested := b.over(ctx, key)
+	info, err := b.near.Put(ctx, nearKey(key), strings.NewReader(""), o)
+	if err == nil {
+		return laid{info.Version, contested}, nil
+	}
+	version, err := b.lay(ctx, key) // another was quicker
+	return laid{version, true}, err
+}
+
+// over returns the options of a mark over what is there now.
+func (b *Backend) over(ctx context.Context, key backend.Key) (o backend.PutOptions, contested bool) {
+	o = markOptions()
+	near, err := b.near.Stat(ctx, nearKey(key))
+	switch {
+	case errors.Is(err, backend.ErrNotFound):
+		o.IfAbsent = true
+	case err != nil:
+		return o, true
+	default:
+		o.IfMatch = near.Version
+	}
+	return o, near.Meta[metaMark] != "" && time.Since(near.ModTime) < settled
+}
+
+// lay lays a mark, whatever is there, and returns its near Version. Where the near store takes none, what it has of the key is
+// deleted.
+func (b *Backend) lay(ctx context.Context, key backend.Key) (version string, err error) {
 	info, err := b.near.Put(ctx, nearKey(key), strings.NewReader(""), markOptions())
 	if err == nil {
 		return info.Version, nil

@@ -199,7 +199,7 @@ func (s *sender) send(ctx context.Context, at backend.Key) error {
 		if err := s.b.far.Delete(ctx, key); err != nil {
 			return err
 		}
-		if _, err := s.b.mark(ctx, key); err != nil {
+		if _, err := s.b.lay(ctx, key); err != nil {
 			return err
 		}
 		return s.remove(ctx, near)

@@ -42,7 +42,7 @@ func (b *Backend) beginPut(ctx context.Context, key backend.Key, opts backend.Pu
 // putThrough writes far, and lays a copy. What IfAbsent creates replaced nothing that somebody may have read far and be about
 // to lay: it needs no mark.
 func (b *Backend) putThrough(ctx context.Context, key backend.Key, body io.ReadSeeker, opts backend.PutOptions) (backend.Info, error) {
-	var mark string
+	var mark laid
 	var err error
 	if !opts.IfAbsent {
 		if mark, err = b.mark(ctx, key); err != nil {
@@ -53,7 +53,7 @@ func (b *Backend) putThrough(ctx context.Context, key backend.Key, body io.ReadS
 	// From here on the near store has to follow, whoever gives up.
 	ctx = context.WithoutCancel(ctx)
 	if err != nil {
-		if mark != "" {
+		if !opts.IfAbsent {
 			b.count(b.unmark(ctx, key, mark))
 		}
 		return backend.Info{}, b.notice(err)
@@ -122,9 +122,9 @@ func (b *Backend) PutBatch(ctx context.Context, items []backend.Item) ([]backend
 		if errs[i] == nil {
 			infos[i] = stored[n]
 		}
-		if o, ok := b.copyOptions(infos[i], mark.version); ok && errs[i] == nil && mark.version != "" && mark.times == 1 {
+		if o, ok := b.copyOptions(infos[i], mark.version); ok && errs[i] == nil && mark.version != "" && !mark.contested {
 			copies = append(copies, backend.Item{Key: it.Key, Body: it.Body, PutOptions: o})
-		} else if failed := b.unmark(ctx, it.Key, mark.version); errs[i] == nil {
+		} else if failed := b.unmark(ctx, it.Key, mark); errs[i] == nil {
 			errs[i] = wrap("put", it.Key, failed)
 		}
 	}
@@ -134,33 +134,32 @@ func (b *Backend) PutBatch(ctx context.Context, items []backend.Item) ([]backend
 	return infos, errs.OrNil()
 }
 
-// laid is a mark of a batch, and how many of its items are about the key.
-type laid struct {
-	version string
-	times   int
-}
-
-// markAll lays marks for the keys of a batch.
+// markAll lays marks for the keys of a batch. Items of one key contest each other.
 func (b *Backend) markAll(ctx context.Context, items []backend.Item) (map[backend.Key]laid, error) {
 	marks := map[backend.Key]laid{}
 	var keys []backend.Key
 	var put []backend.Item
 	for _, it := range items {
-		m := marks[it.Key]
-		if m.times++; m.times == 1 {
-			keys, put = append(keys, it.Key), append(put, backend.Item{Key: nearKey(it.Key), Body: strings.NewReader(""), PutOptions: markOptions()})
+		if m, twice := marks[it.Key]; twice {
+			m.contested = true
+			marks[it.Key] = m
+			continue
 		}
-		marks[it.Key] = m
+		o, contested := b.over(ctx, it.Key)
+		marks[it.Key] = laid{contested: contested}
+		keys, put = append(keys, it.Key), append(put, backend.Item{Key: nearKey(it.Key), Body: strings.NewReader(""), PutOptions: o})
 	}
 	infos, err := backend.PutBatch(ctx, b.near, put)
 	for i, key := range keys {
 		m := marks[key]
-		if failed := backend.ItemError(err, i); failed != nil {
-			if m.version, failed = b.mark(ctx, key); failed != nil {
+		if backend.ItemError(err, i) == nil {
+			m.version = infos[i].Version
+		} else {
+			m.contested = true
+			var failed error
+			if m.version, failed = b.lay(ctx, key); failed != nil {
 				return nil, failed
 			}
-		} else {
-			m.version = infos[i].Version
 		}
 		marks[key] = m
 	}
@@ -185,7 +184,7 @@ func (b *Backend) sealAll(ctx context.Context, copies []backend.Item) error {
 		}
 		b.failures.Add(1)
 		if errors.Is(failed, backend.ErrChanged) {
-			if _, err := b.mark(ctx, it.Key); err != nil {
+			if _, err := b.lay(ctx, it.Key); err != nil {
 				return wrap("put", it.Key, err)
 			}
 		}
@@ -222,7 +221,7 @@ func (b *Backend) DeleteBatch(ctx context.Context, keys []backend.Key) error {
 	ctx = context.WithoutCancel(ctx)
 	for n, i := range at {
 		errs[i] = wrap("delete", keys[i], b.notice(backend.ItemError(err, n)))
-		if failed := b.unmark(ctx, keys[i], marks[keys[i]].version); errs[i] == nil {
+		if failed := b.unmark(ctx, keys[i], marks[keys[i]]); errs[i] == nil {
 			errs[i] = wrap("delete", keys[i], failed)
 		}
 	}
