@@ -13,12 +13,13 @@ import (
 	"github.com/larder-store/larder/keying"
 )
 
-// What Find reads at a time. The first page is small, so that the first answers come soon.
+// What Find reads at a time. The first pages are small, so that the first answers come soon.
 const (
-	firstFind = 100
-	nextFind  = 5000
-	window    = 20_000 // keys that one statement looks at, where no index leads to the answers
-	dense     = 40     // an index that finds one in so many is worse than a scan in order of the keys
+	firstFind  = 8
+	secondFind = 100
+	nextFind   = 5000
+	window     = 20_000 // keys that one statement looks at, where no index leads to the answers
+	dense      = 40     // an index that finds one in so many is worse than a scan in order of the keys
 )
 
 // Find implements [backend.Finder]. The tables find candidates, and the pre-image of each decides, so that the
@@ -66,7 +67,12 @@ func (f *finder) page(ctx context.Context) ([]component.Description, error) {
 	defer f.b.parts.Calls.End()
 	if !f.windowed {
 		found, n, err := f.candidates(ctx, f.after, "", f.limit)
-		if f.ended = n < f.limit; !f.ended && !f.t.ordered() {
+		f.ended = n < f.limit
+		if f.limit == firstFind {
+			f.limit = secondFind // how many there are is not known yet
+			return found, err
+		}
+		if !f.ended && !f.t.ordered() {
 			f.windowed, f.probing = true, true
 		}
 		f.limit = nextFind

@@ -102,6 +102,24 @@ func parseMeta(text string) backend.Meta {
 	return m
 }
 
+// metadata parses the metadata of one row after the other. Neighbours with the same, as those of a session are, share a map.
+type metadata struct {
+	text []byte // of the present row; nil for none
+	last string
+	meta backend.Meta
+}
+
+func (m *metadata) parsed() backend.Meta {
+	if m.text == nil {
+		return nil
+	}
+	if m.meta == nil || m.last != string(m.text) {
+		m.last = string(m.text)
+		m.meta = parseMeta(m.last)
+	}
+	return m.meta
+}
+
 // Lookup implements [indexed.Index].
 func (x *index) Lookup(ctx context.Context, key backend.Key, bodies bool) (indexed.Entry, error) {
 	var r row
@@ -161,14 +179,19 @@ func (x *index) Page(ctx context.Context, shelf string, opts backend.ListOptions
 	}
 	var p indexed.Page
 	n, last := 0, ""
-	err := x.db.query(ctx, sql, args, func() { p, n = indexed.Page{}, 0 }, func(rows pgx.Rows) error {
-		var r row
+	var r row
+	var meta metadata
+	begin := func() { p, n = indexed.Page{Entries: make([]indexed.Entry, 0, min(limit, firstPage))}, 0 }
+	err := x.db.query(ctx, sql, args, begin, func(rows pgx.Rows) error {
 		key := backend.Key{Shelf: shelf}
-		if err := rows.Scan(&key.Name, &r.id, &r.size, &r.sum, &r.digest, &r.stored, &r.meta, &r.apart, &r.body); err != nil {
+		r.body = nil // the entry before keeps it
+		err := rows.Scan(&key.Name, &r.id, &r.size, &r.sum, (*pgtype.DriverBytes)(&r.digest), &r.stored, (*pgtype.DriverBytes)(&meta.text), &r.apart, &r.body)
+		if err != nil {
 			return err
 		}
 		n, last = n+1, key.Name
 		e, err := r.entry(key)
+		e.Meta = meta.parsed()
 		if err != nil {
 			p.Corrupt = append(p.Corrupt, err)
 			return nil

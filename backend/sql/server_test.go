@@ -140,8 +140,12 @@ func TestSilentServer(t *testing.T) {
 		if _, err := tx.Exec(context.Background(), "SELECT FROM "+schema+".entries FOR UPDATE"); err != nil {
 			t.Fatal(err)
 		}
-		time.AfterFunc(time.Second, func() { _ = tx.Rollback(context.Background()) })
+		ended := make(chan error, 1)
+		time.AfterFunc(time.Second, func() { ended <- tx.Rollback(context.Background()) })
 		mustPut(t, b, theKey, "waited for a lock")
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
 	})
 	for name, call := range map[string]func() error{
 		"get": func() error { _, _, err := b.Get(context.Background(), theKey); return err },

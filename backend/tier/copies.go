@@ -15,7 +15,8 @@ import (
 	"github.com/larder-store/larder/internal/sums"
 )
 
-// A copy of a far value lies under its own key in the near store, with one more of the metadata. Where a key is about to
+// A copy of a far value lies in the near store on a shelf that begins with "near.", so that nobody who opens that store by itself
+// takes it, or what is said below, for a value. It has one more of the metadata. Where a key is about to
 // change, or was deleted, a mark lies in its place: an empty value that says "ask the far store".
 //
 // The mark is what keeps a copy from being older than the far value. A writer lays it before he writes far, and lays his copy
@@ -26,6 +27,21 @@ const (
 	metaCopy = "tier_of"   // the ModTime of the far value, in nanoseconds since 1970, a blank, and its Version
 	metaMark = "tier_mark" // a nonce: this is a mark
 )
+
+// nearShelves begin so.
+const nearShelves = "near."
+
+// nearKey returns where the copy of a far value lies.
+func nearKey(key backend.Key) backend.Key {
+	if key.Shelf == backend.ShelfCache { // without an allocation for each hit
+		return backend.Key{Shelf: nearShelves + backend.ShelfCache, Name: key.Name}
+	}
+	shelf := nearShelves + key.Shelf
+	if len(shelf) > backend.MaxShelf {
+		shelf = nearShelves + hash(key.Shelf)
+	}
+	return backend.Key{Shelf: shelf, Name: key.Name}
+}
 
 // settled is when the writer who laid a mark has ended, one way or the other, or will find that another copy is there.
 const settled = time.Minute
@@ -43,8 +59,8 @@ func (b *Backend) told(info backend.Info) string {
 	return "d-" + hex.EncodeToString(info.Digest[:])
 }
 
-// copied returns what far said of a value whose near copy is info, which it takes over; false for a mark.
-func (b *Backend) copied(info backend.Info) (backend.Info, bool) {
+// copied returns what far said of the value of a key whose near copy is info, which it takes over; false for a mark.
+func (b *Backend) copied(key backend.Key, info backend.Info) (backend.Info, bool) {
 	at, version, ok := strings.Cut(info.Meta[metaCopy], " ")
 	if !ok {
 		return backend.Info{}, false
@@ -53,7 +69,7 @@ func (b *Backend) copied(info backend.Info) (backend.Info, bool) {
 	if err != nil {
 		return backend.Info{}, false
 	}
-	info.Version, info.ModTime = version, time.Unix(0, nanos).UTC()
+	info.Key, info.Version, info.ModTime = key, version, time.Unix(0, nanos).UTC()
 	info.Version = b.told(info)
 	if delete(info.Meta, metaCopy); len(info.Meta) == 0 {
 		info.Meta = nil
@@ -86,7 +102,7 @@ func (b *Backend) fill(ctx context.Context, far backend.Info, body io.ReadSeeker
 	if !ok || b.opts.ReadOnly {
 		return
 	}
-	_, err := b.near.Put(ctx, far.Key, body, o)
+	_, err := b.near.Put(ctx, nearKey(far.Key), body, o)
 	switch {
 	case err == nil:
 		b.limiter.grew(far.Size)
@@ -104,7 +120,7 @@ func (b *Backend) seal(ctx context.Context, far backend.Info, body io.ReadSeeker
 	}
 	err := backend.ErrExists
 	if ok {
-		_, err = b.near.Put(ctx, far.Key, body, o)
+		_, err = b.near.Put(ctx, nearKey(far.Key), body, o)
 	}
 	if errors.Is(err, backend.ErrChanged) || errors.Is(err, backend.ErrExists) {
 		_, err = b.mark(ctx, far.Key)
@@ -121,7 +137,7 @@ func (b *Backend) seal(ctx context.Context, far backend.Info, body io.ReadSeeker
 // unmark ends a far write that lays no copy: a delete, or a put that failed in whatever way. Where the mark is no longer there, somebody
 // may have laid what was far before.
 func (b *Backend) unmark(ctx context.Context, key backend.Key, mark string) error {
-	if near, err := b.near.Stat(ctx, key); err == nil && near.Version == mark {
+	if near, err := b.near.Stat(ctx, nearKey(key)); err == nil && near.Version == mark {
 		return nil
 	}
 	_, err := b.mark(ctx, key)
@@ -130,11 +146,11 @@ func (b *Backend) unmark(ctx context.Context, key backend.Key, mark string) erro
 
 // mark lays a mark and returns its near Version. Where the near store takes none, what it has of the key is deleted.
 func (b *Backend) mark(ctx context.Context, key backend.Key) (version string, err error) {
-	info, err := b.near.Put(ctx, key, strings.NewReader(""), markOptions())
+	info, err := b.near.Put(ctx, nearKey(key), strings.NewReader(""), markOptions())
 	if err == nil {
 		return info.Version, nil
 	}
-	if deleted := b.near.Delete(ctx, key); deleted != nil {
+	if deleted := b.near.Delete(ctx, nearKey(key)); deleted != nil {
 		return "", err
 	}
 	b.failures.Add(1)

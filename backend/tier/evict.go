@@ -73,12 +73,9 @@ func (l *limiter) look(ctx context.Context) error {
 	}
 	var all []copied
 	total := int64(0)
-	for shelf, err := range l.b.near.Shelves(ctx, backend.ListOptions{}) {
+	for shelf, err := range l.b.near.Shelves(ctx, backend.ListOptions{Prefix: nearShelves}) {
 		if err != nil {
 			return err
-		}
-		if shelf == ownShelf || shelf == source.Shelf {
-			continue
 		}
 		for near, err := range l.b.near.List(ctx, shelf, backend.ListOptions{}) {
 			if err != nil {

@@ -156,6 +156,27 @@ func TestReadsNear(t *testing.T) {
 	}
 }
 
+// Who opens the near store by itself takes neither copies nor marks for values: a mark is empty, and would be a wrong hit.
+func TestNearByItself(t *testing.T) {
+	ctx := context.Background()
+	far := newAway()
+	b, near := pair(t, far, tier.Options{})
+	put(t, b, "a", "1")
+	put(t, b, "gone", "2")
+	if err := b.Delete(ctx, key("gone")); err != nil {
+		t.Fatal(err)
+	}
+	n, err := shelve.Open(near, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	wants(t, n, "a", "")
+	wants(t, n, "gone", "")
+	put(t, n, "a", "by itself")
+	wants(t, b, "a", "1")
+}
+
 // While the far store is away, what is near is read, and the rest is ErrUnavailable. Nothing is taken for absent.
 func TestFarAway(t *testing.T) {
 	ctx := context.Background()
@@ -282,7 +303,7 @@ func TestNearMax(t *testing.T) {
 			defer n.Close()
 			for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(10 * time.Millisecond) {
 				total := int64(0)
-				for info, err := range n.List(ctx, "cache", backend.ListOptions{}) {
+				for info, err := range n.List(ctx, "near.cache", backend.ListOptions{}) {
 					if err != nil {
 						t.Fatal(err)
 					}

@@ -3,10 +3,13 @@ package tier
 import (
 	"context"
 	"errors"
+	"fmt"
+	"hash/crc32"
 	"io"
 	"time"
 
 	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/internal/sums"
 )
 
 // inMemory is the largest value that is read whole before it is returned: a near copy that is damaged is then
@@ -64,7 +67,7 @@ const noCopy = "no copy"
 // getCopy returns the near copy of a value. Else it returns the near Version of what is there, which a copy may replace. Errors of the near
 // store are counted, and are misses.
 func (b *Backend) getCopy(ctx context.Context, key backend.Key) (_ io.ReadCloser, info backend.Info, seen string, ok bool) {
-	body, near, err := b.near.Get(ctx, key)
+	body, near, err := b.near.Get(ctx, nearKey(key))
 	if err != nil {
 		switch {
 		case errors.Is(err, backend.ErrNotFound):
@@ -77,7 +80,7 @@ func (b *Backend) getCopy(ctx context.Context, key backend.Key) (_ io.ReadCloser
 		}
 		return nil, backend.Info{}, noCopy, false
 	}
-	info, ok = b.copied(near)
+	info, ok = b.copied(key, near)
 	if !ok {
 		body.Close()
 		if time.Since(near.ModTime) < settled {
@@ -85,21 +88,31 @@ func (b *Backend) getCopy(ctx context.Context, key backend.Key) (_ io.ReadCloser
 		}
 		return nil, backend.Info{}, near.Version, false
 	}
-	if body, err = whole(body, near); err != nil {
+	seen = near.Version
+	if body, err = b.whole(body, near); err != nil {
 		b.failures.Add(1)
-		return nil, backend.Info{}, near.Version, false
+		return nil, backend.Info{}, seen, false
 	}
-	return body, info, near.Version, true
+	return body, info, seen, true
 }
 
-// whole reads a value into memory if it is small, and checks it. The sum of a large one is its reader's to check.
-func whole(body io.ReadCloser, info backend.Info) (io.ReadCloser, error) {
-	if info.Size > inMemory {
-		return body, nil
+// whole reads a copy into memory if it is small, and checks it. A large one is checked while it is read: one that is damaged is
+// an error, and gone, so that the next Get reads far.
+func (b *Backend) whole(body io.ReadCloser, info backend.Info) (io.ReadCloser, error) {
+	if b, ok := body.(*backend.Body); ok { // Verify would make another one of it
+		all := b.Take()
+		if int64(len(all)) == info.Size && crc32.Checksum(all, sums.Castagnoli) == info.Sum {
+			b.Reset(all)
+			return b, nil
+		}
+		body = backend.NewBody(all) // Verify says what is wrong
 	}
 	v, err := backend.Verify(body, info)
 	if err != nil {
 		return nil, err
+	}
+	if info.Size > inMemory {
+		return &checked{v, b, info}, nil
 	}
 	if b, ok := v.(*backend.Body); ok {
 		return b, nil
@@ -110,6 +123,22 @@ func whole(body io.ReadCloser, info backend.Info) (io.ReadCloser, error) {
 		return nil, err
 	}
 	return backend.NewBody(text), nil
+}
+
+// checked is the body of a large copy.
+type checked struct {
+	io.ReadCloser
+	b    *Backend
+	near backend.Info
+}
+
+func (r *checked) Read(p []byte) (int, error) {
+	n, err := r.ReadCloser.Read(p)
+	if errors.Is(err, backend.ErrCorrupt) {
+		_ = backend.DeleteMatch(context.Background(), r.b.near, []backend.Seen{{Key: r.near.Key, Version: r.near.Version}})
+		err = wrap("get", r.near.Key, fmt.Errorf("its near copy, which is removed: %w", err))
+	}
+	return n, err
 }
 
 // Stat implements [backend.Backend].
@@ -129,8 +158,8 @@ func (b *Backend) stat(ctx context.Context, key backend.Key) (backend.Info, erro
 			return info, err
 		}
 	}
-	if near, err := b.near.Stat(ctx, key); err == nil {
-		if info, ok := b.copied(near); ok {
+	if near, err := b.near.Stat(ctx, nearKey(key)); err == nil {
+		if info, ok := b.copied(key, near); ok {
 			return info, nil
 		}
 	}
@@ -186,14 +215,14 @@ func (b *Backend) getRange(ctx context.Context, key backend.Key, version string,
 // rangeCopy reads a part of the near copy, if there is one of that Version. The near Version holds it together with what
 // was seen of it.
 func (b *Backend) rangeCopy(ctx context.Context, key backend.Key, version string, off, n int64) (io.ReadCloser, backend.Info, bool) {
-	near, err := b.near.Stat(ctx, key)
+	near, err := b.near.Stat(ctx, nearKey(key))
 	if err != nil {
 		return nil, backend.Info{}, false
 	}
-	info, ok := b.copied(near)
+	info, ok := b.copied(key, near)
 	if !ok || version != "" && version != info.Version {
 		return nil, backend.Info{}, false
 	}
-	body, _, err := backend.GetRange(ctx, b.near, key, near.Version, off, n)
+	body, _, err := backend.GetRange(ctx, b.near, near.Key, near.Version, off, n)
 	return body, info, err == nil
 }

@@ -47,12 +47,9 @@ func (b *Backend) Sweep(ctx context.Context, opts backend.SweepOptions) (backend
 
 // sweepMarks removes marks that protect nobody any more.
 func (b *Backend) sweepMarks(ctx context.Context) error {
-	for shelf, err := range b.near.Shelves(ctx, backend.ListOptions{}) {
+	for shelf, err := range b.near.Shelves(ctx, backend.ListOptions{Prefix: nearShelves}) {
 		if err != nil {
 			return err
-		}
-		if shelf == ownShelf || shelf == source.Shelf {
-			continue
 		}
 		var old []backend.Seen
 		for near, err := range b.near.List(ctx, shelf, backend.ListOptions{}) {

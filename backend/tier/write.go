@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/larder-store/larder/backend"
@@ -142,25 +143,26 @@ type laid struct {
 // markAll lays marks for the keys of a batch.
 func (b *Backend) markAll(ctx context.Context, items []backend.Item) (map[backend.Key]laid, error) {
 	marks := map[backend.Key]laid{}
+	var keys []backend.Key
 	var put []backend.Item
 	for _, it := range items {
 		m := marks[it.Key]
 		if m.times++; m.times == 1 {
-			put = append(put, backend.Item{Key: it.Key, Body: strings.NewReader(""), PutOptions: markOptions()})
+			keys, put = append(keys, it.Key), append(put, backend.Item{Key: nearKey(it.Key), Body: strings.NewReader(""), PutOptions: markOptions()})
 		}
 		marks[it.Key] = m
 	}
 	infos, err := backend.PutBatch(ctx, b.near, put)
-	for i, it := range put {
-		m := marks[it.Key]
+	for i, key := range keys {
+		m := marks[key]
 		if failed := backend.ItemError(err, i); failed != nil {
-			if m.version, failed = b.mark(ctx, it.Key); failed != nil {
+			if m.version, failed = b.mark(ctx, key); failed != nil {
 				return nil, failed
 			}
 		} else {
 			m.version = infos[i].Version
 		}
-		marks[it.Key] = m
+		marks[key] = m
 	}
 	return marks, nil
 }
@@ -170,7 +172,11 @@ func (b *Backend) sealAll(ctx context.Context, copies []backend.Item) error {
 	if len(copies) == 0 {
 		return nil
 	}
-	_, err := backend.PutBatch(ctx, b.near, copies)
+	near := slices.Clone(copies)
+	for i := range near {
+		near[i].Key = nearKey(near[i].Key)
+	}
+	_, err := backend.PutBatch(ctx, b.near, near)
 	for i, it := range copies {
 		failed := backend.ItemError(err, i)
 		if failed == nil {

@@ -259,7 +259,7 @@ func batchPutMany(ctx context.Context, e *Env) error {
 	var items []backend.Item
 	var want []string
 	for _, key := range e.keys("s", e.aPageAndMore()) {
-		items = append(items, item(key, key.Name, backend.PutOptions{}))
+		items = append(items, item(key, key.Name, backend.PutOptions{Meta: backend.Meta{"name": key.Name}}))
 		want = append(want, key.Name)
 	}
 	slices.Reverse(items)
@@ -269,7 +269,10 @@ func batchPutMany(ctx context.Context, e *Env) error {
 		}
 	}
 	p.lists(e.Shelf("s"), backend.ListOptions{}, want...)
-	p.holds(items[0].Key, want[len(want)-1])
+	for i := 0; i < len(items); i += 50 {
+		it := items[i]
+		p.sameMeta("Get of an item of a large batch", p.holds(it.Key, it.Key.Name).Meta, it.Meta)
+	}
 	return p.err
 }
 

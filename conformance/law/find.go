@@ -303,6 +303,9 @@ func findLimit(ctx context.Context, e *Env) error {
 	for limit := range len(components()) + 2 {
 		p.finds(component.Query{Limit: limit}, allComponents())
 		p.finds(component.Query{Where: ask("spikes", "", nil).Where, Limit: limit}, allComponents())
+		for _, after := range components() {
+			p.finds(component.Query{After: after.says.Key, Limit: limit}, allComponents())
+		}
 	}
 	return p.err
 }

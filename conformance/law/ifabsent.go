@@ -274,5 +274,13 @@ func ifAbsentApart(ctx context.Context, e *Env) error {
 			return fmt.Errorf("round %d: %w", round, err)
 		}
 	}
-	return nil
+	// All at once, for certain: each waits in the midst of its body until all do.
+	p, keys := crew[0].with(ctx), e.keys("waiting", racers)
+	if err := p.waitingWith(keys, func(i int) string { return noise(1000, uint64(i)) }, onlyNew)(); err != nil {
+		return fmt.Errorf("of %d Puts that create different keys at once: %w", racers, err)
+	}
+	for i, key := range keys {
+		p.holds(key, noise(1000, uint64(i)))
+	}
+	return p.err
 }

@@ -138,6 +138,7 @@ var near = []string{
 	"a", "a-b", "a.b", "a/b", "a=b", "a_b", "ab", "a-", "a=", "a_", "a-/b", "a0x2f_b", "a.tmp", "a.attrs", "a.lock", "a.db", "a.meta", "a.json", "a-0", "a-00",
 	"a/b.tmp", "a/b.attrs", "a/tmp", "a/data", "a/index", "tmp", "tmp/a", "data", "lock", "con", "nul", "aux", "prn", "com1", "lpt1", "index", "meta",
 	"0", "00", "000", "1e3", "1000", "0x10", "16", "true", "null", "nan", "-", "--", "_", "=", "==", "-a", "--a", "_a", "=a", "a..b", "a...b",
+	"a-v", "a-v1", "a-v2", "a-v10", "a.1", "a.2", "a-1", "a-2", "a=1", "a=2", "a_1", "a_2", "a1", "a2", "a-copy", "a-old", "a-bak",
 }
 
 func neighbours(ctx context.Context, e *Env) error {

@@ -25,6 +25,10 @@ var leaseLaws = []Law{
 		Rule: "A lease is not taken before its ttl has passed since it was acquired or last renewed.",
 	},
 	{
+		Name: "lease/long", Tier: Full, Needs: []Need{Leases}, Fn: leaseLong,
+		Rule: "A ttl of many seconds is one.",
+	},
+	{
 		Name: "lease/expires", Needs: []Need{Leases}, Fn: leaseExpires,
 		Rule: "A lease that is not renewed can be taken by another after its ttl.",
 	},
@@ -145,6 +149,27 @@ func leaseReleased(ctx context.Context, e *Env) error {
 				holder.failf("Release: %w", err)
 			}
 		}
+	}
+	return errors.Join(p.err, q.err)
+}
+
+func leaseLong(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
+	q, err := e.other(ctx)
+	if err != nil {
+		return err
+	}
+	const ttl, wait = 30 * time.Second, 4 * time.Second
+	name, since := e.leaseName("a"), time.Now()
+	p.acquire(name, ttl)
+	select {
+	case <-time.After(wait):
+	case <-ctx.Done():
+		return errors.Join(p.err, ctx.Err())
+	}
+	_, err = q.tryAcquire(name, ttl)
+	if age := time.Since(since); age < ttl*9/10 { // or this machine slept
+		q.fails(fmt.Sprintf("Acquire of a lease of %v that is %v old", ttl, age), err, backend.ErrLocked)
 	}
 	return errors.Join(p.err, q.err)
 }

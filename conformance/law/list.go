@@ -127,6 +127,13 @@ func listLimit(ctx context.Context, e *Env) error {
 		opts := backend.ListOptions{Limit: limit}
 		p.lists(shelf, opts, chosen(sorted, opts)...)
 	}
+	p.remove(backend.Key{Shelf: shelf, Name: sorted[1]})
+	p.remove(backend.Key{Shelf: shelf, Name: sorted[3]})
+	left := slices.Delete(slices.Delete(slices.Clone(sorted), 3, 4), 1, 2)
+	for _, limit := range []int{1, 2, 4, len(left)} { // what was deleted does not count
+		opts := backend.ListOptions{Limit: limit}
+		p.lists(shelf, opts, chosen(left, opts)...)
+	}
 	return p.err
 }
 

@@ -64,7 +64,7 @@ func (p *probe) scan(shelf string, opts backend.ListOptions) []scanned {
 func scanLikeList(ctx context.Context, e *Env) error {
 	p := e.handle(ctx)
 	shelf, sorted := e.knot(p)
-	for i, n := range []int{0, 1, 70_000, 300_000} {
+	for i, n := range []int{0, 1, 70_000, 300_000, 0, 10, 0} {
 		p.putWith(backend.Key{Shelf: shelf, Name: sorted[i]}, noise(n, uint64(i)), backend.PutOptions{Meta: backend.Meta{"i": fmt.Sprint(i)}})
 	}
 	for _, opts := range []backend.ListOptions{

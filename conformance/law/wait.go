@@ -13,6 +13,11 @@ import (
 // waiting starts Puts under the keys, each of which waits in the midst of its body, and returns when
 // all do. End lets them go on and returns the first error.
 func (p *probe) waiting(keys []backend.Key, text func(i int) string) (end func() error) {
+	return p.waitingWith(keys, text, backend.PutOptions{})
+}
+
+// waitingWith is waiting for Puts with options.
+func (p *probe) waitingWith(keys []backend.Key, text func(i int) string, opts backend.PutOptions) (end func() error) {
 	ctx, cancel := context.WithCancel(p.ctx)
 	gate := make(chan struct{})
 	errs := make([]error, len(keys))
@@ -32,7 +37,7 @@ func (p *probe) waiting(keys []backend.Key, text func(i int) string) (end func()
 		}
 		all.Go(func() {
 			defer there()
-			_, errs[i] = p.b.Put(ctx, key, body, filled(text(i), backend.PutOptions{}))
+			_, errs[i] = p.b.Put(ctx, key, body, filled(text(i), opts))
 		})
 	}
 	midst.Wait()
