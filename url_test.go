@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -81,5 +83,26 @@ func TestLeaseByURL(t *testing.T) {
 		if _, err := larder.Open(t.Context(), bad, nil); !errors.Is(err, backend.ErrInvalidURL) {
 			t.Errorf("Open(%q) = %v, want %v", bad, err, backend.ErrInvalidURL)
 		}
+	}
+}
+
+// A near store by itself is refused: its marks would be read as values.
+func TestOpenOfNearStore(t *testing.T) {
+	ctx := t.Context()
+	dir := t.TempDir()
+	b, err := backend.Open(ctx, "file://"+filepath.ToSlash(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = backend.PutBytes(ctx, b, backend.NearOf, []byte("s3://lab/results\n"), backend.PutOptions{})
+	if err := errors.Join(err, b.Close()); err != nil {
+		t.Fatal(err)
+	}
+	store, err := larder.Open(ctx, "file://"+filepath.ToSlash(dir), nil)
+	if err == nil {
+		store.Close()
+	}
+	if !errors.Is(err, backend.ErrInvalidURL) || !strings.Contains(err.Error(), "near store of s3://lab/results;") {
+		t.Errorf("Open = %v, want %v that names the far store", err, backend.ErrInvalidURL)
 	}
 }

@@ -238,6 +238,9 @@ func (p *whereParser) comparison() (component.Condition, error) {
 	} else {
 		path = ""
 	}
+	if p.kind == endToken {
+		return component.Condition{}, p.fail("there is the end where a field should be; the fields are %s and params.PATH", strings.Join(fieldNames(), ", "))
+	}
 	if p.kind != wordToken || !known {
 		return component.Condition{}, p.fail("%s is no field; the fields are %s and params.PATH", p.shown(), strings.Join(fieldNames(), ", "))
 	}

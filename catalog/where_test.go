@@ -75,7 +75,7 @@ func TestParseWhere(t *testing.T) {
 // What cannot be read is shown with its place.
 func TestParseWhereErrors(t *testing.T) {
 	for text, want := range map[string]string{
-		"":                                     `the end is no field; the fields are age, attribute,`,
+		"":                                     `there is the end where a field should be; the fields are age, attribute,`,
 		"typ=x":                                "\"typ\" is no field; the fields are age, attribute, cost, from, id, input, size, stored, type, version and params.PATH\n  typ=x\n  ^",
 		"type x":                               "there is \"x\" where one of = != < <= > >= ~ in exists should be\n  type x\n       ^",
 		"type=":                                "there is the end where a value should be",

@@ -116,3 +116,41 @@ func TestThroughWhileValuesWait(t *testing.T) {
 	back.Close()
 	wants(t, over(t, near, far, tier.Options{}), "a", "1")
 }
+
+// A result that is put while others are sent waits for its description.
+func TestSentAfterItsDescription(t *testing.T) {
+	ctx := context.Background()
+	far := newAway()
+	far.gone.Store(true)
+	b, _ := pair(t, far, tier.Options{Write: tier.Back, Drain: -1})
+	result := func(name string) {
+		for _, shelf := range []string{backend.ShelfComponents, backend.ShelfCache} {
+			if _, err := backend.PutBytes(ctx, b, backend.Key{Shelf: shelf, Name: name}, []byte(name), backend.PutOptions{}); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	result("a")
+	late := false
+	far.after = func(string) {
+		if !late {
+			late = true
+			result("b")
+		}
+		for info, err := range far.Backend.List(ctx, backend.ShelfCache, backend.ListOptions{}) {
+			if err != nil {
+				t.Error(err)
+			}
+			if _, err := far.Backend.Stat(ctx, backend.Key{Shelf: backend.ShelfComponents, Name: info.Key.Name}); err != nil {
+				t.Errorf("the far store has the result %q, and of its description %v", info.Key.Name, err)
+			}
+		}
+	}
+	far.gone.Store(false)
+	for range 2 {
+		if err := b.(interface{ Flush(context.Context) error }).Flush(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wants(t, far.Backend, "b", "b")
+}

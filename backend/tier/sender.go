@@ -156,32 +156,50 @@ func (s *sender) exclusively(ctx context.Context, f func(ctx context.Context) er
 // sendAll sends everything that waits: results after all else, so that what they are is known where they are. A value that cannot be
 // sent, ever, does not keep the others.
 func (s *sender) sendAll(ctx context.Context) error {
+	// Results are listed before all else is sent: of one that is put meanwhile the description may not be among that.
+	prefix := ownPrefix(backend.ShelfCache)
+	var results []backend.Key
+	for near, err := range s.b.near.List(ctx, ownShelf, backend.ListOptions{Prefix: prefix}) {
+		if err != nil {
+			return err
+		}
+		results = append(results, near.Key)
+	}
 	stuck := int64(0)
 	var first error
-	results := ownPrefix(backend.ShelfCache)
-	for _, turn := range []bool{false, true} {
-		for near, err := range s.b.near.List(ctx, ownShelf, backend.ListOptions{}) {
-			if err != nil {
-				return err
+	// send sends one, and returns the error that ends the pass.
+	send := func(at backend.Key) error {
+		err := s.send(ctx, at)
+		switch {
+		case err == nil:
+			s.sent.Add(1)
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case errors.Is(err, backend.ErrUnavailable):
+			s.b.absences.Add(1)
+			return err
+		default:
+			stuck++
+			if first == nil {
+				first = err
 			}
-			if strings.HasPrefix(near.Key.Name, results) != turn {
-				continue
-			}
-			err := s.send(ctx, near.Key)
-			switch {
-			case err == nil:
-				s.sent.Add(1)
-			case ctx.Err() != nil:
-				return ctx.Err()
-			case errors.Is(err, backend.ErrUnavailable):
-				s.b.absences.Add(1)
-				return err
-			default:
-				stuck++
-				if first == nil {
-					first = err
-				}
-			}
+		}
+		return nil
+	}
+	for near, err := range s.b.near.List(ctx, ownShelf, backend.ListOptions{}) {
+		if err != nil {
+			return err
+		}
+		if strings.HasPrefix(near.Key.Name, prefix) {
+			continue
+		}
+		if err := send(near.Key); err != nil {
+			return err
+		}
+	}
+	for _, at := range results {
+		if err := send(at); err != nil {
+			return err
 		}
 	}
 	s.stuck.Store(stuck)

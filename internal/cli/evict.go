@@ -153,8 +153,13 @@ func (a *app) tellEviction(t *evictText, dryRun bool) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	if t.Over > 0 {
+	a.tellOver(t)
+	return nil
+}
+
+// tellOver says by how much too much is kept.
+func (a *app) tellOver(t *evictText) {
+	if t != nil && t.Over > 0 {
 		a.warn("what is kept is %s above --max-size; see larder pins, and --keep", size(t.Over))
 	}
-	return nil
 }

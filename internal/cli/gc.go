@@ -105,6 +105,13 @@ func (a *app) gc(ctx context.Context, f *gcFlags) error {
 	if f.json {
 		return writeJSON(a.stdout, gcText{r.Orphans, r.OrphanBytes, r.Kept, r.Dangling, r.Compacted, quarantined, runs, evicted})
 	}
+	if a.quiet && !f.dryRun {
+		a.tellOver(evicted)
+		if r.Dangling > 0 {
+			a.warn("%s without data: see larder check", count(r.Dangling, "value"))
+		}
+		return nil
+	}
 	if evicted != nil {
 		if err := a.tellEviction(evicted, f.dryRun); err != nil {
 			return err
