@@ -204,7 +204,6 @@ func (b *Backend) Limits() backend.Limits {
 	if b.opts.Write == Near || near.MaxValue != 0 && (l.MaxValue == 0 || near.MaxValue < l.MaxValue) {
 		l.MaxValue = near.MaxValue
 	}
-	l.CostlyRequests = true // lists ask the far store
 	return l
 }
 
