@@ -112,12 +112,6 @@ func (b *Backend) read(ctx context.Context, key backend.Key, version string, off
 	if errors.Is(err, driver.ErrRange) {
 		return b.nothing(ctx, key, version)
 	}
-	if errors.Is(err, backend.ErrChanged) {
-		// Some services say so too where there is nothing.
-		if _, absent := b.bucket.Head(ctx, b.object(key)); errors.Is(absent, backend.ErrNotFound) {
-			err = absent
-		}
-	}
 	if err != nil {
 		return nil, backend.Info{}, err
 	}

@@ -43,6 +43,7 @@ func TestConformance(t *testing.T) {
 		"through": {"shelve://", "file://", "", nil},
 		"back": {"shelve://", "file://", "&write=back", map[string]string{
 			"sweep/dry-run": "what is sent between two dry runs leaves leftovers",
+			"sweep/twice":   "what is sent between two sweeps leaves leftovers",
 			"sweep/spares":  "the time of a value that was sent is that of the sending",
 		}},
 		"near": {"shelve://", "shelve://", "&write=near", nil},

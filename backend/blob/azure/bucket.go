@@ -103,6 +103,10 @@ func (b *bucket) Get(ctx context.Context, name, version string, off, n int64) (i
 		err = b.translate(ctx, err)
 		if errors.Is(err, errPrecondition) {
 			err = backend.ErrChanged
+			// It says so too where there is nothing.
+			if _, absent := b.Head(ctx, name); errors.Is(absent, backend.ErrNotFound) {
+				err = absent
+			}
 		}
 		return nil, driver.Object{}, err
 	}
