@@ -34,8 +34,11 @@ func TestCopyIntoItself(t *testing.T) {
 	ctx := context.Background()
 	dir := ramdisk.Dir(t)
 	link := filepath.Join(dir, "link")
-	if err := os.Symlink(filepath.Join(dir, "shelf"), link); err != nil {
-		t.Skip(err)
+	switch err := os.Symlink(filepath.Join(dir, "shelf"), link); {
+	case err != nil && runtime.GOOS == "windows":
+		t.Skip("links take rights there that few have:", err)
+	case err != nil:
+		t.Fatal(err)
 	}
 	shelf := func(dir string) *larder.Store {
 		b, err := shelve.Open(dir, nil)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/backend/mem"
+	"github.com/larder-store/larder/backend/shelve"
 	"github.com/larder-store/larder/backend/tier"
 )
 
@@ -76,6 +77,51 @@ func TestQueueIsBounded(t *testing.T) {
 	put(t, b, "z", value(1, 1000))
 	for i := range n - 1 {
 		wants(t, b, "a"+value(i, 8), string(make([]byte, 1000)))
+	}
+}
+
+// A waiting value whose metadata are damaged hides nothing but itself, and keeps no other from being sent.
+func TestDamagedWhileWaiting(t *testing.T) {
+	ctx := context.Background()
+	far := newAway()
+	far.gone.Store(true)
+	b, near := pair(t, far, tier.Options{Write: tier.Back})
+	put(t, b, "a", "1")
+	n, err := shelve.Open(near, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	first := ""
+	for info, err := range n.List(ctx, "larder.tier.own", backend.ListOptions{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		first, _, _ = strings.Cut(info.Key.Name, "/")
+	}
+	damaged := backend.Key{Shelf: "larder.tier.own", Name: first + "/0"}
+	if _, err := backend.PutBytes(ctx, n, damaged, []byte("?"), backend.PutOptions{Meta: backend.Meta{"head": "9"}}); err != nil {
+		t.Fatal(err)
+	}
+	names := 0
+	for info, err := range b.List(ctx, "cache", backend.ListOptions{}) {
+		if err != nil || info.Key != key("a") {
+			t.Errorf("List yields %v, %v", info.Key, err)
+		}
+		names++
+	}
+	for shelf, err := range b.Shelves(ctx, backend.ListOptions{}) {
+		if err != nil || shelf != "cache" {
+			t.Errorf("Shelves yields %q, %v", shelf, err)
+		}
+	}
+	far.gone.Store(false)
+	if err := b.(interface{ Flush(context.Context) error }).Flush(ctx); !errors.Is(err, backend.ErrCorrupt) {
+		t.Errorf("Flush = %v, want that one cannot be sent", err)
+	}
+	wants(t, far.Backend, "a", "1")
+	if names != 1 {
+		t.Errorf("%d values are listed, want 1", names)
 	}
 }
 

@@ -2,6 +2,7 @@ package tier
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"slices"
 	"strings"
@@ -90,9 +91,12 @@ func (b *Backend) ownOf(ctx context.Context, shelf string, opts backend.ListOpti
 		if err != nil {
 			return nil, err
 		}
-		o, err := b.own(ctx, near)
+		o, ok, err := b.own(ctx, near)
 		if err != nil {
 			return nil, err
+		}
+		if !ok {
+			continue
 		}
 		if name := o.Key.Name; o.Key.Shelf == shelf && strings.HasPrefix(name, opts.Prefix) && name > opts.After {
 			all = append(all, o)
@@ -102,16 +106,22 @@ func (b *Backend) ownOf(ctx context.Context, shelf string, opts backend.ListOpti
 	return all, nil
 }
 
-// own describes an entry of the shelf of own values.
-func (b *Backend) own(ctx context.Context, near backend.Info) (ownInfo, error) {
+// own describes an entry of the shelf of own values; false where it was sent meanwhile, or is damaged, which is counted: one of those
+// is no reason to show nothing of the others.
+func (b *Backend) own(ctx context.Context, near backend.Info) (ownInfo, bool, error) {
 	if near.Meta == nil { // lists may leave it out
 		var err error
-		if near, err = b.near.Stat(ctx, near.Key); err != nil {
-			return ownInfo{}, err
+		near, err = b.near.Stat(ctx, near.Key)
+		if errors.Is(err, backend.ErrNotFound) {
+			return ownInfo{}, false, nil
+		}
+		if err != nil {
+			return ownInfo{}, false, err
 		}
 	}
 	info, _, err := beheaded(near)
-	return ownInfo{info, isGrave(near)}, err
+	b.count(err)
+	return ownInfo{info, isGrave(near)}, err == nil, nil
 }
 
 // Shelves implements [backend.Backend].
@@ -206,9 +216,12 @@ func (b *Backend) ownShelves(ctx context.Context, opts backend.ListOptions) ([]s
 		if err != nil {
 			return nil, err
 		}
-		o, err := b.own(ctx, near)
+		o, ok, err := b.own(ctx, near)
 		if err != nil {
 			return nil, err
+		}
+		if !ok {
+			continue
 		}
 		name := o.Key.Shelf
 		if !strings.HasPrefix(name, opts.Prefix) || name <= opts.After {

@@ -26,7 +26,7 @@ type sender struct {
 	moved  chan struct{}
 	last   error // of the last pass
 
-	sent, stuck atomic.Int64
+	stuck atomic.Int64 // values that cannot be sent, as of the last pass
 }
 
 const (
@@ -172,7 +172,6 @@ func (s *sender) sendAll(ctx context.Context) error {
 		err := s.send(ctx, at)
 		switch {
 		case err == nil:
-			s.sent.Add(1)
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case errors.Is(err, backend.ErrUnavailable):
