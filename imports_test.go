@@ -67,6 +67,7 @@ var directions = []struct {
 	{"internal/turnstile", []string{"backend", "internal/durable"}, "knows of one file, not of stores"},
 	{"internal/durable", []string{"golang.org/x/sys"}, "stands alone"},
 	{"internal/temp", nil, "stands alone"},
+	{"internal/peer", []string{"golang.org/x/sys"}, "carries messages, and knows none"},
 	{"internal/backoff", nil, "stands alone"},
 	{"internal/reserve", []string{"internal/backoff", "internal/durable", "golang.org/x/sys"}, "knows of outputs, not of stores"},
 	{"internal/driver", []string{"backend"}, "what a bucket is, whatever the SDK"},

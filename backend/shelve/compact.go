@@ -1,6 +1,7 @@
 package shelve
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -83,12 +84,12 @@ func (f *file) compact(dryRun bool) (freed int64, err error) {
 	return before.Size() - after.Size(), nil
 }
 
-// isEmpty reports whether no bucket holds anything.
+// isEmpty reports whether no shelf holds anything.
 func isEmpty(db *bbolt.DB) bool {
 	empty := true
 	_ = db.View(func(tx *bbolt.Tx) error {
-		return tx.ForEach(func(_ []byte, b *bbolt.Bucket) error {
-			if k, _ := b.Cursor().First(); k != nil {
+		return tx.ForEach(func(name []byte, b *bbolt.Bucket) error {
+			if k, _ := b.Cursor().First(); k != nil && !bytes.Equal(name, notesBucket) {
 				empty = false
 			}
 			return nil

@@ -28,6 +28,20 @@ type file struct {
 	queue      []*request // to be committed, in order
 	committing bool       // a goroutine is at it
 
+	// Of asking, and of being asked; guarded by sem too.
+	host       *host
+	links      uint64             // that guests have made
+	unanswered map[*request]noted // of guests, committed
+	hostUntil  time.Time          // until when this process becomes the host at once
+	idle       []*link            // to the host
+	asking     *link              // that a commit waits for
+	deaf       os.FileInfo        // a socket that cannot be used
+	pressed    os.FileInfo        // a socket whose host was told to leave
+
+	self    id             // of this process as a host
+	hosting sync.WaitGroup // goroutines of hosts
+	noteAt  uint64         // where the note of this process lies; used by commits alone
+
 	openErrors [2]openError // of shared sessions, and of exclusive ones; used by the one turn alone
 }
 
@@ -35,6 +49,7 @@ type file struct {
 type turn struct {
 	alone bool
 	job   func() error  // to be done inside instead of opening a session; may be nil
+	stand int           // how many wait for it; guarded by sem
 	done  chan struct{} // closed when the session is open, or err set
 	err   error
 }
@@ -47,21 +62,34 @@ type openError struct {
 }
 
 func newFile(p *place, path string) *file {
-	return &file{place: p, path: path, turnstile: turnstile.Turnstile(path)}
+	return &file{place: p, path: path, turnstile: turnstile.Turnstile(path), self: newID(), unanswered: map[*request]noted{}}
 }
 
 // enter returns an open session, with f.mu held shared. Where alone is false, a file that
 // does not exist is fs.ErrNotExist; else it is made.
 func (f *file) enter(ctx context.Context, p turnstile.WaitPolicy, alone bool) (*session, error) {
+	s, _, err := f.way(ctx, p, alone, false)
+	return s, err
+}
+
+// way is enter where another process may be asked as well: it returns a session, or a link to the host.
+func (f *file) way(ctx context.Context, p turnstile.WaitPolicy, alone, ask bool) (*session, *link, error) {
 	for {
 		f.mu.RLock()
 		if s := f.cur; s != nil && s.serves(alone) {
 			s.touch()
-			return s, nil
+			return s, nil, nil
 		}
 		f.mu.RUnlock()
+		p.Look = f.press
+		if ask {
+			if l := f.reach(); l != nil {
+				return nil, l, nil
+			}
+			p.Look = f.hosted
+		}
 		if err := f.wait(ctx, p, &turn{alone: alone}); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 }
@@ -82,8 +110,13 @@ func (f *file) wait(ctx context.Context, p turnstile.WaitPolicy, t *turn) error 
 		f.turn = t
 		go f.take(t)
 	}
+	under.stand++
 	f.sem.Unlock()
-	if err := f.turnstile.Await(ctx, p, under.done); err != nil {
+	looked, err := f.turnstile.Await(ctx, p, under.done)
+	f.sem.Lock()
+	under.stand--
+	f.sem.Unlock()
+	if err != nil || looked {
 		return err
 	}
 	if under != t && (under.job != nil || t.alone && !under.alone) {
@@ -97,6 +130,7 @@ func (f *file) wait(ctx context.Context, p turnstile.WaitPolicy, t *turn) error 
 func (f *file) do(ctx context.Context, p turnstile.WaitPolicy, job func(context.Context) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	p.Look = f.press
 	for ran := false; !ran; {
 		err := f.wait(ctx, p, &turn{alone: true, job: func() error {
 			ran = true
@@ -119,9 +153,22 @@ func (f *file) take(t *turn) {
 		t.err = f.pass(t)
 	}
 	f.sem.Lock()
-	f.turn = nil
+	if f.turn == t {
+		f.turn = nil
+	}
 	f.sem.Unlock()
 	close(t.done)
+}
+
+// needless ends a turn for which nobody stands any more, because a host did what was wanted.
+func (f *file) needless(t *turn) bool {
+	f.sem.Lock()
+	defer f.sem.Unlock()
+	if t.stand > 0 || t.job != nil {
+		return false
+	}
+	f.turn = nil // who comes now takes another
+	return true
 }
 
 func (f *file) pass(t *turn) error {
@@ -130,6 +177,11 @@ func (f *file) pass(t *turn) error {
 	if err != nil {
 		leave()
 		return err
+	}
+	if f.needless(t) {
+		h.Leave()
+		leave()
+		return nil
 	}
 	if err := f.inside(h, t, leave); err != nil {
 		h.Leave()
@@ -178,6 +230,9 @@ func (f *file) inside(h *turnstile.Hold, t *turn, leave func()) error {
 	s.used.Store(true)
 	f.mu.Lock()
 	f.cur = s
+	if h.Contended() || f.likesToHost() {
+		f.beHost(s)
+	}
 	f.mu.Unlock()
 	go func() {
 		f.watch(s)
@@ -212,6 +267,13 @@ func (f *file) open(h *turnstile.Hold, alone bool) (*session, error) {
 	return s, err
 }
 
+// likesToHost reports whether others are likely to ask soon.
+func (f *file) likesToHost() bool {
+	f.sem.Lock()
+	defer f.sem.Unlock()
+	return time.Now().Before(f.hostUntil)
+}
+
 func (f *file) current() *session {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
@@ -239,15 +301,22 @@ func (f *file) endLocked(s *session) {
 		return
 	}
 	f.cur = nil
+	f.sem.Lock()
+	h := f.host
+	f.sem.Unlock()
+	if h != nil {
+		h.end()
+	}
 	_ = s.close() // what was committed is on the disk
 }
 
 // watch ends the session when others wait and its slice is over or it is unused, and
-// when it was idle for a whole slice. It returns when the session has ended.
+// when it was idle for a whole slice. It returns when the session has ended. Those who wait get a host first, which they
+// can ask instead.
 func (f *file) watch(s *session) {
 	tick := time.NewTicker(s.slice / ticksInSlice)
 	defer tick.Stop()
-	for ticks, idle := 0, 0; ; {
+	for ticks, idle, waited := 0, 0, 0; ; {
 		select {
 		case <-s.ended:
 			return
@@ -260,19 +329,49 @@ func (f *file) watch(s *session) {
 		if s.used.Swap(false) {
 			idle = 0
 		}
+		contended := s.hold.Contended()
+		if !contended {
+			waited = 0
+		} else if waited++; !s.askable {
+			f.mu.RLock()
+			if f.cur == s {
+				f.beHost(s)
+			}
+			f.mu.RUnlock()
+		}
+		needed := f.place.crowded() || contended && (s.pressed.Load() || !f.hosts(s) || waited >= hostSlices*ticksInSlice)
 		switch {
 		case idle >= ticksInSlice:
 			f.endIdle(s)
-		case ticks >= ticksInSlice && f.wanted(s):
+		case ticks >= ticksInSlice && (needed || f.onlyLooks(s, ticks)):
 			f.end(s)
-		case idle > 0 && f.wanted(s):
+		case idle > 0 && (contended || f.place.crowded()):
 			f.endIdle(s)
 		}
 	}
 }
 
-// ticksInSlice is how often in a slice the watcher looks.
-const ticksInSlice = 5
+const (
+	// ticksInSlice is how often in a slice the watcher looks.
+	ticksInSlice = 5
 
-// wanted reports whether another process waits for the file, or another file for its seat.
-func (f *file) wanted(s *session) bool { return s.hold.Contended() || f.place.crowded() }
+	// hostSlices is after how many slices a host leaves although those who wait could ask: some cannot.
+	hostSlices = 10
+)
+
+// hosts reports whether others can ask in this session.
+func (f *file) hosts(s *session) bool {
+	f.sem.Lock()
+	defer f.sem.Unlock()
+	return f.host != nil && f.host.s == s
+}
+
+// onlyLooks reports, at the end of each slice, whether guests looked something up and nobody wrote: without a host they can do that
+// themselves, side by side.
+func (f *file) onlyLooks(s *session, ticks int) bool {
+	if ticks%ticksInSlice != 0 {
+		return false
+	}
+	asked, wrote := s.asked.Swap(false), s.wrote.Swap(false)
+	return asked && !wrote
+}

@@ -39,29 +39,36 @@ type request struct {
 	outcomes []indexed.Outcome
 	settled  func() // releases the claims on the data of the changes
 	done     chan struct{}
+
+	ids   []id // of the records, one a change
+	fate  fate // when it is done
+	alone bool // another process refused it
+
+	guest  *guest // that it is of; nil: this process
+	number uint64 // of the guest's ask
+}
+
+func newRequest(changes []indexed.Change, settled func()) *request {
+	return &request{changes: changes, outcomes: make([]indexed.Outcome, len(changes)), settled: settled, done: make(chan struct{})}
 }
 
 // commit makes changes, all on shelves of this file. If ctx ends first they may be
 // made all the same.
 func (f *file) commit(ctx context.Context, p turnstile.WaitPolicy, changes []indexed.Change, settled func()) []indexed.Outcome {
+	r := newRequest(changes, settled)
 	for i := range changes { // which outlive the call if ctx ends it
 		changes[i].Options.Meta = maps.Clone(changes[i].Options.Meta)
-	}
-	r := &request{
-		changes:  changes,
-		outcomes: make([]indexed.Outcome, len(changes)),
-		settled:  settled,
-		done:     make(chan struct{}),
+		v, ok := parseID(changes[i].Name)
+		if !ok {
+			v = newID()
+		}
+		r.ids = append(r.ids, v)
 	}
 	f.sem.Lock()
-	f.queue = append(f.queue, r)
-	if !f.committing {
-		f.committing = true
-		go f.commitQueue()
-	}
+	f.enqueue(r)
 	f.sem.Unlock()
 
-	err := f.turnstile.Await(ctx, p, r.done)
+	_, err := f.turnstile.Await(ctx, p, r.done)
 	if err == nil {
 		return r.outcomes
 	}
@@ -74,6 +81,15 @@ func (f *file) commit(ctx context.Context, p turnstile.WaitPolicy, changes []ind
 		outcomes[i].Err = fmt.Errorf("%w; it may have taken effect", err)
 	}
 	return outcomes
+}
+
+// enqueue queues a request. f.sem is held.
+func (f *file) enqueue(r *request) {
+	f.queue = append(f.queue, r)
+	if !f.committing {
+		f.committing = true
+		go f.commitQueue()
+	}
 }
 
 // withdraw takes a request back, if it is not being committed yet.
@@ -93,6 +109,7 @@ func (r *request) fail(err error) {
 	for i, c := range r.changes {
 		r.outcomes[i] = indexed.Outcome{Free: c.Name, Err: err}
 	}
+	r.fate = refused
 	r.end()
 }
 
@@ -104,27 +121,48 @@ func (r *request) end() {
 // commitQueue commits until nothing is queued.
 func (f *file) commitQueue() {
 	for {
-		// What comes while we wait for the file goes into the same group.
-		s, err := f.enter(context.Background(), turnstile.WaitPolicy{}, true)
-		group, last := f.nextGroup()
-		if err == nil {
-			if len(group) > 0 {
-				f.commitGroup(s, group)
-			}
-			f.mu.RUnlock()
-		} else {
-			for _, r := range group {
-				r.fail(err)
-			}
-		}
-		if last && f.rest() {
+		f.commitSome()
+		if f.rest() {
 			return
 		}
 	}
 }
 
-// nextGroup takes requests off the queue, and reports whether they were the last.
-func (f *file) nextGroup() (group []*request, last bool) {
+// commitSome commits the next group, or lets the host of the file do that.
+func (f *file) commitSome() {
+	// What comes while we wait for the file goes into the same group.
+	s, l, err := f.way(context.Background(), turnstile.WaitPolicy{}, true, f.mayAsk())
+	switch {
+	case err != nil:
+		for _, r := range f.nextGroup(nil) {
+			r.fail(err)
+		}
+	case l != nil:
+		if group := f.nextGroup((*request).mayAsk); len(group) > 0 {
+			f.commitBy(l, group)
+		} else {
+			f.keep(l)
+		}
+	default:
+		if group := f.nextGroup(nil); len(group) > 0 {
+			f.commitGroup(s, group)
+		}
+		f.mu.RUnlock()
+	}
+}
+
+// mayAsk reports whether another process can commit what is first in the queue.
+func (f *file) mayAsk() bool {
+	f.sem.Lock()
+	defer f.sem.Unlock()
+	return len(f.queue) == 0 || f.queue[0].mayAsk()
+}
+
+// mayAsk reports whether another process can commit the request.
+func (r *request) mayAsk() bool { return r.guest == nil && !r.alone && shareable(r.changes) }
+
+// nextGroup takes requests off the queue, up to the first that does not fit; nil fits all.
+func (f *file) nextGroup(fits func(*request) bool) []*request {
 	f.sem.Lock()
 	defer f.sem.Unlock()
 	changes, size, n := 0, 0, 0
@@ -133,14 +171,14 @@ func (f *file) nextGroup() (group []*request, last bool) {
 		for _, c := range r.changes {
 			size += len(c.Inline)
 		}
-		if n > 0 && (changes > groupChanges || size > groupBytes) {
+		if n > 0 && (changes > groupChanges || size > groupBytes) || fits != nil && !fits(r) {
 			break
 		}
 		n++
 	}
-	group = slices.Clone(f.queue[:n])
+	group := slices.Clone(f.queue[:n])
 	f.queue = slices.Delete(f.queue, 0, n)
-	return group, len(f.queue) == 0
+	return group
 }
 
 // rest ends the committing, unless something was queued meanwhile.
@@ -155,6 +193,7 @@ func (f *file) rest() bool {
 type step struct {
 	change  *indexed.Change
 	outcome *indexed.Outcome
+	id      id // of the record that it makes
 }
 
 // commitGroup makes the changes of a group in one transaction, and ends its requests.
@@ -162,7 +201,7 @@ func (f *file) commitGroup(s *session, group []*request) {
 	var steps []step
 	for _, r := range group {
 		for i := range r.changes {
-			steps = append(steps, step{&r.changes[i], &r.outcomes[i]})
+			steps = append(steps, step{&r.changes[i], &r.outcomes[i], r.ids[i]})
 		}
 	}
 	// bbolt wants keys in order (100,000 at random cost 16 times as much). The order of
@@ -170,13 +209,18 @@ func (f *file) commitGroup(s *session, group []*request) {
 	slices.SortStableFunc(steps, func(a, b step) int {
 		return cmp.Or(cmp.Compare(a.change.Key.Shelf, b.change.Key.Shelf), cmp.Compare(a.change.Key.Name, b.change.Key.Name))
 	})
-	committing, err := f.update(s, steps)
+	committing, err := f.update(s, group, steps)
 	s.touch() // it may have taken longer than a slice
+	s.wrote.Store(true)
 	if err == nil {
 		for _, r := range group {
+			r.fate = done
 			r.end()
 		}
 		return
+	}
+	for _, r := range group {
+		f.forget(r) // no later note may tell of it
 	}
 	s.spoil() // what a failed write or fsync left in memory is not what is on the disk
 	if !committing {
@@ -187,17 +231,12 @@ func (f *file) commitGroup(s *session, group []*request) {
 	}
 	// It may be on the disk all the same. The sweep finds out, by whether the index names
 	// the data.
-	for _, st := range steps {
-		*st.outcome = indexed.Outcome{Err: fmt.Errorf("%w; it may have taken effect", err)}
-	}
-	for _, r := range group {
-		r.end()
-	}
+	endAll(group, fmt.Errorf("%w; it may have taken effect", err))
 }
 
 // update makes all steps in one transaction. After an error, committing reports whether they
 // may have taken effect.
-func (f *file) update(s *session, steps []step) (committing bool, err error) {
+func (f *file) update(s *session, group []*request, steps []step) (committing bool, err error) {
 	defer s.rescue(debug.SetPanicOnFault(true), &err)
 	tx, err := s.db.Begin(true)
 	if err != nil {
@@ -216,6 +255,11 @@ func (f *file) update(s *session, steps []step) (committing bool, err error) {
 	}
 	if !changed {
 		return false, nil // all conditions failed: no fsync for that
+	}
+	if asks := f.noteAsks(group, now); asks != nil {
+		if err := f.leaveNote(tx, asks); err != nil {
+			return false, err
+		}
 	}
 	committing = true // also if it panics
 	return committing, f.place.disk.step("commit", f.path, tx.Commit)
@@ -252,16 +296,17 @@ func (st step) apply(tx *bbolt.Tx, now time.Time) (bool, error) {
 			return false, err
 		}
 	}
-	v, ok := parseID(c.Name)
-	if !ok {
-		v = newID()
-	}
 	o.Free = present.Name
-	o.Info = backend.Info{
+	o.Info = infoOf(c, st.id, now)
+	return true, b.Put([]byte(c.Key.Name), newRecord(c, st.id, now))
+}
+
+// infoOf returns what is known of an entry that was put.
+func infoOf(c *indexed.Change, v id, mod time.Time) backend.Info {
+	return backend.Info{
 		Key: c.Key, Size: c.Options.Size, Digest: c.Options.Digest, Sum: c.Options.Sum,
-		Version: v.String(), ModTime: time.Unix(0, now.UnixNano()), Meta: c.Options.Meta,
+		Version: v.String(), ModTime: time.Unix(0, mod.UnixNano()), Meta: c.Options.Meta,
 	}
-	return true, b.Put([]byte(c.Key.Name), newRecord(c, v, now))
 }
 
 // parsePresent decodes the record that a change finds, if any. One that cannot be decoded

@@ -35,11 +35,26 @@ var errReadOnly = fmt.Errorf("%w: the store was opened read-only", errors.ErrUns
 // Lookup implements [indexed.Index].
 func (x *index) Lookup(ctx context.Context, key backend.Key, bodies bool) (e indexed.Entry, err error) {
 	f := x.place.file(key.Shelf)
-	s, err := f.enter(ctx, x.wait, false)
-	if err != nil {
-		return e, absentIsNotFound(err)
+	for ask := true; ; {
+		s, l, err := f.way(ctx, x.wait, false, ask)
+		if err != nil {
+			return e, absentIsNotFound(err)
+		}
+		if s != nil {
+			defer f.mu.RUnlock()
+			return f.lookUp(s, key, bodies)
+		}
+		switch record, what := f.askRecord(ctx, l, key); what {
+		case done:
+			return entryOf(key, record)
+		case refused:
+			ask = false
+		}
 	}
-	defer f.mu.RUnlock()
+}
+
+// lookUp is Lookup in a session.
+func (f *file) lookUp(s *session, key backend.Key, bodies bool) (e indexed.Entry, err error) {
 	defer s.rescue(debug.SetPanicOnFault(true), &err)
 	tx, err := s.db.Begin(false)
 	if err != nil {
@@ -50,13 +65,17 @@ func (x *index) Lookup(ctx context.Context, key backend.Key, bodies bool) (e ind
 	if b == nil {
 		return e, backend.ErrNotFound
 	}
-	record := b.Get([]byte(key.Name))
-	if record == nil {
-		return e, backend.ErrNotFound
-	}
-	e, err = parseRecord(key, record)
+	e, err = entryOf(key, b.Get([]byte(key.Name)))
 	e.Inline = take(e.Inline, bodies)
 	return e, err
+}
+
+// entryOf decodes the record of a key, which may be none.
+func entryOf(key backend.Key, record []byte) (indexed.Entry, error) {
+	if record == nil {
+		return indexed.Entry{}, backend.ErrNotFound
+	}
+	return parseRecord(key, record)
 }
 
 // bucket returns the name of a shelf's bucket.

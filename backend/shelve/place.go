@@ -122,7 +122,9 @@ func (p *place) release() {
 	files := slices.Collect(maps.Values(p.files))
 	p.mu.RUnlock() // a transaction that is waited for may need it
 	for _, f := range append(files, p.main) {
+		f.hangUp()
 		f.end(f.current())
+		f.hosting.Wait() // until the last answers are on their way
 	}
 	p.root.Close()
 }
@@ -187,6 +189,16 @@ func (p *place) seat() (leave func()) {
 		p.waiting.Add(-1)
 	}
 	return func() { p.seats.Release(1) }
+}
+
+// closed reports whether the last handle was closed.
+func (p *place) closed() bool {
+	select {
+	case <-p.work.Closing():
+		return true
+	default:
+		return false
+	}
 }
 
 // crowded reports whether a file waits for a seat.

@@ -25,6 +25,10 @@ type session struct {
 	slice time.Duration // after which it looks whether others wait
 
 	used    atomic.Bool   // since the watcher looked last
+	wrote   atomic.Bool   // likewise
+	asked   atomic.Bool   // likewise: a guest looked something up
+	pressed atomic.Bool   // a guest needs the file itself
+	askable bool          // others may ask, or it was seen that they cannot
 	spoiled atomic.Bool   // db may be stuck or wrong
 	yield   chan struct{} // a word to the watcher that it must end
 	ended   chan struct{}

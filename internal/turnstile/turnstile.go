@@ -139,7 +139,7 @@ func (t Turnstile) enter(ctx context.Context, p WaitPolicy, shared bool, soon ti
 			answers <- answer{entered, err}
 			close(done)
 		}()
-		if err := t.Await(ctx, p, done); err != nil {
+		if _, err := t.Await(ctx, p, done); err != nil {
 			go func() { // a blocked flock cannot be cancelled
 				if late := <-answers; late.entered {
 					h.Leave()

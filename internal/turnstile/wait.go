@@ -14,6 +14,19 @@ import (
 type WaitPolicy struct {
 	Timeout time.Duration   // without a sign of life; 0 is none
 	Closing <-chan struct{} // closed with the caller's handle: the wait ends with backend.ErrClosed
+
+	// Look is asked every few milliseconds whether there is another way; nil is never.
+	Look func() bool
+}
+
+// looks returns when Look is to be asked.
+func (p WaitPolicy) looks() *time.Ticker {
+	const every = time.Millisecond
+	t := time.NewTicker(every)
+	if p.Look == nil {
+		t.Stop()
+	}
+	return t
 }
 
 // half returns a timer that fires, and again after each Reset, at half of the timeout.
@@ -28,24 +41,29 @@ func (p WaitPolicy) half() *time.Timer {
 
 // Await waits for done, as long as ctx allows, and as long as the holders of t show that they are
 // alive or take turns. It looks twice in a timeout: [backend.ErrLocked] means that nothing
-// moved between two looks.
-func (t Turnstile) Await(ctx context.Context, p WaitPolicy, done <-chan struct{}) error {
+// moved between two looks. It reports whether it ended because p.Look said so.
+func (t Turnstile) Await(ctx context.Context, p WaitPolicy, done <-chan struct{}) (otherWay bool, err error) {
 	select {
 	case <-done:
-		return nil
+		return false, nil
 	default:
 	}
-	timer := p.half()
+	timer, looks := p.half(), p.looks()
 	defer timer.Stop()
+	defer looks.Stop()
 	last, looked := "", false
 	for {
 		select {
 		case <-done:
-			return nil
+			return false, nil
+		case <-looks.C:
+			if p.Look() {
+				return true, nil
+			}
 		case <-ctx.Done():
-			return ctx.Err()
+			return false, ctx.Err()
 		case <-p.Closing:
-			return backend.ErrClosed
+			return false, backend.ErrClosed
 		case <-timer.C:
 			now := durable.Signature(t.doorPath()) + "\n" + durable.Signature(t.gatePath())
 			if !looked || now != last {
@@ -53,7 +71,7 @@ func (t Turnstile) Await(ctx context.Context, p WaitPolicy, done <-chan struct{}
 				timer.Reset(p.Timeout / 2)
 				continue
 			}
-			return fmt.Errorf("%w: %s is held by %s, which stood still for %v; let it go on or end it, or give a longer timeout",
+			return false, fmt.Errorf("%w: %s is held by %s, which stood still for %v; let it go on or end it, or give a longer timeout",
 				backend.ErrLocked, string(t), t.holder(), p.Timeout/2)
 		}
 	}

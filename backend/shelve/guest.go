@@ -1,0 +1,343 @@
+package shelve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/internal/indexed"
+	"github.com/larder-store/larder/internal/peer"
+	"github.com/larder-store/larder/internal/turnstile"
+)
+
+// link is a connection to the host of a file. One ask at a time is on its way.
+type link struct {
+	conn  *peer.Conn
+	hello hello
+	file  os.FileInfo // the bbolt file when the link was made
+	asks  uint64
+}
+
+const (
+	// patience is for how long a host is waited for before the file itself is tried for beside it. It may be
+	// stopped, or on its way out.
+	patience = 250 * time.Millisecond
+
+	// idleLinks is how many connections are kept for the next ask.
+	idleLinks = 8
+)
+
+// hosted reports whether there seems to be a host that can be asked.
+func (f *file) hosted() bool { return f.socketThere() != nil }
+
+// socketThere returns the socket, unless it is one that cannot be used.
+func (f *file) socketThere() os.FileInfo {
+	fi, err := os.Lstat(f.path + socketEnd)
+	if err != nil {
+		return nil
+	}
+	f.sem.Lock()
+	defer f.sem.Unlock()
+	if sameSocket(fi, f.deaf) {
+		return nil
+	}
+	return fi
+}
+
+func sameSocket(a, b os.FileInfo) bool {
+	return a != nil && b != nil && os.SameFile(a, b) && a.ModTime().Equal(b.ModTime())
+}
+
+// reach returns a link to the host, or nil if there is none.
+func (f *file) reach() *link {
+	f.sem.Lock()
+	if n := len(f.idle); n > 0 {
+		l := f.idle[n-1]
+		f.idle = f.idle[:n-1]
+		f.sem.Unlock()
+		return l
+	}
+	f.sem.Unlock()
+	socket := f.socketThere()
+	if socket == nil {
+		return nil
+	}
+	l, err := f.dial()
+	if err != nil {
+		f.sem.Lock()
+		f.deaf = socket
+		f.sem.Unlock()
+	}
+	return l
+}
+
+// dial connects to the host. Without an error it may still return nil: the host is this process, or about to leave.
+func (f *file) dial() (*link, error) {
+	fi, err := os.Stat(f.path)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := peer.Dial(f.socket())
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	l := &link{conn: conn, file: fi}
+	_ = conn.SetReadDeadline(time.Now().Add(patience))
+	message, err := conn.Read()
+	switch {
+	case err == nil:
+		err = decode(message, &l.hello)
+	case !errors.Is(err, os.ErrDeadlineExceeded):
+		conn.Close()
+		return nil, nil // it ended
+	}
+	if err == nil && l.hello.Version != shareVersion {
+		err = fmt.Errorf("it speaks version %d", l.hello.Version)
+	}
+	if err != nil || l.hello.Host == f.self {
+		conn.Close()
+		return nil, err
+	}
+	return l, nil
+}
+
+// keep puts a link aside for the next ask.
+func (f *file) keep(l *link) {
+	f.sem.Lock()
+	f.hostUntil = time.Now().Add(stayHost)
+	full := f.place.closed() || len(f.idle) >= idleLinks
+	if !full {
+		f.idle = append(f.idle, l)
+	}
+	f.sem.Unlock()
+	if full {
+		l.conn.Close()
+	}
+}
+
+// hangUp closes all links. Who waits for an answer stops to.
+func (f *file) hangUp() {
+	f.sem.Lock()
+	defer f.sem.Unlock()
+	if f.asking != nil {
+		f.idle = append(f.idle, f.asking)
+	}
+	for _, l := range f.idle {
+		l.conn.Close()
+	}
+	f.idle = nil
+}
+
+// press lets the host of the file know that this process needs the file itself. It returns false, for [turnstile.WaitPolicy.Look]:
+// the host is no other way.
+func (f *file) press() bool {
+	socket := f.socketThere()
+	f.sem.Lock()
+	again := socket == nil || sameSocket(socket, f.pressed)
+	f.pressed = socket
+	f.sem.Unlock()
+	if again {
+		return false
+	}
+	if l := f.reach(); l != nil && l.say(&ask{What: leave}) == nil {
+		f.keep(l)
+	}
+	return false
+}
+
+// say sends an ask. If that fails, it is not done.
+func (l *link) say(a *ask) error {
+	l.asks++
+	a.Number = l.asks
+	_ = l.conn.SetWriteDeadline(time.Now().Add(patience))
+	err := l.conn.Write(encode(a))
+	if err != nil {
+		l.conn.Close()
+	}
+	return err
+}
+
+// hear waits until a time, or the zero time for ever, for the answer to the last ask.
+func (l *link) hear(until time.Time) (a answer, err error) {
+	_ = l.conn.SetReadDeadline(until)
+	message, err := l.conn.Read()
+	if err == nil {
+		err = decode(message, &a)
+	}
+	if err == nil && a.Fate != bye && a.Number != l.asks {
+		err = fmt.Errorf("the answer is to %d, not to %d", a.Number, l.asks)
+	}
+	return a, err
+}
+
+// askRecord asks the host for the record of a key; nil is none. Unless it was heard, the file itself has to be looked into,
+// or, after bye, another host be asked.
+func (f *file) askRecord(ctx context.Context, l *link, key backend.Key) (record []byte, what fate) {
+	if l.say(&ask{What: lookup, Shelf: key.Shelf, Name: key.Name}) != nil {
+		return nil, bye
+	}
+	stop := context.AfterFunc(ctx, func() { _ = l.conn.SetReadDeadline(time.Unix(1, 0)) })
+	said, err := l.hear(time.Now().Add(patience))
+	if !stop() || err != nil || said.Fate != done {
+		l.conn.Close()
+		if err == nil && said.Fate == bye {
+			return nil, bye
+		}
+		return nil, refused
+	}
+	f.keep(l)
+	return said.Record, done
+}
+
+// commitBy lets the host commit a group of this process.
+func (f *file) commitBy(l *link, group []*request) {
+	if l.say(&ask{What: commit, Changes: shared(group)}) != nil {
+		f.requeue(group, false)
+		return
+	}
+	f.sem.Lock()
+	f.asking = l
+	f.sem.Unlock()
+	said, err := l.hear(time.Now().Add(patience))
+	var s *session
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		said, s, err = f.outwait(l)
+	}
+	f.sem.Lock()
+	f.asking = nil
+	f.sem.Unlock()
+	if s != nil {
+		defer f.mu.RUnlock()
+	}
+	switch {
+	case err == nil && said.Fate == done && settle(group, said.Codes, said.Free, time.Unix(0, said.Time)):
+		f.keep(l)
+	case err == nil && (said.Fate == bye || said.Fate == refused):
+		l.conn.Close()
+		f.requeue(group, said.Fate == refused)
+	case err == nil && said.Fate == doubt:
+		l.conn.Close()
+		endAll(group, doubtful(&said))
+	default:
+		l.conn.Close()
+		f.resolve(l, s, group)
+	}
+}
+
+// outwait waits for a host that takes long, and for the file itself. With the file in a session of this process, held as by
+// enter, nothing more will become of the ask: what the host has not committed by then it never will.
+func (f *file) outwait(l *link) (answer, *session, error) {
+	type reply struct {
+		answer
+		err error
+	}
+	heard := make(chan reply, 1)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go func() {
+		a, err := l.hear(time.Time{})
+		heard <- reply{a, err}
+		cancel()
+	}()
+	s, err := f.enter(ctx, turnstile.WaitPolicy{}, true)
+	if err == nil || ctx.Err() == nil {
+		l.conn.Close() // the answer may be there all the same
+	}
+	r := <-heard
+	return r.answer, s, r.err
+}
+
+// resolve finds out what became of a group whose host died, or was overtaken, before it answered, and commits it if
+// it was not. The session is held as by enter; nil is none yet.
+func (f *file) resolve(l *link, s *session, group []*request) {
+	if s == nil {
+		var err error
+		if s, err = f.enter(context.Background(), turnstile.WaitPolicy{}, true); err != nil {
+			endAll(group, fmt.Errorf("%w; it may have taken effect", err))
+			return
+		}
+		defer f.mu.RUnlock()
+	}
+	was, what, err := f.recall(s, l)
+	switch {
+	case err != nil:
+		endAll(group, fmt.Errorf("%w; it may have taken effect", err))
+	case what == refused:
+		f.commitGroup(s, group)
+	case what == doubt || !settle(group, was.Codes, nil, time.Unix(0, was.Time)):
+		endAll(group, fmt.Errorf("%w: the process that was to commit it is gone, and so is its note; it may have taken effect", backend.ErrUnavailable))
+	}
+}
+
+// recall looks up in s what became of the last ask on l.
+func (f *file) recall(s *session, l *link) (was noted, what fate, err error) {
+	defer s.rescue(debug.SetPanicOnFault(true), &err)
+	fi, err := os.Stat(f.path)
+	if err != nil {
+		return was, doubt, err
+	}
+	if !os.SameFile(fi, l.file) {
+		return was, doubt, nil
+	}
+	tx, err := s.db.Begin(false)
+	if err != nil {
+		return was, doubt, err
+	}
+	defer tx.Rollback()
+	was, what = recall(tx, l.hello, l.asks)
+	return was, what, nil
+}
+
+// requeue puts a group of which nothing was done back in front.
+func (f *file) requeue(group []*request, alone bool) {
+	f.sem.Lock()
+	defer f.sem.Unlock()
+	for _, r := range group {
+		r.alone = r.alone || alone
+	}
+	f.queue = slices.Insert(f.queue, 0, group...)
+}
+
+// settle ends a group with the outcomes that another process sent or noted, if they fit.
+func settle(group []*request, codes []code, free []string, mod time.Time) bool {
+	n := 0
+	for _, r := range group {
+		n += len(r.changes)
+	}
+	if len(codes) != n || free != nil && len(free) != n {
+		return false
+	}
+	at := 0
+	for _, r := range group {
+		for i := range r.changes {
+			gone := ""
+			if free != nil {
+				gone = free[at]
+			}
+			r.outcomes[i] = outcomeOf(&r.changes[i], r.ids[i], codes[at], mod, gone)
+			at++
+		}
+		r.fate = done
+		r.end()
+	}
+	return true
+}
+
+// endAll ends a group with an error by which it may have taken effect.
+func endAll(group []*request, err error) {
+	for _, r := range group {
+		for i := range r.outcomes {
+			r.outcomes[i] = indexed.Outcome{Err: err}
+		}
+		r.fate = doubt
+		r.end()
+	}
+}

@@ -1,0 +1,118 @@
+package shelve
+
+import (
+	"encoding/binary"
+	"hash/crc32"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/internal/indexed"
+	"github.com/larder-store/larder/internal/sums"
+)
+
+// A note is what a host commits together with the changes of its guests: which asks they were, and what became of each.
+// It replaces the one before, since it keeps those whose answer is not on its way yet. So a guest whose host dies looks into
+// the file whether its ask is noted: it was committed, or never will be.
+//
+// Notes lie in a bucket of their own, whose name no shelf has, in a ring of notes: one for each process that was a host. The
+// bucket's sequence counts those. It tells a guest whether the note of its host can have been overwritten; then, and only
+// then, the outcome is in doubt.
+
+var notesBucket = []byte("\x00notes")
+
+// notes is how many hosts a file remembers.
+const notes = 1024
+
+// note is of one host.
+type note struct {
+	_    struct{} `cbor:",toarray"`
+	Host id
+	Asks []noted
+}
+
+// noted is one ask that was committed.
+type noted struct {
+	_      struct{} `cbor:",toarray"`
+	Link   uint64
+	Number uint64
+	Time   int64
+	Codes  []code
+}
+
+// leaveNote puts the note of this process into a transaction. Its steps are applied.
+func (f *file) leaveNote(tx *bbolt.Tx, asks []noted) error {
+	b, err := tx.CreateBucketIfNotExists(notesBucket)
+	if err != nil {
+		return err
+	}
+	at := b.Sequence()
+	if n, ok := readNote(b, f.noteAt); ok && n.Host == f.self {
+		at = f.noteAt
+	} else if at, err = b.NextSequence(); err != nil {
+		return err
+	}
+	f.noteAt = at
+	body := encode(note{Host: f.self, Asks: asks})
+	// A record like all others, so that what goes through a file record by record understands it.
+	c := &indexed.Change{
+		Key:     noteKey(at),
+		Inline:  body,
+		Options: backend.PutOptions{Size: int64(len(body)), Sum: crc32.Checksum(body, sums.Castagnoli)},
+	}
+	return b.Put([]byte(c.Key.Name), newRecord(c, f.self, time.Now()))
+}
+
+func noteKey(at uint64) backend.Key {
+	return backend.Key{Shelf: string(notesBucket), Name: string(binary.BigEndian.AppendUint16(nil, uint16(at%notes)))}
+}
+
+func readNote(b *bbolt.Bucket, at uint64) (n note, ok bool) {
+	key := noteKey(at)
+	record := b.Get([]byte(key.Name))
+	if record == nil {
+		return n, false
+	}
+	e, err := parseRecord(key, record)
+	return n, err == nil && decode(e.Inline, &n) == nil
+}
+
+// notesLeft returns how many hosts have left notes, ever.
+func (s *session) notesLeft() (n uint64, err error) {
+	defer s.rescue(debug.SetPanicOnFault(true), &err)
+	tx, err := s.db.Begin(false)
+	if err != nil {
+		return 0, err
+	}
+	defer tx.Rollback()
+	if b := tx.Bucket(notesBucket); b != nil {
+		n = b.Sequence()
+	}
+	return n, nil
+}
+
+// recall looks up what became of an ask whose host holds the file no more. It is the file that the host had.
+func recall(tx *bbolt.Tx, h hello, number uint64) (was noted, what fate) {
+	b := tx.Bucket(notesBucket)
+	if b == nil {
+		return was, refused
+	}
+	for at := range min(b.Sequence()+1, notes) {
+		n, ok := readNote(b, at)
+		if !ok || n.Host != h.Host {
+			continue
+		}
+		i := slices.IndexFunc(n.Asks, func(a noted) bool { return a.Link == h.Link && a.Number == number })
+		if i < 0 {
+			return was, refused
+		}
+		return n.Asks[i], done
+	}
+	if b.Sequence()-h.Notes >= notes {
+		return was, doubt
+	}
+	return was, refused
+}
