@@ -13,41 +13,49 @@ import (
 // maxName bounds the path of a socket: sun_path of unix(7) has 108 bytes, with a zero at its end.
 const maxName = 107
 
-// address returns a name of the socket that is short enough.
-func (p Place) address() (*net.UnixAddr, error) {
+// name returns a name of the socket that is short enough even with the end of a draft.
+func (p Place) name() (string, error) {
 	name := filepath.Join(p.Root.Name(), p.Path)
-	if len(name) > maxName || !filepath.IsAbs(name) {
+	if len(name)+len(draft) > maxName || !filepath.IsAbs(name) {
 		name = fmt.Sprintf("/proc/self/fd/%d/%s", p.Root.Fd(), p.Path)
 	}
-	if len(name) > maxName {
-		return nil, fmt.Errorf("the path %s is too long for a socket", p.Path)
+	if len(name)+len(draft) > maxName {
+		return "", fmt.Errorf("the path %s is too long for a socket", p.Path)
 	}
-	return &net.UnixAddr{Name: name, Net: "unix"}, nil
+	return name, nil
 }
 
+// draft is the end of the name of a socket at which nobody listens yet.
+const draft = "~"
+
 // A Listener is a socket that others of the same user connect to.
-type Listener struct{ l *net.UnixListener }
+type Listener struct {
+	l    *net.UnixListener
+	name string
+}
 
 // Listen makes the socket, with permissions for its owner alone, in place of one that a process left there which died. Nobody else may
-// listen there at the same time.
+// listen there at the same time. A socket that stands under its name can be connected to until its process closes it, or dies.
 func Listen(at Place) (*Listener, error) {
-	a, err := at.address()
+	name, err := at.name()
 	if err != nil {
 		return nil, err
 	}
-	if err := os.Remove(a.Name); err != nil && !errors.Is(err, os.ErrNotExist) {
+	drafted := name + draft
+	if err := os.Remove(drafted); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
-	l, err := net.ListenUnix("unix", a)
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: drafted, Net: "unix"})
 	if err != nil {
 		return nil, err
 	}
-	l.SetUnlinkOnClose(true)
-	if err := os.Chmod(a.Name, 0o600); err != nil {
+	l.SetUnlinkOnClose(false)
+	if err := errors.Join(os.Chmod(drafted, 0o600), os.Rename(drafted, name)); err != nil {
 		l.Close()
+		os.Remove(drafted)
 		return nil, err
 	}
-	return &Listener{l}, nil
+	return &Listener{l, name}, nil
 }
 
 // Accept waits for the next one who connects. Other users are turned away.
@@ -65,15 +73,15 @@ func (l *Listener) Accept() (*Conn, error) {
 }
 
 // Close removes the socket, and ends Accept.
-func (l *Listener) Close() error { return l.l.Close() }
+func (l *Listener) Close() error { return errors.Join(os.Remove(l.name), l.l.Close()) }
 
 // Dial connects to the socket, if one of the same user listens there.
 func Dial(at Place) (*Conn, error) {
-	a, err := at.address()
+	name, err := at.name()
 	if err != nil {
 		return nil, err
 	}
-	conn, err := net.DialUnix("unix", nil, a)
+	conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: name, Net: "unix"})
 	if err != nil {
 		return nil, err
 	}

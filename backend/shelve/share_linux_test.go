@@ -1,0 +1,300 @@
+package shelve_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/backend/shelve"
+)
+
+func init() {
+	roles["victim"] = victim
+	roles["guest"] = beGuest
+}
+
+// socket is where the host of main.db is asked.
+func socket(dir string) string { return filepath.Join(dir, "main.db.sock") }
+
+// victim puts over and over and dies, by kill -9, at the args[1]th time of step args[0].
+func victim(dir string, args []string) error {
+	n, err := strconv.Atoi(args[1])
+	if err != nil {
+		return err
+	}
+	b, err := shelve.Open(dir, shelve.WithHook(shelve.Options{}, func(step, _ string) error {
+		if step == args[0] {
+			if n--; n == 0 {
+				syscall.Kill(os.Getpid(), syscall.SIGKILL)
+				select {}
+			}
+		}
+		return nil
+	}))
+	if err != nil {
+		return err
+	}
+	shelve.LikeToHost(b)
+	fmt.Println("begins")
+	for i := 0; ; i++ {
+		if err := put(b, cache(fmt.Sprint("victim-", i%3)), []byte("v")); err != nil {
+			return err
+		}
+	}
+}
+
+// beGuest puts keys of its own, each if it is absent, and counts on a number with others, until its time args[1] is over. No
+// change may be lost, or made twice.
+func beGuest(dir string, args []string) error {
+	ctx := context.Background()
+	b, err := shelve.Open(dir, nil)
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	d, err := time.ParseDuration(args[1])
+	if err != nil {
+		return err
+	}
+	counted := 0
+	for i, end := 0, time.Now().Add(d); time.Now().Before(end); i++ {
+		key, v := cache(fmt.Sprint(args[0], "-", i)), fmt.Appendf(nil, "value %s %d", args[0], i)
+		o := options(v)
+		o.IfAbsent = true
+		info, err := b.Put(ctx, key, bytes.NewReader(v), o)
+		if err != nil {
+			return fmt.Errorf("put if absent: %w", err)
+		}
+		got, found, err := get(b, key)
+		if err != nil || !bytes.Equal(got, v) || found.Version != info.Version || !found.ModTime.Equal(info.ModTime) {
+			return fmt.Errorf("%q = %q, %+v, %v, want %q, %+v", key, got, found, err, v, info)
+		}
+		if i%2 == 0 {
+			if err := count(ctx, b); err != nil {
+				return fmt.Errorf("count: %w", err)
+			}
+			counted++
+		}
+		if i%3 == 0 {
+			if err := b.Delete(ctx, key); err != nil {
+				return fmt.Errorf("delete: %w", err)
+			}
+		}
+	}
+	fmt.Println("counted", counted)
+	return nil
+}
+
+// TestHostDies kills the process that commits for others, before it commits, after it did and before it answers: they learn
+// what became of their changes, and nothing is made twice.
+func TestHostDies(t *testing.T) {
+	for _, step := range []string{"before commit", "after commit"} {
+		t.Run(step, func(t *testing.T) {
+			dir := t.TempDir()
+			mustPut(t, open(t, dir, nil), cache("count"), []byte("0"))
+			total := 0
+			for round := range 6 {
+				host := another(t, "victim", dir, step, 20+5*round)
+				out, err := host.StdoutPipe()
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := host.Start(); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := out.Read(make([]byte, 20)); err != nil {
+					t.Fatal(err)
+				}
+				total += runGuests(t, dir, round)
+				var status *exec.ExitError
+				if err := host.Wait(); !errors.As(err, &status) || status.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
+					t.Errorf("the victim: %v, want a kill", err)
+				}
+			}
+			got, _, err := get(open(t, dir, nil), cache("count"))
+			if err != nil || string(got) != strconv.Itoa(total) {
+				t.Errorf("count = %s, %v, want %d", got, err, total)
+			}
+		})
+	}
+}
+
+// runGuests runs three guests, and returns how often they counted.
+func runGuests(t *testing.T, dir string, round int) (total int) {
+	t.Helper()
+	var cmds []*exec.Cmd
+	var outs []*bytes.Buffer
+	for i := range 3 {
+		cmd, out := another(t, "guest", dir, fmt.Sprintf("g%d-%d", round, i), 300*time.Millisecond), new(bytes.Buffer)
+		cmd.Stdout = out
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		cmds, outs = append(cmds, cmd), append(outs, out)
+	}
+	for i, cmd := range cmds {
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("guest %d: %v", i, err)
+			continue
+		}
+		n, err := strconv.Atoi(lines(outs[i].Bytes(), "counted")[0])
+		if err != nil {
+			t.Error(err)
+		}
+		total += n
+	}
+	return total
+}
+
+// hosting starts a process that holds main.db, takes what others ask, and stands before it commits.
+func hosting(t *testing.T, dir string) *exec.Cmd {
+	t.Helper()
+	cmd := standing(t, dir, "sleep", time.Hour)
+	deadline := time.Now().Add(time.Minute)
+	b := open(t, dir, nil)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go b.Stat(ctx, cache("k")) // who waits makes it the host
+	for {
+		if _, err := os.Lstat(socket(dir)); err == nil {
+			return cmd
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("nobody became the host")
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// TestHostAnswersLooks: a value is looked up at a process that has the file alone, in the middle of a commit.
+func TestHostAnswersLooks(t *testing.T) {
+	dir := t.TempDir()
+	first := open(t, dir, nil)
+	mustPut(t, first, cache("k"), []byte("v"))
+	first.Close()
+	hosting(t, dir)
+	b := open(t, dir, nil)
+	if got, _, err := get(b, cache("k")); err != nil || string(got) != "v" {
+		t.Errorf("get = %q, %v", got, err)
+	}
+	if _, _, err := get(b, cache("absent")); !errors.Is(err, backend.ErrNotFound) {
+		t.Errorf("get of what is absent: %v", err)
+	}
+}
+
+// TestStoppedHost: a process that asked one that is stopped is told so after the timeout, and by whom, and what it
+// asked for happens when the host goes on.
+func TestStoppedHost(t *testing.T) {
+	dir := t.TempDir()
+	first := open(t, dir, nil)
+	mustPut(t, first, cache("k"), []byte("old"))
+	first.Close()
+	host := hosting(t, dir)
+	b := open(t, dir, &shelve.Options{Timeout: time.Second})
+	if _, err := b.Stat(context.Background(), cache("k")); err != nil { // so that there is a link
+		t.Fatal(err)
+	}
+	if err := host.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	awaitStopped(t, host)
+	_, _, getErr := get(b, cache("k"))
+	for op, err := range map[string]error{"get": getErr, "put": put(b, cache("k"), []byte("new"))} {
+		if !errors.Is(err, backend.ErrLocked) || !strings.Contains(err.Error(), "process "+strconv.Itoa(host.Process.Pid)) {
+			t.Errorf("%s: %v, want %v by process %d", op, err, backend.ErrLocked, host.Process.Pid)
+		}
+	}
+	if err := host.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	host.Wait()
+	mustPut(t, b, cache("k"), []byte("newer"))
+	if got, _, err := get(b, cache("k")); err != nil || string(got) != "newer" {
+		t.Errorf("get = %q, %v, want newer", got, err)
+	}
+	if got, _, err := get(b, cache("theirs")); !errors.Is(err, backend.ErrNotFound) {
+		t.Errorf("what the host was about to commit = %q, %v", got, err)
+	}
+}
+
+// TestHostLetsIn: who needs the file itself, for a list or a large value, gets it from a host that is busy.
+func TestHostLetsIn(t *testing.T) {
+	dir := t.TempDir()
+	open(t, dir, nil)
+	done := make(chan int)
+	go func() { done <- runGuests(t, dir, 0) }()
+	b := open(t, dir, nil)
+	for i, running := 0, true; running; i++ {
+		select {
+		case <-done:
+			running = false
+		default:
+		}
+		mustPut(t, b, cache(fmt.Sprint("large-", i)), value(fmt.Sprint(i), large))
+		if err := listError(b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, _, err := get(b, cache("large-0")); err != nil || len(got) != large {
+		t.Errorf("%d bytes, %v, want %d", len(got), err, large)
+	}
+}
+
+// TestSocketLeft: a socket that nobody listens at, or that is none, is in nobody's way; and none is left behind.
+func TestSocketLeft(t *testing.T) {
+	for name, leave := range map[string]func(path string) error{
+		"dead": func(path string) error {
+			fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
+			if err == nil {
+				err = syscall.Bind(fd, &syscall.SockaddrUnix{Name: path})
+				syscall.Close(fd)
+			}
+			return err
+		},
+		"file": func(path string) error { return os.WriteFile(path, []byte("x"), 0o600) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			b := open(t, dir, nil)
+			mustPut(t, b, cache("k"), []byte("v"))
+			b.Close()
+			if err := leave(socket(dir)); err != nil {
+				t.Fatal(err)
+			}
+			runGuests(t, dir, 0)
+			b = open(t, dir, nil)
+			shelve.LikeToHost(b)
+			mustPut(t, b, cache("k"), []byte("v2"))
+			if got, _, err := get(b, cache("k")); err != nil || string(got) != "v2" {
+				t.Errorf("get = %q, %v", got, err)
+			}
+			b.Close()
+			if _, err := os.Lstat(socket(dir)); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("the socket is left: %v", err)
+			}
+		})
+	}
+}
+
+// TestDeepDirectory: a path longer than that of a socket may be is none for sharing.
+func TestDeepDirectory(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), strings.Repeat("deep/", 30), "store")
+	first := open(t, dir, nil)
+	mustPut(t, first, cache("k"), []byte("v"))
+	first.Close()
+	hosting(t, dir)
+	if got, _, err := get(open(t, dir, nil), cache("k")); err != nil || string(got) != "v" {
+		t.Errorf("get = %q, %v", got, err)
+	}
+}
