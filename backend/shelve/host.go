@@ -160,6 +160,9 @@ func (g *guest) serve() {
 // lookUp answers with a record as it is; the guest decodes it.
 func (g *guest) lookUp(key backend.Key) (said answer) {
 	f := g.h.f
+	if key.Validate() != nil || f.place.file(key.Shelf) != f {
+		return answer{Fate: refused}
+	}
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	s := g.h.s

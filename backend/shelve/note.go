@@ -111,7 +111,7 @@ func recall(tx *bbolt.Tx, h hello, number uint64) (was noted, what fate) {
 		}
 		return n.Asks[i], done
 	}
-	if b.Sequence()-h.Notes >= notes {
+	if b.Sequence()-h.Notes > notes {
 		return was, doubt
 	}
 	return was, refused
