@@ -74,7 +74,7 @@ func wholeProcess(b *bench) (*group, error) {
 	g.add("ccache gcc -c", 50, processes(dir, []string{"CCACHE_DIR=" + filepath.Join(dir, "ccache")},
 		"ccache", "gcc", "-c", "in.c", "-o", "b.o"))
 	g.add("gcc -c itself", 20, processes(dir, nil, "gcc", "-c", "in.c", "-o", "c.o"))
-	if b.peers.bad != "" {
+	if b.peers.started().bad != "" {
 		g.absent("python, import joblib, one hit", b.peers.bad)
 	} else {
 		g.add("python, import joblib, one hit", 5, processes(dir, nil, b.peers.cmd.Path, "-c", joblibHit, filepath.Join(dir, "joblib")))
@@ -84,13 +84,17 @@ func wholeProcess(b *bench) (*group, error) {
 	return g, nil
 }
 
-// stages is how many stages a fleet of commands runs.
-const stages = 10_000
+// How many stages a fleet of commands runs.
+const (
+	stages     = 1000
+	stagesFull = 10_000
+)
 
 // manyStages runs ever new stages by eight commands at a time, on the disk and, where there
 // is one, on a file system in memory: what is left there is not the disk's.
 func manyStages(b *bench) (*group, error) {
-	g := &group{title: fmt.Sprintf("%d new stages by xargs -P 8", stages), most: 1}
+	n := b.size(stages, stagesFull)
+	g := &group{title: fmt.Sprintf("%d new stages by xargs -P 8", n), most: 3}
 	larder, err := b.build()
 	if err != nil {
 		return nil, err
@@ -106,19 +110,19 @@ func manyStages(b *bench) (*group, error) {
 			if out, err := cmd.CombinedOutput(); err != nil {
 				return measured{}, fmt.Errorf("%w\n%.500s", err, out)
 			}
-			return measured{time.Since(start), cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()}, nil
+			return measured{wall: time.Since(start), cpu: cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()}, nil
 		}
 	}
-	g.add("larder run, store on the disk", stages, fleet(filepath.Join(b.dir, "stages")))
+	g.addWhole("larder run, store on the disk", n, fleet(filepath.Join(b.dir, "stages")))
 	if dir, err := os.MkdirTemp("/dev/shm", "larder-bench-*"); err == nil {
 		g.onClose(func() { os.RemoveAll(dir) })
-		g.add("larder run, store in memory", stages, fleet(filepath.Join(dir, "stages")))
+		g.addWhole("larder run, store in memory", n, fleet(filepath.Join(dir, "stages")))
 	}
-	g.add("true, by xargs and sh", stages, func(n int) (measured, error) {
+	g.addWhole("true, by xargs and sh", n, func(n int) (measured, error) {
 		start := time.Now()
 		cmd := exec.Command("sh", "-c", strings.ReplaceAll("seq N | xargs -P 8 -I{} sh -c true {}", "N", fmt.Sprint(n)))
 		err := cmd.Run()
-		return measured{time.Since(start), cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()}, err
+		return measured{wall: time.Since(start), cpu: cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()}, err
 	})
 	return g, nil
 }

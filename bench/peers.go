@@ -17,17 +17,26 @@ var peersPy string
 var brianPy string
 
 // peers is a Python process that times hits of the peers on demand, so that they run
-// in the same rounds as we do.
+// in the same rounds as we do. It starts when it is first needed.
 type peers struct {
-	cmd *exec.Cmd
-	in  io.WriteCloser
-	out *bufio.Scanner
-	bad string
+	start func() *peers // nil once it has
+	cmd   *exec.Cmd
+	in    io.WriteCloser
+	out   *bufio.Scanner
+	bad   string
 }
 
-// startPeers takes the first Python that can import a peer. Where none can, bad says so.
-func startPeers(dir string) *peers {
-	return startPython(peersPy, filepath.Join(dir, "peers"), "joblib, diskcache, numpy")
+// newPeers will take the first Python that can import all peers. Where none can, bad says so.
+func newPeers(dir string) *peers {
+	return &peers{start: func() *peers { return startPython(peersPy, filepath.Join(dir, "peers"), "joblib, diskcache, numpy") }}
+}
+
+// started starts the process if that was not tried yet.
+func (p *peers) started() *peers {
+	if p.start != nil {
+		*p = *p.start()
+	}
+	return p
 }
 
 // startPython starts a script with a directory of its own, by the first Python that has what it needs.
@@ -60,7 +69,7 @@ func (p *peers) stop() {
 
 // add adds a peer's contender to a group.
 func (p *peers) add(g *group, name, what string, n int) {
-	if p.bad != "" {
+	if p.started().bad != "" {
 		g.absent(name, p.bad)
 		return
 	}
@@ -77,5 +86,5 @@ func (p *peers) ask(line ...any) (measured, error) {
 	if _, err := fmt.Sscan(p.out.Text(), &wall, &cpu); err != nil {
 		return measured{}, fmt.Errorf("%v: %s", line, p.out.Text())
 	}
-	return measured{time.Duration(wall * 1e9), time.Duration(cpu * 1e9)}, nil
+	return measured{wall: time.Duration(wall * 1e9), cpu: time.Duration(cpu * 1e9)}, nil
 }

@@ -3,4 +3,4 @@
 package main
 
 // postgresGroups are none: the server is started on Unix only.
-func postgresGroups(string) []func(*bench) (*group, error) { return nil }
+func postgresGroups() []entry { return nil }

@@ -23,20 +23,27 @@ import (
 // postgresTitle begins the titles of all groups about Postgres.
 const postgresTitle = "Postgres: "
 
-// postgresGroups, which run if they are asked for (-only Postgres), put the database beside raw pgx on the same server, which syncs as servers do.
-func postgresGroups(only string) []func(*bench) (*group, error) {
-	if !strings.Contains(only, "Postgres") { // a server is started and filled for each group
-		return nil
+// postgresGroups put the database beside raw pgx on the same server, which syncs as servers do. They run if they are
+// asked for: a server is started and filled for each.
+func postgresGroups() []entry {
+	var all []entry
+	add := func(name string, build func(*bench) (*group, error)) {
+		all = append(all, entry{name: postgresTitle + name, more: true, asked: true, build: build})
 	}
-	var groups []func(*bench) (*group, error)
 	for _, clients := range []int{1, 8, 32} {
-		groups = append(groups, func(b *bench) (*group, error) { return postgresHit(b, clients) },
-			func(b *bench) (*group, error) { return postgresPut(b, clients) })
+		add(fmt.Sprint("hit by ", clients), func(b *bench) (*group, error) { return postgresHit(b, clients) })
+		add(fmt.Sprint("put by ", clients), func(b *bench) (*group, error) { return postgresPut(b, clients) })
 	}
-	return append(groups, postgresLarge, postgresDescribed, postgresLease, postgresOverwrites,
-		func(b *bench) (*group, error) { return postgresBatch(b, 10_000) },
-		func(b *bench) (*group, error) { return postgresBatch(b, 100_000) },
-		postgresList, postgresQueries)
+	add("large", postgresLarge)
+	add("described put", postgresDescribed)
+	add("lease", postgresLease)
+	add("overwrites", postgresOverwrites)
+	for _, n := range []int{10_000, 100_000} {
+		add(fmt.Sprint("batch of ", n), func(b *bench) (*group, error) { return postgresBatch(b, n) })
+	}
+	add("list", postgresList)
+	add("queries", postgresQueries)
+	return all
 }
 
 // database is a store and a pool of our own on one server.
@@ -47,11 +54,8 @@ type database struct {
 	data   string
 }
 
-// database starts a server and opens both; nil for a group that does not run. The raw tables are like the store's.
+// database starts a server and opens both; nil where no server can be started. The raw tables are like the store's.
 func (b *bench) database(g *group) (*database, error) {
-	if !strings.Contains(g.title, b.only) {
-		return nil, nil
-	}
 	c, err := pgtest.Start("fsync=on", "full_page_writes=on", "shared_buffers=512MB", "max_wal_size=4GB", "autovacuum=on")
 	if err != nil {
 		g.absent("all", err.Error())

@@ -15,13 +15,15 @@ import (
 
 // A sweep as large as Brian's users made: each session is one worker's.
 const (
-	sweepSessions = 1000
-	sweepItems    = 1000
-	sweepValue    = 100 // bytes
+	sweepSessions     = 100
+	sweepSessionsFull = 1000
+	sweepItems        = 1000
+	sweepValue        = 100 // bytes
 )
 
 func collating(b *bench) (*group, error) {
-	g := &group{title: fmt.Sprintf("collating %d sessions of %d items of %d bytes, per item", sweepSessions, sweepItems, sweepValue), most: 3}
+	sessions := b.size(sweepSessions, sweepSessionsFull)
+	g := &group{title: fmt.Sprintf("collating %d sessions of %d items of %d bytes, per item", sessions, sweepItems, sweepValue), most: 5}
 	dir := filepath.Join(b.dir, "sweep")
 	store, err := larder.Open(b.ctx, dir, nil)
 	if err != nil {
@@ -37,7 +39,7 @@ func collating(b *bench) (*group, error) {
 		if files != nil {
 			return nil
 		}
-		for i := range sweepSessions {
+		for i := range sessions {
 			shelf, err := fillSession(b.ctx, m, fmt.Sprintf("%04d", i))
 			if err != nil {
 				return err
@@ -46,15 +48,15 @@ func collating(b *bench) (*group, error) {
 		}
 		return nil
 	}
-	const n = sweepSessions * sweepItems
-	g.add("raw bbolt, the same files, values decoded", n, func(n int) (measured, error) {
+	n := sessions * sweepItems
+	g.addWhole("raw bbolt, the same files, values decoded", n, func(n int) (measured, error) {
 		if err := fill(); err != nil {
 			return measured{}, err
 		}
 		time.Sleep(100 * time.Millisecond) // shelves closes what it has open
 		return timed(func(n int) error { return iterateFiles(files, n) })(n)
 	})
-	g.add("larder, session.Matching", n, func(n int) (measured, error) {
+	g.addWhole("larder, session.Matching", n, func(n int) (measured, error) {
 		if err := fill(); err != nil {
 			return measured{}, err
 		}
@@ -67,7 +69,7 @@ func collating(b *bench) (*group, error) {
 	if python.bad != "" {
 		g.absent(brian, python.bad)
 	} else {
-		g.add(brian, n/10, func(int) (measured, error) { return python.ask(sweepSessions/10, sweepItems, sweepValue) })
+		g.addWhole(brian, n/10, func(int) (measured, error) { return python.ask(sessions/10, sweepItems, sweepValue) })
 	}
 	g.goals = append(g.goals, goal{"larder, session.Matching", brian, 1. / 20})
 	return g, nil

@@ -53,7 +53,7 @@ func child(flag, dir string, g *group) func(int) (measured, error) {
 		if err != nil {
 			return measured{}, err
 		}
-		m := measured{time.Since(start), cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()}
+		m := measured{wall: time.Since(start), cpu: cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()}
 		if note := flag + ": peak memory of the process " + string(peak); !slices.Contains(g.notes, note) {
 			g.notes = append(g.notes, note)
 		}
