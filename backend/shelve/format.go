@@ -33,6 +33,7 @@ It keeps the results of computations, so that they need not be computed twice.
               only they know
   leases/     who computes what at this moment
   *.gate, *.door   locks; programs take turns by them
+  *.sock      where the program that has a file open takes what others ask
 
 Look into it with the command larder. While programs use it, change nothing by hand.
 When none does, the whole directory can be copied, moved and deleted like any other;

@@ -49,11 +49,11 @@ func (f *file) leaveNote(tx *bbolt.Tx, asks []noted) error {
 	if err != nil {
 		return err
 	}
-	at := b.Sequence()
-	if n, ok := readNote(b, f.noteAt); ok && n.Host == f.self {
-		at = f.noteAt
-	} else if at, err = b.NextSequence(); err != nil {
-		return err
+	at := f.noteAt
+	if n, ok := readNote(b, at); !ok || n.Host != f.self {
+		if at, err = b.NextSequence(); err != nil {
+			return err
+		}
 	}
 	f.noteAt = at
 	body := encode(note{Host: f.self, Asks: asks})
