@@ -42,7 +42,7 @@ type request struct {
 
 	ids   []id // of the records, one a change
 	fate  fate // when it is done
-	alone bool // another process refused it
+	asked int  // how often other processes did not do it
 
 	guest  *guest // that it is of; nil: this process
 	number uint64 // of the guest's ask
@@ -159,7 +159,9 @@ func (f *file) mayAsk() bool {
 }
 
 // mayAsk reports whether another process can commit the request.
-func (r *request) mayAsk() bool { return r.guest == nil && !r.alone && shareable(r.changes) }
+func (r *request) mayAsk() bool {
+	return r.guest == nil && r.asked < asksBeforeTurn && shareable(r.changes)
+}
 
 // nextGroup takes requests off the queue, up to the first that does not fit; nil fits all.
 func (f *file) nextGroup(fits func(*request) bool) []*request {

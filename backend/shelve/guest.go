@@ -200,7 +200,7 @@ func (f *file) askRecord(ctx context.Context, l *link, key backend.Key) (record 
 // commitBy lets the host commit a group of this process.
 func (f *file) commitBy(l *link, group []*request) {
 	if l.say(&ask{What: commit, Changes: shared(group)}) != nil {
-		f.requeue(group, false)
+		f.requeue(group, 1)
 		return
 	}
 	f.sem.Lock()
@@ -220,9 +220,12 @@ func (f *file) commitBy(l *link, group []*request) {
 	switch {
 	case err == nil && said.Fate == done && settle(group, said.Codes, said.Free, time.Unix(0, said.Time)):
 		f.keep(l)
-	case err == nil && (said.Fate == bye || said.Fate == refused):
+	case err == nil && said.Fate == bye:
 		l.conn.Close()
-		f.requeue(group, said.Fate == refused)
+		f.requeue(group, 1)
+	case err == nil && said.Fate == refused:
+		l.conn.Close()
+		f.requeue(group, asksBeforeTurn)
 	case err == nil && said.Fate == doubt:
 		l.conn.Close()
 		endAll(group, doubtful(&said))
@@ -296,12 +299,12 @@ func (f *file) recall(s *session, l *link) (was noted, what fate, err error) {
 	return was, what, nil
 }
 
-// requeue puts a group of which nothing was done back in front.
-func (f *file) requeue(group []*request, alone bool) {
+// requeue puts a group of which nothing was done back in front. It counts as so many vain asks.
+func (f *file) requeue(group []*request, asks int) {
 	f.sem.Lock()
 	defer f.sem.Unlock()
 	for _, r := range group {
-		r.alone = r.alone || alone
+		r.asked += asks
 	}
 	f.queue = slices.Insert(f.queue, 0, group...)
 }

@@ -329,3 +329,29 @@ func TestNotes(t *testing.T) {
 		t.Errorf("%d notes left, %v, want %d as before", again, err, left)
 	}
 }
+
+// TestEternalBye: hosts that always leave do not keep anybody from the file, nor does a change that no message can hold.
+func TestEternalBye(t *testing.T) {
+	dir := storeOf(t)
+	fakeHost(t, dir, encode(hello{Version: shareVersion, Host: newID()}), func(c *peer.Conn, a ask) {
+		c.Write(encode(answer{Fate: bye}))
+	})
+	b, err := Open(dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	if _, err := getText(b, "k"); err != nil {
+		t.Error(err)
+	}
+	var keys []backend.Key
+	for range 5000 {
+		keys = append(keys, backend.Key{Shelf: backend.ShelfCache, Name: newID().String()})
+	}
+	if err := b.DeleteBatch(context.Background(), append(keys, backend.Key{Shelf: backend.ShelfCache, Name: "k"})); err != nil {
+		t.Error(err)
+	}
+	if _, err := getText(b, "k"); !errors.Is(err, backend.ErrNotFound) {
+		t.Errorf("get of what was deleted: %v", err)
+	}
+}

@@ -35,8 +35,8 @@ var errReadOnly = fmt.Errorf("%w: the store was opened read-only", errors.ErrUns
 // Lookup implements [indexed.Index].
 func (x *index) Lookup(ctx context.Context, key backend.Key, bodies bool) (e indexed.Entry, err error) {
 	f := x.place.file(key.Shelf)
-	for ask := true; ; {
-		s, l, err := f.way(ctx, x.wait, false, ask)
+	for asked := 0; ; asked++ {
+		s, l, err := f.way(ctx, x.wait, false, asked < asksBeforeTurn)
 		if err != nil {
 			return e, absentIsNotFound(err)
 		}
@@ -48,7 +48,7 @@ func (x *index) Lookup(ctx context.Context, key backend.Key, bodies bool) (e ind
 		case done:
 			return entryOf(key, record)
 		case refused:
-			ask = false
+			asked = asksBeforeTurn
 		}
 	}
 }

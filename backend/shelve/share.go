@@ -139,15 +139,23 @@ func (f *file) socket() peer.Place {
 }
 
 // shareable reports whether changes can be made by another process. Data in a file of its own is protected by
-// a claim of this process, which another could not see end.
+// a claim of this process, which another could not see end. What fills a commit gains nothing, and would not fit in a message.
 func shareable(changes []indexed.Change) bool {
+	size := 0
 	for _, c := range changes {
 		if c.Name != "" {
 			return false
 		}
+		size += len(c.Inline) + changeRoom
 	}
-	return true
+	return size <= groupBytes
 }
+
+// changeRoom bounds what a change takes in a message beside its value: key, metadata, checksums.
+const changeRoom = 4 << 10
+
+// asksBeforeTurn is how often something is asked for that hosts did not do, because they left, before the process takes its turn.
+const asksBeforeTurn = 3
 
 // shared returns the changes of requests as they are sent.
 func shared(group []*request) []sharedChange {
