@@ -126,6 +126,8 @@ func newRun(a *app) *cobra.Command {
 }
 
 func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
+	allProcessors := oneProcessor()
+	defer allProcessors()
 	ctx := cmd.Context()
 	s, err := f.stage(args)
 	if err != nil {
@@ -165,6 +167,9 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 	bar.late()
 	o, err := s.Run(ctx, stage.Options{
 		Progress: func(doing string, done, total int64) {
+			if total > largeRun {
+				allProcessors()
+			}
 			bar.show(func() string { return fmt.Sprintf("%s: %s %s of %s", s.Title(), doing, size(done), size(total)) })
 		},
 		Store:        store,
