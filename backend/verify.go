@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"hash/crc32"
 	"io"
 
 	"github.com/larder-store/larder/internal/sums"
@@ -41,7 +40,7 @@ func verifyBytes(b []byte, info Info) error {
 	if int64(len(b)) != info.Size {
 		return truncated(info, int64(len(b)))
 	}
-	if sum := crc32.Checksum(b, sums.Castagnoli); sum != info.Sum {
+	if sum := sums.CRC(b); sum != info.Sum {
 		return mismatch(info, sum)
 	}
 	return nil
@@ -69,7 +68,7 @@ func (r *verified) Read(p []byte) (int, error) {
 	}
 	p = p[:min(int64(len(p)), left, verifyStep)]
 	n, err := r.body.Read(p)
-	r.sum = crc32.Update(r.sum, sums.Castagnoli, p[:n])
+	r.sum = sums.Update(r.sum, p[:n])
 	r.n += int64(n)
 	switch {
 	case r.n == r.info.Size && r.sum != r.info.Sum:

@@ -3,7 +3,6 @@ package backend_test
 import (
 	"bytes"
 	"errors"
-	"hash/crc32"
 	"io"
 	"testing"
 	"testing/iotest"
@@ -16,7 +15,7 @@ func info(b []byte) backend.Info {
 	return backend.Info{
 		Key:  backend.Key{Shelf: "s", Name: "n"},
 		Size: int64(len(b)),
-		Sum:  crc32.Checksum(b, sums.Castagnoli),
+		Sum:  sums.CRC(b),
 	}
 }
 

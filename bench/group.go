@@ -115,7 +115,7 @@ func (g *group) run(w io.Writer, rounds int, budget time.Duration) error {
 }
 
 // adapt lowers each contender's operations to its share of the budget, given how long a tenth of them took, and
-// returns how many rounds there is time for: three at the least.
+// returns how many rounds there is time for: three at the least, or two if one takes more than the budget.
 func (g *group) adapt(rounds int, budget time.Duration, tenth []time.Duration) int {
 	if g.most > 0 {
 		rounds = min(rounds, g.most)
@@ -135,7 +135,11 @@ func (g *group) adapt(rounds int, budget time.Duration, tenth []time.Duration) i
 	if total <= 0 {
 		return rounds
 	}
-	return min(rounds, max(3, int(budget/total)))
+	least := 3
+	if total > budget {
+		least = 2
+	}
+	return min(rounds, max(least, int(budget/total)))
 }
 
 func (c *contender) round(n int, counts bool) error {

@@ -17,7 +17,7 @@
 // The time that -time leaves is shared out among the groups that are still to come. A first round
 // warms up with a tenth of the work; from what it took, each contender gets as many operations (a fleet of
 // processes as long a window) as fit its share of -rounds rounds, and there are fewer rounds, but
-// three, if some contender cannot do less.
+// three (two if one takes longer than all should), if some contender cannot do less.
 //
 // Of -compare the package's comment on compare says what counts as a change. The exit code is 1 if a contender
 // failed; a goal that was missed, or what got slower, is shown and no failure.
@@ -89,7 +89,7 @@ func main() {
 	flag.StringVar(&f.only, "only", "", "run only the groups whose names contain `text`")
 	flag.BoolVar(&f.list, "list", false, "print the names of all groups, and run none")
 	flag.BoolVar(&f.full, "full", false, "run all groups but those about Postgres, with more work in each (then -time is 30m unless given)")
-	flag.DurationVar(&f.time, "time", 4*time.Minute, "about how long to measure in all")
+	flag.DurationVar(&f.time, "time", 210*time.Second, "about how long to measure in all")
 	flag.IntVar(&f.busy, "busy", 0, "keep so many cores busy beside")
 	flag.StringVar(&f.json, "json", "", "write the report to a `file`, too")
 	flag.StringVar(&f.compare, "compare", "", "say what got slower or faster beyond noise than in a `file` that -json wrote")

@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
 
 	"github.com/larder-store/larder/backend"
@@ -93,19 +92,19 @@ func appendHead(b []byte, r record) []byte {
 		flags = flagDeleted
 	}
 	b = append(b, 0, 0, 0, 0)
-	b = binary.LittleEndian.AppendUint32(b, crc32.Checksum(r.body, sums.Castagnoli))
+	b = binary.LittleEndian.AppendUint32(b, sums.CRC(r.body))
 	b = append(b, flags)
 	b = binary.LittleEndian.AppendUint16(b, uint16(len(r.key)))
 	b = append(b, byte(len(r.codec)))
 	b = binary.LittleEndian.AppendUint64(b, uint64(len(r.body)))
 	b = append(append(b, r.key...), r.codec...)
-	binary.LittleEndian.PutUint32(b, crc32.Checksum(b[4:], sums.Castagnoli))
+	binary.LittleEndian.PutUint32(b, sums.CRC(b[4:]))
 	return b
 }
 
 // end writes index and footer.
 func (p *packWriter) end() error {
-	f := footer{index: p.off, count: p.count, sum: crc32.Checksum(p.index, sums.Castagnoli)}
+	f := footer{index: p.off, count: p.count, sum: sums.CRC(p.index)}
 	p.write(p.index)
 	p.write(f.append(nil))
 	return p.w.Flush()
@@ -140,7 +139,7 @@ func (f footer) append(b []byte) []byte {
 	b = binary.LittleEndian.AppendUint64(b, f.count)
 	b = binary.LittleEndian.AppendUint32(b, packVersion)
 	b = binary.LittleEndian.AppendUint32(b, f.sum)
-	b = binary.LittleEndian.AppendUint32(b, crc32.Checksum(b[start:], sums.Castagnoli))
+	b = binary.LittleEndian.AppendUint32(b, sums.CRC(b[start:]))
 	return append(b, packEnd...)
 }
 
@@ -154,7 +153,7 @@ func parseFooter(b []byte, size int64) (f footer, err error) {
 	switch {
 	case string(b[28:]) != packEnd:
 		return f, errors.New("it has no footer: it was cut off, or is no pack")
-	case crc32.Checksum(b[:24], sums.Castagnoli) != binary.LittleEndian.Uint32(b[24:]):
+	case sums.CRC(b[:24]) != binary.LittleEndian.Uint32(b[24:]):
 		return f, errors.New("the checksum of its footer does not match")
 	case version > packVersion:
 		return f, fmt.Errorf("%w: its version is %d, this program knows %d", backend.ErrNewer, version, packVersion)
@@ -177,7 +176,7 @@ type block struct {
 
 // parseIndex reads an index.
 func parseIndex(b []byte, f footer) ([]block, error) {
-	if crc32.Checksum(b, sums.Castagnoli) != f.sum {
+	if sums.CRC(b) != f.sum {
 		return nil, errors.New("the checksum of its index does not match")
 	}
 	var blocks []block
@@ -226,7 +225,7 @@ func parseHead(b []byte, left int64) (h head, err error) {
 	if h.len > len(b) || value > uint64(left)-uint64(h.len) {
 		return h, errors.New("the lengths of a record make no sense")
 	}
-	if crc32.Checksum(b[4:h.len], sums.Castagnoli) != binary.LittleEndian.Uint32(b) {
+	if sums.CRC(b[4:h.len]) != binary.LittleEndian.Uint32(b) {
 		return h, errors.New("the checksum of a record's head does not match")
 	}
 	h.value, h.sum = int64(value), binary.LittleEndian.Uint32(b[4:])

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
 
 	"github.com/larder-store/larder/backend"
@@ -145,7 +144,7 @@ func (p *packReader) next(ctx context.Context, value func(key string) bool) (rec
 		return record{}, err
 	}
 	p.pos += h.value
-	if crc32.Checksum(body, sums.Castagnoli) != h.sum {
+	if sums.CRC(body) != h.sum {
 		return h.record, corruptPack("the checksum of the value does not match")
 	}
 	h.body = body[:len(body):len(body)]

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"maps"
 	"slices"
 	"time"
@@ -107,8 +106,8 @@ func appendText(b []byte, s string) []byte {
 
 func headerSum(name string, header []byte) uint32 {
 	// A conversion would be an allocation for each entry of a list.
-	sum := crc32.Update(0, sums.Castagnoli, unsafe.Slice(unsafe.StringData(name), len(name)))
-	return crc32.Update(sum, sums.Castagnoli, header[headerSums:])
+	sum := sums.Update(0, unsafe.Slice(unsafe.StringData(name), len(name)))
+	return sums.Update(sum, header[headerSums:])
 }
 
 // parseRecord decodes the record under key. The Inline of the entry is still part of b.

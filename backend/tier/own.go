@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
 	"maps"
 	"math"
@@ -99,7 +98,7 @@ func readHead(body io.Reader, near backend.Info) (backend.Info, error) {
 		return info, fmt.Errorf("%w: the head of %q: %w", backend.ErrCorrupt, info.Key, err)
 	}
 	var h head
-	sum := strconv.FormatUint(uint64(crc32.Checksum(text, sums.Castagnoli)), 16)
+	sum := strconv.FormatUint(uint64(sums.CRC(text)), 16)
 	err = json.Unmarshal(text, &h)
 	digest, notHex := hex.DecodeString(h.Digest)
 	if sum != near.Meta[metaSum] || err != nil || notHex != nil || len(digest) != len(info.Digest) {
@@ -179,7 +178,7 @@ func (b *Backend) putOwn(ctx context.Context, key backend.Key, body io.ReadSeeke
 		Digest: digest,
 		Sum:    sum,
 		Meta: backend.Meta{
-			metaHead: strconv.FormatInt(size, 10), metaSum: strconv.FormatUint(uint64(crc32.Checksum(text, sums.Castagnoli)), 16),
+			metaHead: strconv.FormatInt(size, 10), metaSum: strconv.FormatUint(uint64(sums.CRC(text)), 16),
 			metaShelf: key.Shelf, metaName: key.Name,
 		},
 	})

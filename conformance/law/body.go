@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -19,7 +18,7 @@ func filled(text string, opts backend.PutOptions) backend.PutOptions {
 	b := []byte(text)
 	opts.Size = int64(len(b))
 	opts.Digest = sha256.Sum256(b)
-	opts.Sum = crc32.Checksum(b, sums.Castagnoli)
+	opts.Sum = sums.CRC(b)
 	return opts
 }
 

@@ -14,6 +14,7 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/internal/terminal"
@@ -52,9 +53,17 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		fmt.Fprintf(stderr, "larder: %v\n", err)
 		return exitFailed
 	}
-	root := newRoot(a, plainly(args))
-	root.SetArgs(args)
-	cmd, err := root.ExecuteContextC(ctx)
+	var err error
+	path := "larder"
+	if own, work := direct(ctx, a); work != nil {
+		a, err = own, work()
+	} else {
+		root := newRoot(a, plainly(args))
+		root.SetArgs(args)
+		var cmd *cobra.Command
+		cmd, err = root.ExecuteContextC(ctx)
+		path = cmd.CommandPath()
+	}
 	if err == nil {
 		return exitDone
 	}
@@ -64,7 +73,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	case errors.As(err, &e):
 		code, err = e.code, e.err
 	case !a.started: // cobra's words about commands and flags
-		code, err = exitMisused, fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())
+		code, err = exitMisused, fmt.Errorf("%w; see %s --help", err, path)
 	case errors.Is(err, backend.ErrInvalidURL):
 		code = exitMisused
 	}
@@ -211,8 +220,7 @@ Data goes to standard output, words to standard error.
 	root.SetIn(a.stdin)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
-	root.PersistentFlags().VarP(&storeFlag{a: a}, "store", "s", "URL or path of the store (default $LARDER_STORE, else the user's cache); given twice, a near store and the far one that it is a cache of")
-	root.PersistentFlags().BoolVarP(&a.quiet, "quiet", "q", false, "say only what went wrong")
+	a.addFlags(root.PersistentFlags())
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return explainFlagError(cmd, a.args, err) })
 	root.SetHelpCommand(newHelp(a, root))
 	for _, c := range commands {
@@ -234,6 +242,12 @@ Data goes to standard output, words to standard error.
 		root.AddCommand(cmd)
 	}
 	return root
+}
+
+// addFlags adds the flags of all commands.
+func (a *app) addFlags(flags *pflag.FlagSet) {
+	flags.VarP(&storeFlag{a: a}, "store", "s", "URL or path of the store (default $LARDER_STORE, else the user's cache); given twice, a near store and the far one that it is a cache of")
+	flags.BoolVarP(&a.quiet, "quiet", "q", false, "say only what went wrong")
 }
 
 // prepare sees to it that this process can open the store that is meant.

@@ -105,10 +105,10 @@ func newRun(a *app) *cobra.Command {
 	fl.SetInterspersed(false)
 	fl.StringVar(&f.name, "name", "", "name of the stage (default: the base name of the command)")
 	fl.StringVar(&f.version, "version", "", "version of its code (default: the SHA-256 of the executable)")
-	fl.StringArrayVarP(&f.params, "param", "p", nil, "`key=value` that counts; repeatable")
-	fl.StringArrayVarP(&f.env, "env", "e", nil, "`NAME` of a variable whose value counts; repeatable")
-	fl.StringArrayVarP(&f.inputs, "input", "i", nil, "`[label=]path` of a file or directory that is read; repeatable")
-	fl.StringArrayVarP(&f.outputs, "output", "o", nil, "`path` of a file or directory that is made; repeatable")
+	fl.VarP(listFlag{&f.params}, "param", "p", "`key=value` that counts; repeatable")
+	fl.VarP(listFlag{&f.env}, "env", "e", "`NAME` of a variable whose value counts; repeatable")
+	fl.VarP(listFlag{&f.inputs}, "input", "i", "`[label=]path` of a file or directory that is read; repeatable")
+	fl.VarP(listFlag{&f.outputs}, "output", "o", "`path` of a file or directory that is made; repeatable")
 	fl.BoolVar(&f.stdin, "stdin", false, "the command reads standard input, and its contents count")
 	fl.StringVarP(&f.dir, "dir", "C", "", "`directory` to run in; paths are relative to it")
 	fl.BoolVarP(&f.dryRun, "dry-run", "n", false, "only say whether the command would run (exit code 4) or not")
@@ -126,6 +126,8 @@ func newRun(a *app) *cobra.Command {
 }
 
 func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
+	allProcessors := oneProcessor()
+	defer allProcessors()
 	ctx := cmd.Context()
 	s, err := f.stage(args)
 	if err != nil {
@@ -165,6 +167,9 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 	bar.late()
 	o, err := s.Run(ctx, stage.Options{
 		Progress: func(doing string, done, total int64) {
+			if total > largeRun {
+				allProcessors()
+			}
 			bar.show(func() string { return fmt.Sprintf("%s: %s %s of %s", s.Title(), doing, size(done), size(total)) })
 		},
 		Store:        store,

@@ -16,7 +16,8 @@ import (
 
 // A tally counts what commands of this user on this machine did with one store. It lies in the
 // user's cache directory, not in the store: a line a command, appended in one write, so
-// that counting costs some 20 µs and no lock.
+// that counting costs some 20 µs and no lock. Each machine has a file of its own, for home directories that several share:
+// what two of them append to one file on a network may overwrite one another.
 type tally struct{ path string }
 
 // counts are what a tally counts.
@@ -53,9 +54,18 @@ func countsOf(s larder.Stats) counts {
 	return counts{s.Hits, s.Misses, s.Computed, s.Waited, s.Puts, s.BytesRead, s.BytesWritten, s.Corrupt, s.Healed, s.StoreFailures, s.Saved.Milliseconds()}
 }
 
-// tallyOf returns the tally of the store at url. Its name is a digest of the URL, which may
-// hold secrets.
+// tallyOf returns this machine's tally of the store at url.
 func tallyOf(url string) (tally, error) {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "" // one that does not know its name is one machine, too
+	}
+	return tallyOn(host, url)
+}
+
+// tallyOn returns a machine's tally of the store at url. Its name is a digest of the URL, which may
+// hold secrets, and of the machine's name.
+func tallyOn(host, url string) (tally, error) {
 	dir, err := os.UserCacheDir()
 	if err != nil {
 		return tally{}, err
@@ -65,7 +75,7 @@ func tallyOf(url string) (tally, error) {
 			url = abs
 		}
 	}
-	digest := sha256.Sum256([]byte(url))
+	digest := sha256.Sum256([]byte(host + "\x00" + url))
 	return tally{filepath.Join(dir, "larder", "counts", hex.EncodeToString(digest[:8]))}, nil
 }
 

@@ -24,7 +24,7 @@ type record struct {
 	Outputs []string  `json:"outputs"`
 	PID     int       `json:"pid"`     // of the larder that answers for the run
 	Space   string    `json:"space"`   // the system's name for the numbers of processes: containers have their own
-	Started string    `json:"started"` // what distinguishes that process from a later one of the same number; "" if nothing does
+	Started string    `json:"started"` // what distinguishes that process from a later one of the same number; "" if nothing does, or FD is 0
 	FD      int       `json:"fd"`      // under which number the run's processes have the record open; 0: not yet
 	Since   time.Time `json:"since"`
 }
@@ -40,7 +40,7 @@ func newRecord(dir string, run *Run) (record, *os.File, error) {
 	rand.Read(b[:])
 	r := record{
 		Format: recordFormat, Nonce: hex.EncodeToString(b[:]), Stage: run.Stage, ID: run.ID, Outputs: run.Outputs,
-		PID: os.Getpid(), Space: space(), Started: started(os.Getpid()), Since: time.Now(),
+		PID: os.Getpid(), Space: space(), Since: time.Now().UTC(), // the time zone of this place would be read from a file
 	}
 	f, err := os.OpenFile(filepath.Join(dir, r.Nonce), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
@@ -91,9 +91,10 @@ func readRecord(f *os.File) (record, error) {
 }
 
 // ownerAlive reports whether the larder that answers for the run lives. One in a container, or outside of ours,
-// has a number that means another process here: it is taken for alive, and its run only waited for.
+// has a number that means another process here: it is taken for alive, and its run only waited for. Before the run has processes
+// of its own the lock is this larder's alone, and ends with it, so that what distinguishes it is not needed yet.
 func (r *record) ownerAlive() bool {
-	return r.Space != space() || alive(r.PID) && started(r.PID) == r.Started
+	return r.Space != space() || alive(r.PID) && (r.FD == 0 || started(r.PID) == r.Started)
 }
 
 // DirVariable names another directory for the records: for containers that share outputs but not /tmp, say.

@@ -22,7 +22,7 @@ type remains struct {
 // claimDead takes over the record of a dead run with its open file, which the caller has locked, and says so in
 // it: others wait for the process that clears up as they would for the run.
 func claimDead(r record, f *os.File) (*remains, error) {
-	r.PID, r.Space, r.Started, r.FD = os.Getpid(), space(), started(os.Getpid()), 0
+	r.PID, r.Space, r.Started, r.FD = os.Getpid(), space(), "", 0
 	if err := r.write(f); err != nil {
 		return nil, err
 	}

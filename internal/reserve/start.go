@@ -29,7 +29,7 @@ func (r *Reservation) Start(start func() error) error {
 	lockFD, err := inheritable(r.file)
 	if err == nil {
 		defer closeInheritable(lockFD)
-		r.FD = lockFD
+		r.FD, r.Started = lockFD, started(os.Getpid())
 		err = r.write(r.file) // before the command lives: its orphans are known by it
 	}
 	if err == nil {

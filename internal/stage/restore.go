@@ -21,14 +21,15 @@ type restored struct {
 	res            *reserve.Reservation
 	exit           int
 	stdout, stderr capture
-	staged         []staged
-	tree           *tree // the last staged output, while it is a directory that is being filled
+	staged         []staged // in the order of the archive
+	tree           *tree    // the last staged output, while it is a directory that is being filled
 }
 
-// staged is an output that waits beside its place.
+// staged is an output that waits beside its place, or in it.
 type staged struct {
-	target target
-	n      int // among the targets, and so the outputs of the reservation
+	target   target
+	n        int       // among the targets, and so the outputs of the reservation
+	standing *standing // nil: it is beside its place
 }
 
 // restore reads an archive of size bytes, to its end, so that it is known to be sound. What
@@ -123,15 +124,23 @@ func (run *restored) begin(name string, targets []target, h *tar.Header, r io.Re
 		if err := os.Mkdir(path, mode|ownerAll); err != nil {
 			return err
 		}
-		run.staged = append(run.staged, staged{t, i})
+		run.staged = append(run.staged, staged{target: t, n: i})
 		run.tree, err = openTree(path, mode)
 		return err
 	case tar.TypeReg:
+		stands, r, err := standingAt(t.path, h, r)
+		if err != nil {
+			return err
+		}
+		if stands != nil {
+			run.staged = append(run.staged, staged{t, i, stands})
+			return nil
+		}
 		f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
 		if err != nil {
 			return err
 		}
-		run.staged = append(run.staged, staged{t, i})
+		run.staged = append(run.staged, staged{target: t, n: i})
 		return fill(f, r)
 	}
 	return fmt.Errorf("%w: member %q is neither a file nor a directory", errUnfit, h.Name)
@@ -166,7 +175,11 @@ func splitMember(name string, m manifest) (n int, inner string, err error) {
 func (run *restored) commit() error {
 	for len(run.staged) > 0 {
 		s := run.staged[0]
-		if err := replace(run.res.New(s.n), s.target.path, run.res.Old(s.n)); err != nil {
+		put := replace
+		if s.standing != nil {
+			put = s.standing.put
+		}
+		if err := put(run.res.New(s.n), s.target.path, run.res.Old(s.n)); err != nil {
 			return fmt.Errorf("output %q: %w", s.target.name, err)
 		}
 		run.staged = run.staged[1:]

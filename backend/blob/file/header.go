@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
 	"os"
 	"strconv"
@@ -47,7 +46,7 @@ func (h header) encode() ([]byte, error) {
 		return nil, err
 	}
 	text = append(text, '\n')
-	return append([]byte(firstLine(uint32(len(text)), crc32.Checksum(text, sums.Castagnoli))), text...), nil
+	return append([]byte(firstLine(uint32(len(text)), sums.CRC(text))), text...), nil
 }
 
 func firstLine(length, sum uint32) string {
@@ -112,7 +111,7 @@ func decodeHeader(r io.ReaderAt) (h header, start int64, err error) {
 	}
 	text = text[:length]
 	switch {
-	case crc32.Checksum(text, sums.Castagnoli) != sum:
+	case sums.CRC(text) != sum:
 		return h, 0, cmp.Or(later, errors.New("its header does not match its checksum"))
 	case later != nil:
 		return h, 0, errHeader
