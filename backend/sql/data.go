@@ -110,6 +110,15 @@ func (d *data) Create(ctx context.Context, name string, body io.ReadSeeker, opts
 	return err
 }
 
+// Stage implements [indexed.Stager].
+func (d *data) Stage(ctx context.Context) (backend.Draft, error) {
+	s, ok := backend.As[backend.Stager](d.b)
+	if !ok {
+		return nil, errors.ErrUnsupported
+	}
+	return s.Stage(ctx)
+}
+
 // Open implements [indexed.Data].
 func (d *data) Open(ctx context.Context, name string, size, off, n int64) (body io.ReadCloser, err error) {
 	var info backend.Info

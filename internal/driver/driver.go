@@ -62,6 +62,11 @@ type MatchDeleter interface {
 	DeleteMatch(ctx context.Context, names, versions []string) error
 }
 
+// A Stager is a Bucket whose Put takes over the bytes of a draft of its own, which it finds by [Body.Source].
+type Stager interface {
+	Stage(ctx context.Context) (backend.Draft, error)
+}
+
 // Object is what a bucket knows of an object.
 type Object struct {
 	Name    string

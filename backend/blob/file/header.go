@@ -1,6 +1,7 @@
 package file
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
@@ -46,6 +47,17 @@ func (h header) encode() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	text = append(text, '\n')
+	return append([]byte(firstLine(uint32(len(text)), crc32.Checksum(text, sums.Castagnoli))), text...), nil
+}
+
+// encodePadded is encode to exactly size bytes, by blanks that JSON ignores; nil if that does not suffice.
+func (h header) encodePadded(size int) ([]byte, error) {
+	text, err := json.Marshal(h)
+	if err != nil || lineSize+len(text)+1 > size {
+		return nil, err
+	}
+	text = append(text, bytes.Repeat([]byte(" "), size-lineSize-len(text)-1)...)
 	text = append(text, '\n')
 	return append([]byte(firstLine(uint32(len(text)), crc32.Checksum(text, sums.Castagnoli))), text...), nil
 }
