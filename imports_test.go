@@ -67,6 +67,7 @@ var directions = []struct {
 	{"internal/turnstile", []string{"backend", "internal/durable"}, "knows of one file, not of stores"},
 	{"internal/durable", []string{"golang.org/x/sys"}, "stands alone"},
 	{"internal/temp", nil, "stands alone"},
+	{"internal/mapped", []string{"golang.org/x/sys"}, "stands alone"},
 	{"internal/ahead", []string{"golang.org/x/sys"}, "stands alone"},
 	{"internal/backoff", nil, "stands alone"},
 	{"internal/reserve", []string{"internal/backoff", "internal/durable", "golang.org/x/sys"}, "knows of outputs, not of stores"},

@@ -51,7 +51,7 @@ func run(ctx context.Context, rounds int, only, dir string) error {
 	fmt.Println(machine())
 	fmt.Println()
 	for _, g := range append([]func(*bench) (*group, error){
-		hitOfAKnownKey, memoHit, bigHit, bigFreshHit, groupedPuts, describedPut, limitedPut, markedHit, tierHit, manyProcesses, stream, wholeProcess, manyStages, sessionPuts, collating, copyingLarge, copyingSmall,
+		hitOfAKnownKey, memoHit, bigHit, bigFreshHit, mappedHit, groupedPuts, describedPut, limitedPut, markedHit, tierHit, manyProcesses, stream, wholeProcess, manyStages, sessionPuts, collating, copyingLarge, copyingSmall,
 	}, postgresGroups(only)...) {
 		made, err := g(b)
 		if err != nil {

@@ -25,6 +25,7 @@ var (
 	_ backend.Sweeper      = (*Backend)(nil)
 	_ backend.Describer    = (*Backend)(nil)
 	_ backend.Stager       = (*Backend)(nil)
+	_ backend.Mapper       = (*Backend)(nil)
 )
 
 // Options say how a Backend uses its bucket.

@@ -33,6 +33,7 @@ var (
 	_ backend.Leaser       = (*Backend)(nil)
 	_ backend.Sweeper      = (*Backend)(nil)
 	_ backend.Stager       = (*Backend)(nil)
+	_ backend.Mapper       = (*Backend)(nil)
 )
 
 // handle has the methods of a [Backend] that are the same over any index: Get, Put, List and their like.

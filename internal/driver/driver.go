@@ -67,6 +67,11 @@ type Stager interface {
 	Stage(ctx context.Context) (backend.Draft, error)
 }
 
+// A Mapper is a Bucket that shows objects as memory. It may refuse with errors.ErrUnsupported.
+type Mapper interface {
+	Map(ctx context.Context, name string) (*backend.View, Object, error)
+}
+
 // Object is what a bucket knows of an object.
 type Object struct {
 	Name    string

@@ -51,6 +51,18 @@ func (h header) encode() ([]byte, error) {
 	return append([]byte(firstLine(uint32(len(text)), crc32.Checksum(text, sums.Castagnoli))), text...), nil
 }
 
+// align is what values begin at a multiple of, so that numbers in them can be shown where they lie.
+const align = 64
+
+// encodeAligned is encode with as many blanks as it takes for the value to be aligned.
+func (h header) encodeAligned() ([]byte, error) {
+	head, err := h.encode()
+	if err != nil || len(head)%align == 0 {
+		return head, err
+	}
+	return h.encodePadded(len(head) + align - len(head)%align)
+}
+
 // encodePadded is encode to exactly size bytes, by blanks that JSON ignores; nil if that does not suffice.
 func (h header) encodePadded(size int) ([]byte, error) {
 	text, err := json.Marshal(h)

@@ -76,7 +76,7 @@ func newTemp(dir string) (*tempFile, error) {
 }
 
 func (t *tempFile) write(ctx context.Context, h header, src *driver.Body) error {
-	head, err := h.encode()
+	head, err := h.encodeAligned()
 	if err != nil {
 		return err
 	}

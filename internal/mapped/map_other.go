@@ -1,0 +1,13 @@
+//go:build !unix
+
+package mapped
+
+import (
+	"errors"
+	"os"
+)
+
+// Map is refused: callers read instead.
+func Map(*os.File, int64, int64) ([]byte, func() error, error) {
+	return nil, nil, errors.ErrUnsupported
+}
