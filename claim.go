@@ -59,7 +59,7 @@ func (s *Store) Claim(ctx context.Context, c Component, attribute string) (*Clai
 
 // Put stores value as [Store.Put] does, with what computing it cost.
 func (cl *Claim) Put(ctx context.Context, value any, opts ...PutOption) (Info, error) {
-	v, err := cl.store.encode(value)
+	v, err := cl.store.encode(ctx, value, !comparing(opts))
 	if err != nil {
 		return Info{}, fmt.Errorf("put %q: %w", cl.key, err)
 	}

@@ -128,15 +128,7 @@ func (s *Store) fetch(ctx context.Context, key backend.Key, dst any, opts []GetO
 func (s *Store) open(ctx context.Context, key backend.Key, opts []GetOption) (io.ReadCloser, Info, error) {
 	body, info, err := s.backend.Get(ctx, key)
 	if err != nil {
-		switch {
-		case errors.Is(err, ErrNotFound):
-			return nil, Info{}, &Miss{Key: key, Reason: ErrNotFound}
-		case errors.Is(err, ErrCorrupt):
-			return nil, Info{}, s.foundCorrupt(key, "", err)
-		case errors.Is(err, ErrUnavailable) && ctx.Err() == nil:
-			s.unreachable.add(key.String())
-		}
-		return nil, Info{}, err
+		return nil, Info{}, s.missed(ctx, key, "", err)
 	}
 	if err := s.fresh(info, opts); err != nil {
 		body.Close()
@@ -147,6 +139,19 @@ func (s *Store) open(ctx context.Context, key backend.Key, opts []GetOption) (io
 		return nil, Info{}, s.foundCorrupt(key, info.Version, err)
 	}
 	return verified, info, nil
+}
+
+// missed makes a Miss of the error of a lookup, where it is one. version is that of the entry, if it is known.
+func (s *Store) missed(ctx context.Context, key backend.Key, version string, err error) error {
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return &Miss{Key: key, Reason: ErrNotFound}
+	case errors.Is(err, ErrCorrupt):
+		return s.foundCorrupt(key, version, err)
+	case errors.Is(err, ErrUnavailable) && ctx.Err() == nil:
+		s.unreachable.add(key.String())
+	}
+	return err
 }
 
 func (s *Store) fresh(info Info, opts []GetOption) error {

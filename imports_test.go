@@ -49,9 +49,9 @@ var directions = []struct {
 	what string
 }{
 	{"component", nil, "the contract of components stands alone"},
-	{"backend", []string{"component", "internal/sums", "internal/spool"}, "the contract of backends knows descriptions and queries, which are plain data"},
+	{"backend", []string{"component", "internal/sums", "internal/spool", "internal/temp"}, "the contract of backends knows descriptions and queries, which are plain data"},
 	{"keying", []string{"component"}, "keys are made of components"},
-	{"codec", []string{"github.com/fxamacker/cbor"}, "values know nothing of stores"},
+	{"codec", []string{"internal/mapped", "github.com/fxamacker/cbor"}, "values know nothing of stores"},
 	{"catalog", []string{"", "backend", "codec", "component", "internal/evict", "internal/lease", "internal/marks", "internal/spool", "internal/sums", "keying"}, "asks any store, and copies it"},
 	{"session", []string{"", "backend", "codec", "keying", "internal/spool", "internal/sums", "internal/temp"}, "works on any store"},
 	{"internal/sessiontest", []string{"", "session"}, "the processes of tests, on any store"},
@@ -68,6 +68,8 @@ var directions = []struct {
 	{"internal/durable", []string{"golang.org/x/sys"}, "stands alone"},
 	{"internal/temp", nil, "stands alone"},
 	{"internal/peer", []string{"golang.org/x/sys"}, "carries messages, and knows none"},
+	{"internal/mapped", nil, "stands alone"},
+	{"internal/ahead", []string{"golang.org/x/sys"}, "stands alone"},
 	{"internal/backoff", nil, "stands alone"},
 	{"internal/reserve", []string{"internal/backoff", "internal/durable", "golang.org/x/sys"}, "knows of outputs, not of stores"},
 	{"internal/driver", []string{"backend"}, "what a bucket is, whatever the SDK"},

@@ -174,7 +174,7 @@ func (s *Store) settle(ctx context.Context, t *task) outcome {
 		return outcome{err: err}
 	}
 	s.counters.computed.Add(1)
-	e, err := s.encode(value)
+	e, err := s.encode(ctx, value, false) // each waiter reads it again
 	if err != nil {
 		s.storeFailed(t.key, err)
 		return outcome{value: value}

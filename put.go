@@ -6,10 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/codec"
-	"github.com/larder-store/larder/internal/spool"
 	"github.com/larder-store/larder/internal/sums"
 	"github.com/larder-store/larder/keying"
 )
@@ -42,12 +42,17 @@ func (s *Store) Put(ctx context.Context, c Component, attribute string, value an
 	if err != nil {
 		return Info{}, err
 	}
-	v, err := s.encode(value)
+	v, err := s.encode(ctx, value, !comparing(opts))
 	if err != nil {
 		return Info{}, fmt.Errorf("put %q: %w", key, err)
 	}
 	defer v.Close()
 	return s.putOptions(ctx, c, key, v, opts)
+}
+
+// comparing reports whether the value may well be there already, so that writing it ahead of the comparison is a waste.
+func comparing(opts []PutOption) bool {
+	return slices.ContainsFunc(opts, func(o PutOption) bool { return o.verify })
 }
 
 // putOptions stores an encoded value as the options say.
@@ -224,48 +229,4 @@ func (s *Store) note(key backend.Key, text []byte, codecName string) backend.Ite
 		IfAbsent: s.limits.AtomicIfAbsent,
 		Meta:     backend.Meta{codec.MetaKey: codecName},
 	}}
-}
-
-// encoded is a value with all that a backend wants to know of it.
-type encoded struct {
-	codec  string
-	body   io.ReadSeeker
-	size   int64
-	digest [32]byte
-	sum    uint32
-	meta   backend.Meta
-	closer io.Closer // nil if there is nothing to close
-}
-
-func (e *encoded) Close() {
-	if e.closer != nil {
-		e.closer.Close()
-	}
-}
-
-// encode turns a value into bytes and sums them.
-func (s *Store) encode(value any) (*encoded, error) {
-	e := &encoded{codec: codec.Raw}
-	var err error
-	switch v := value.(type) {
-	case io.ReadSeeker: // already seekable: summed, rewound, sent; its closing is the caller's
-		e.body = v
-		e.digest, e.sum, e.size, err = sums.OfBody(v)
-	case io.Reader:
-		var sp *spool.Spool
-		if sp, err = spool.Read(v, s.tempDir); err == nil {
-			e.body, e.size, e.digest, e.sum, e.closer = sp.Body, sp.Size, sp.Digest, sp.Sum, sp
-		}
-	default:
-		var enc codec.Encoded
-		if enc, err = codec.Encode(value); err == nil {
-			e.codec, e.body = enc.Codec, enc.Body
-			e.digest, e.sum, e.size, err = sums.OfBody(enc.Body)
-		}
-	}
-	if err != nil {
-		return nil, err
-	}
-	e.meta = backend.Meta{codec.MetaKey: e.codec}
-	return e, nil
 }

@@ -52,8 +52,8 @@ import (
 // and gives them back. A service that is given them may check what arrives, and refuse what does not
 // match. Readers verify (the Store always does).
 //
-// Further abilities are small interfaces in files of their own ([Describer],
-// [RangeGetter], [Scanner], [BatchPutter], [BatchDeleter], [MatchDeleter], [Finder], [Leaser], [Sweeper]).
+// Further abilities are small interfaces in files of their own ([Describer], [Stager],
+// [RangeGetter], [Mapper], [Scanner], [BatchPutter], [BatchDeleter], [MatchDeleter], [Finder], [Leaser], [Sweeper]).
 // Each has a function of the same name that does without it where that is possible.
 type Backend interface {
 	// Get returns the value of key. The caller reads the body to its end or

@@ -57,7 +57,7 @@ func (r *readOnly) Delete(_ context.Context, key Key) error {
 func asReader[T any](r *readOnly) (T, bool) {
 	var none T
 	switch any(&none).(type) {
-	case *RangeGetter, *Scanner, *Finder, *Describer: // limits are those of the place
+	case *RangeGetter, *Mapper, *Scanner, *Finder, *Describer: // limits are those of the place
 		return As[T](r.Backend)
 	case *Sweeper:
 		if s, ok := As[Sweeper](r.Backend); ok {

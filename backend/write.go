@@ -18,7 +18,7 @@ func PutBytes(ctx context.Context, b Backend, key Key, value []byte, opts PutOpt
 }
 
 // PutReader stores what r delivers to its end under key, and works out Size, Digest and Sum of opts, for which it
-// holds the stream in memory or, beyond 1 MiB, in a temporary file. An [io.ReadSeeker] is read twice
+// holds the stream in memory or, beyond 1 MiB, in a draft of [Stage]. An [io.ReadSeeker] is read twice
 // instead, from its start.
 func PutReader(ctx context.Context, b Backend, key Key, r io.Reader, opts PutOptions) (Info, error) {
 	if body, ok := r.(io.ReadSeeker); ok {
@@ -28,7 +28,7 @@ func PutReader(ctx context.Context, b Backend, key Key, r io.Reader, opts PutOpt
 		}
 		return b.Put(ctx, key, body, opts)
 	}
-	s, err := spool.Read(r, "")
+	s, err := spool.ReadTo(r, func() (spool.Room, error) { return Stage(ctx, b, "") })
 	if err != nil {
 		return Info{}, err
 	}

@@ -49,6 +49,7 @@ func groups() []entry {
 		{name: "memo hit", build: memoHit},
 		{name: "large hit into a slice", build: bigHit},
 		{name: "large hit", build: bigFreshHit},
+		{name: "mapped hit", build: mappedHit},
 		{name: "puts by goroutines", build: groupedPuts},
 		{name: "described put", build: describedPut},
 		{name: "put with max_size", build: limitedPut},

@@ -22,10 +22,13 @@ def setup():
         def array(n):
             return numpy.arange(n, dtype="float64")
 
+        mapped = joblib.Memory(os.path.join(root, "joblib-mapped"), verbose=0, mmap_mode="r").cache(array.func)
+        cases["joblib-mapped"] = lambda: mapped(1_000_000)
+        cases["joblib-mapped-sum"] = lambda: mapped(1_000_000).sum()
         cases["joblib-float"] = lambda: scalar(1, 2.5, 3)
         cases["joblib-array"] = lambda: array(1_000_000)
     except ImportError as e:
-        cases["joblib-float"] = cases["joblib-array"] = str(e)
+        cases["joblib-float"] = cases["joblib-array"] = cases["joblib-mapped"] = cases["joblib-mapped-sum"] = str(e)
     try:
         import diskcache
         cache = diskcache.Cache(os.path.join(root, "diskcache"))

@@ -35,7 +35,12 @@ func stream(b *bench) (*group, error) {
 		return f.Sync()
 	}))
 	g.add("larder, in", 1, child("-worker-in", dir, g))
+	g.add("larder, in, on file:", 1, child("-worker-in", "file://"+filepath.Join(b.dir, "stream-files"), g))
 	g.add("larder, out, verified", 1, child("-worker-out", dir, g))
+	g.goals = []goal{
+		{"larder, in", "plain file, write + fsync", 1.15},
+		{"larder, in, on file:", "plain file, write + fsync", 1.15},
+	}
 	return g, nil
 }
 

@@ -29,7 +29,7 @@ type mutant struct {
 // mutants are all there are, law by law.
 func mutants() []mutant {
 	return slices.Concat(handleMutants, putMutants, bodyMutants, getMutants, infoMutants, keyMutants, conditionMutants,
-		deleteMutants, deleteMatchMutants, listMutants, shelvesMutants, scanMutants, rangeMutants, batchMutants, cancelMutants, stormMutants,
+		deleteMutants, deleteMatchMutants, listMutants, shelvesMutants, scanMutants, rangeMutants, viewMutants, stageMutants, batchMutants, cancelMutants, stormMutants,
 		leaseMutants, sweepMutants, findMutants, leakMutants, newerMutants, siblings(), trialMutants)
 }
 

@@ -46,6 +46,8 @@ type ref struct {
 	doShelves   func(ctx context.Context, o opts) iter.Seq2[string, error]
 	doClose     func() error
 	doRange     func(ctx context.Context, k key, version string, off, n int64) (io.ReadCloser, info, error)
+	doMap       func(ctx context.Context, k key) (*backend.View, info, error)
+	doStage     func(ctx context.Context) (backend.Draft, error)
 	doScan      func(ctx context.Context, shelf string, o opts) iter.Seq2[backend.Entry, error]
 	doPutBatch  func(ctx context.Context, items []backend.Item) ([]info, error)
 	doDelBatch  func(ctx context.Context, keys []key) error
@@ -85,6 +87,7 @@ type place struct {
 	marked  map[key]bool
 	count   int
 	leases  map[string]backend.Lease
+	views   []shownView
 	litter  int // what interrupted Puts left, for the sweep
 	slots   chan struct{}
 	lock    sync.RWMutex
@@ -236,6 +239,81 @@ func (r *ref) GetRange(ctx context.Context, k key, version string, off, n int64)
 	b, i, err := r.Backend.GetRange(ctx, k, version, off, n)
 	i, err = r.told(i, err)
 	return b, i, err
+}
+
+func (r *ref) Map(ctx context.Context, k key) (*backend.View, info, error) {
+	if err := r.meets(ctx, "map", k); err != nil {
+		return nil, info{}, err
+	}
+	if r.doMap != nil {
+		return r.doMap(ctx, k)
+	}
+	return r.view(ctx, k)
+}
+
+// view shows a copy of what is stored.
+func (r *ref) view(ctx context.Context, k key) (*backend.View, info, error) {
+	text, i, err := r.load(ctx, k)
+	i, err = r.told(i, err)
+	if err != nil {
+		return nil, i, err
+	}
+	return backend.NewView([]byte(text), nil), i, nil
+}
+
+func (r *ref) Stage(ctx context.Context) (backend.Draft, error) {
+	if err := r.meets(ctx, "stage", key{}); err != nil {
+		return nil, err
+	}
+	if r.doStage != nil {
+		return r.doStage(ctx)
+	}
+	return &refDraft{}, nil
+}
+
+// refDraft is a draft in memory.
+type refDraft struct {
+	text string
+	pos  int64
+
+	wrote func(text string)
+	close func() error
+}
+
+func (d *refDraft) Write(p []byte) (int, error) {
+	d.text += string(p)
+	if d.wrote != nil {
+		d.wrote(d.text)
+	}
+	return len(p), nil
+}
+
+func (d *refDraft) Read(p []byte) (int, error) {
+	n, err := d.ReadAt(p, d.pos)
+	d.pos += int64(n)
+	if n > 0 {
+		err = nil
+	}
+	return n, err
+}
+
+func (d *refDraft) ReadAt(p []byte, off int64) (int, error) {
+	return strings.NewReader(d.text).ReadAt(p, off)
+}
+
+func (d *refDraft) Seek(off int64, whence int) (int64, error) {
+	r := strings.NewReader(d.text)
+	r.Seek(d.pos, io.SeekStart)
+	pos, err := r.Seek(off, whence)
+	d.pos = pos
+	return pos, err
+}
+
+func (d *refDraft) Close() error {
+	if d.close != nil {
+		return d.close()
+	}
+	return nil
 }
 
 func (r *ref) Scan(ctx context.Context, shelf string, o opts) iter.Seq2[backend.Entry, error] {

@@ -24,6 +24,8 @@ var (
 	_ backend.MatchDeleter = (*Backend)(nil)
 	_ backend.Sweeper      = (*Backend)(nil)
 	_ backend.Describer    = (*Backend)(nil)
+	_ backend.Stager       = (*Backend)(nil)
+	_ backend.Mapper       = (*Backend)(nil)
 )
 
 // Options say how a Backend uses its bucket.

@@ -37,6 +37,11 @@ func (d *dir) file(name string) string { return filepath.Join(d.shard(name), nam
 
 // Create implements [indexed.Data].
 func (d *dir) Create(ctx context.Context, name string, body io.ReadSeeker, opts backend.PutOptions) error {
+	if s, ok := body.(*staged); ok {
+		if taken, err := s.take(ctx, d, name, opts.Size); taken || err != nil {
+			return err
+		}
+	}
 	err := d.create(ctx, name, body, opts.Size)
 	if failed := (*os.LinkError)(nil); errors.As(err, &failed) {
 		d.named.Store(true)
@@ -63,8 +68,7 @@ func (d *dir) create(ctx context.Context, name string, body io.ReadSeeker, size 
 	return err
 }
 
-// fill writes the body and makes file and name durable. The two fsyncs run side by side: a
-// journal commits both at once.
+// fill writes the body and makes file and name durable.
 func (d *dir) fill(ctx context.Context, f draft, name string, body io.ReadSeeker, size int64) error {
 	if err := backend.CopyBody(&sink{ctx, d.disk, f.File}, body, size); err != nil {
 		return err
@@ -72,13 +76,19 @@ func (d *dir) fill(ctx context.Context, f draft, name string, body io.ReadSeeker
 	if err := d.disk.link(f); err != nil {
 		return err
 	}
+	return d.last(f.File, name)
+}
+
+// last makes a file that has its name, and the name, durable. The two fsyncs run side by side: a journal commits both at
+// once.
+func (d *dir) last(f *os.File, name string) error {
 	if !d.sync {
 		return nil
 	}
 	var ofName error
 	var wg sync.WaitGroup
 	wg.Go(func() { ofName = d.disk.syncDir(d.shard(name)) })
-	ofData := d.disk.sync(f.File)
+	ofData := d.disk.sync(f)
 	wg.Wait()
 	if ofData != nil {
 		return ofData

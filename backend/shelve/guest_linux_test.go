@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
-	"hash/crc32"
 	"io"
 	"os"
 	"path/filepath"
@@ -25,7 +24,7 @@ import (
 // putText puts a text as what it is.
 func putText(b *Backend, name, text string) (backend.Info, error) {
 	o := backend.PutOptions{
-		Size: int64(len(text)), Digest: sha256.Sum256([]byte(text)), Sum: crc32.Checksum([]byte(text), sums.Castagnoli),
+		Size: int64(len(text)), Digest: sha256.Sum256([]byte(text)), Sum: sums.CRC([]byte(text)),
 		IfAbsent: true, Meta: backend.Meta{"codec": "text"},
 	}
 	return b.Put(context.Background(), backend.Key{Shelf: backend.ShelfCache, Name: name}, strings.NewReader(text), o)

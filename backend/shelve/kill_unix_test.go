@@ -39,6 +39,8 @@ var killings = []struct {
 	{"small over large", value("old", large), func(b *shelve.Backend) error { return put(b, cache("k"), value("new", 3)) }, value("new", 3)},
 	{"delete large", value("old", large), func(b *shelve.Backend) error { return b.Delete(context.Background(), cache("k")) }, nil},
 	{"batch", value("old", large), putThree, value("new", large)},
+	{"staged", nil, putStaged, value("new", large)},
+	{"staged over large", value("old", large), putStaged, value("new", large)},
 	{"sweep", value("old", large), sweepLitter, value("old", large)},
 	{"compact", value("old", large), compactAll, value("old", large)},
 }
@@ -51,6 +53,23 @@ func putThree(b *shelve.Backend) error {
 		items = append(items, backend.Item{Key: key, Body: bytes.NewReader(v), PutOptions: options(v)})
 	}
 	_, err := b.PutBatch(context.Background(), items)
+	return err
+}
+
+// putStaged writes a value ahead of its Put.
+func putStaged(b *shelve.Backend) error {
+	d, err := b.Stage(context.Background())
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	v := value("new", large)
+	for _, part := range [][]byte{v[:large/2], v[large/2:]} {
+		if _, err := d.Write(part); err != nil {
+			return err
+		}
+	}
+	_, err = b.Put(context.Background(), cache("k"), d, options(v))
 	return err
 }
 

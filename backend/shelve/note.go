@@ -2,7 +2,6 @@ package shelve
 
 import (
 	"encoding/binary"
-	"hash/crc32"
 	"runtime/debug"
 	"slices"
 	"time"
@@ -61,7 +60,7 @@ func (f *file) leaveNote(tx *bbolt.Tx, asks []noted) error {
 	c := &indexed.Change{
 		Key:     noteKey(at),
 		Inline:  body,
-		Options: backend.PutOptions{Size: int64(len(body)), Sum: crc32.Checksum(body, sums.Castagnoli)},
+		Options: backend.PutOptions{Size: int64(len(body)), Sum: sums.CRC(body)},
 	}
 	return b.Put([]byte(c.Key.Name), newRecord(c, f.self, time.Now()))
 }

@@ -32,6 +32,8 @@ var (
 	_ backend.MatchDeleter = (*Backend)(nil)
 	_ backend.Leaser       = (*Backend)(nil)
 	_ backend.Sweeper      = (*Backend)(nil)
+	_ backend.Stager       = (*Backend)(nil)
+	_ backend.Mapper       = (*Backend)(nil)
 )
 
 // handle has the methods of a [Backend] that are the same over any index: Get, Put, List and their like.

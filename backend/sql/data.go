@@ -110,6 +110,31 @@ func (d *data) Create(ctx context.Context, name string, body io.ReadSeeker, opts
 	return err
 }
 
+// Stage implements [indexed.Stager].
+func (d *data) Stage(ctx context.Context) (backend.Draft, error) {
+	s, ok := backend.As[backend.Stager](d.b)
+	if !ok {
+		return nil, errors.ErrUnsupported
+	}
+	return s.Stage(ctx)
+}
+
+// Map implements [indexed.Mapper].
+func (d *data) Map(ctx context.Context, name string, size int64) (*backend.View, error) {
+	m, ok := backend.As[backend.Mapper](d.b)
+	if !ok {
+		return nil, errors.ErrUnsupported
+	}
+	v, info, err := m.Map(ctx, d.key(name))
+	if err != nil {
+		return nil, err
+	}
+	if err := d.checkSize(name, info.Size, size); err != nil {
+		return nil, errors.Join(err, v.Close())
+	}
+	return v, nil
+}
+
 // Open implements [indexed.Data].
 func (d *data) Open(ctx context.Context, name string, size, off, n int64) (body io.ReadCloser, err error) {
 	var info backend.Info

@@ -89,6 +89,8 @@ var (
 	_ backend.BatchDeleter = (*Backend)(nil)
 	_ backend.Sweeper      = (*Backend)(nil)
 	_ backend.Informer     = (*Backend)(nil)
+	_ backend.Stager       = (*Backend)(nil)
+	_ backend.Mapper       = (*Backend)(nil)
 )
 
 func openURL(ctx context.Context, u *url.URL, p *backend.Params) (backend.Backend, error) {

@@ -61,7 +61,7 @@ func typedErrors(ctx context.Context, e *Env) error {
 
 // opNames are what errors call methods.
 var opNames = []string{
-	"open", "get", "stat", "put", "delete", "list", "shelves", "close", "get range", "scan", "put batch", "delete batch", "find", "acquire", "renew", "release", "sweep", "salvage",
+	"open", "get", "stat", "put", "delete", "list", "shelves", "close", "get range", "map", "stage", "scan", "put batch", "delete batch", "find", "acquire", "renew", "release", "sweep", "salvage",
 }
 
 // typed wants err to be one *backend.Error that names key.

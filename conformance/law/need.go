@@ -32,6 +32,8 @@ const (
 	URL         Need = "a place named by a URL"
 
 	Ranges       Need = "a RangeGetter of its own"
+	Maps         Need = "a Mapper of its own"
+	Stages       Need = "a Stager of its own"
 	Scans        Need = "a Scanner of its own"
 	BatchPuts    Need = "a BatchPutter of its own"
 	BatchDeletes Need = "a BatchDeleter of its own"
@@ -72,6 +74,10 @@ func (e *Env) meets(ctx context.Context, need Need) (bool, error) {
 		return isURL(e.loc), nil
 	case Ranges:
 		return can[backend.RangeGetter](e), nil
+	case Maps:
+		return can[backend.Mapper](e), nil
+	case Stages:
+		return stages(ctx, bare(e.main))
 	case Scans:
 		return can[backend.Scanner](e), nil
 	case BatchPuts:

@@ -162,6 +162,15 @@ func (s steady) GetRange(ctx context.Context, key backend.Key, version string, o
 	return body, info, err
 }
 
+// Stage makes a draft of the handle below, which a Put hands on as it is.
+func (s steady) Stage(ctx context.Context) (d backend.Draft, err error) {
+	err = patiently(ctx, func() error {
+		d, err = backend.Stage(ctx, s.below, "")
+		return err
+	})
+	return d, err
+}
+
 // PutBatch puts again what was unavailable, and what came after it under the same key.
 func (s steady) PutBatch(ctx context.Context, items []backend.Item) ([]backend.Info, error) {
 	infos, err := backend.PutBatch(ctx, s.below, items)

@@ -126,8 +126,8 @@ func sweepBeside(ctx context.Context, e *Env) error {
 	var made [workers]int
 	busy.Store(workers)
 	steps := e.pick(15, 80, 2000)
-	const atLeast = 3 // sweeps beside which all of them work
-	const alive = 5   // so many live on until they are looked at again
+	const atLeast = 3                           // sweeps beside which all of them work
+	const alive = 5                             // so many live on until they are looked at again
 	crew[workers].sweep(backend.SweepOptions{}) // where nothing is stored yet, which beside writers is a matter of luck
 	err = crowd(workers+1, func(w int) error {
 		p := crew[w]

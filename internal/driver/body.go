@@ -52,6 +52,9 @@ func (b *Body) Finish() {
 	b.over = true
 }
 
+// Source is the body that was given to the Put, for a bucket that knows it. It must leave it as it is.
+func (b *Body) Source() io.ReadSeeker { return b.src }
+
 // Size is the length in bytes.
 func (b *Body) Size() int64 { return b.size }
 

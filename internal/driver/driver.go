@@ -62,6 +62,16 @@ type MatchDeleter interface {
 	DeleteMatch(ctx context.Context, names, versions []string) error
 }
 
+// A Stager is a Bucket whose Put takes over the bytes of a draft of its own, which it finds by [Body.Source].
+type Stager interface {
+	Stage(ctx context.Context) (backend.Draft, error)
+}
+
+// A Mapper is a Bucket that shows objects as memory. It may refuse with errors.ErrUnsupported.
+type Mapper interface {
+	Map(ctx context.Context, name string) (*backend.View, Object, error)
+}
+
 // Object is what a bucket knows of an object.
 type Object struct {
 	Name    string

@@ -10,8 +10,8 @@ import (
 	"github.com/larder-store/larder/internal/temp"
 )
 
-// memory is how much of a stream is held in memory before it goes to a file.
-const memory = 1 << 20
+// Memory is how much of a stream is held in memory before it goes to a file.
+const Memory = 1 << 20
 
 // A Spool holds a stream that was read to its end.
 type Spool struct {
@@ -20,15 +20,33 @@ type Spool struct {
 	Digest [32]byte // SHA-256
 	Sum    uint32   // CRC-32C
 
-	file *temp.File // nil: in memory
+	room Room // nil: in memory
 }
 
-// Read reads r to its end, summing it, into memory or, beyond 1 MiB, into a temporary file in
+// Room is where a stream goes that is too long for memory. It is read from its start once it was written.
+type Room interface {
+	io.ReadWriteSeeker
+	io.Closer
+}
+
+// Read reads r to its end, summing it, into memory or, beyond [Memory], into a temporary file in
 // dir ("" is the system's directory for temporary files). Closing the Spool removes the file.
 func Read(r io.Reader, dir string) (*Spool, error) {
+	return ReadTo(r, func() (Room, error) {
+		f, err := temp.Create(dir, "larder-spool-*")
+		if err != nil {
+			return nil, fmt.Errorf("a stream of more than %d bytes needs a temporary file (Options.TempDir or TMPDIR say where): %w", Memory, err)
+		}
+		return f, nil
+	})
+}
+
+// ReadTo is [Read] into the room that is made where the memory does not suffice. The Spool closes it; its Body is the
+// room itself.
+func ReadTo(r io.Reader, make func() (Room, error)) (*Spool, error) {
 	var buf bytes.Buffer
 	w := sums.NewSummer(&buf)
-	n, err := io.CopyN(w, r, memory)
+	n, err := io.CopyN(w, r, Memory)
 	if err != nil && err != io.EOF {
 		return nil, fmt.Errorf("read the stream after %d bytes: %w", n, err)
 	}
@@ -38,34 +56,80 @@ func Read(r io.Reader, dir string) (*Spool, error) {
 		s.Digest, s.Sum, s.Size = w.Sums()
 		return s, nil
 	}
-	f, err := temp.Create(dir, "larder-spool-*")
-	if err != nil {
-		return nil, fmt.Errorf("a stream of more than %d bytes needs a temporary file (Options.TempDir or TMPDIR say where): %w", memory, err)
+	if s.room, err = make(); err != nil {
+		return nil, err
 	}
-	s.Body, s.file = f, f
+	s.Body = s.room
 	if err := s.fill(w, &buf, r); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("spool the stream to %s: %w", f.Name(), err)
+		s.room.Close()
+		return nil, err
 	}
 	s.Digest, s.Sum, s.Size = w.Sums()
 	return s, nil
 }
 
-// fill writes what was read, and the rest of r, to the file.
+// fill writes what was read, and the rest of r, to the room.
 func (s *Spool) fill(w *sums.Summer, read *bytes.Buffer, r io.Reader) error {
-	if _, err := s.file.Write(read.Bytes()); err != nil {
-		return err
+	if _, err := s.room.Write(read.Bytes()); err != nil {
+		return fmt.Errorf("keep the stream: %w", err)
 	}
 	*read = bytes.Buffer{} // given back before the long part
-	w.Redirect(s.file)
-	_, err := io.CopyBuffer(w, struct{ io.Reader }{r}, make([]byte, 256<<10))
-	return err
+	w.Redirect(nil)
+	return beside(w, s.room, r)
 }
 
-// Close removes the file, if there is one.
+// Close gives up the room, if there is one.
 func (s *Spool) Close() error {
-	if s.file == nil {
+	if s.room == nil {
 		return nil
 	}
-	return s.file.Close()
+	return s.room.Close()
+}
+
+// What is read and written at a time, and how much of it may wait to be summed.
+const (
+	piece  = 256 << 10
+	pieces = 4
+)
+
+// beside copies r to room and sums it in a second goroutine meanwhile: SHA-256 is slower than most disks are for as
+// long as they write to memory.
+func beside(w *sums.Summer, room io.Writer, r io.Reader) error {
+	free, full := make(chan []byte, pieces), make(chan []byte, pieces)
+	for range pieces {
+		free <- nil // made when it is needed
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for b := range full {
+			w.Write(b) // to nowhere: it cannot fail
+			free <- b
+		}
+	}()
+	defer func() {
+		close(full)
+		<-ended
+	}()
+	for n := int64(Memory); ; {
+		b := <-free
+		if b == nil {
+			b = make([]byte, piece)
+		}
+		got, err := io.ReadFull(r, b[:piece])
+		n += int64(got)
+		if got > 0 {
+			if _, err := room.Write(b[:got]); err != nil {
+				return fmt.Errorf("keep the stream: %w", err)
+			}
+			full <- b[:got]
+		}
+		switch err {
+		case nil:
+		case io.EOF, io.ErrUnexpectedEOF:
+			return nil
+		default:
+			return fmt.Errorf("read the stream after %d bytes: %w", n, err)
+		}
+	}
 }

@@ -117,11 +117,14 @@ func (b *bucket) Put(ctx context.Context, name string, src *driver.Body, opts dr
 		return driver.Object{}, err
 	}
 	h := header{Version: rand.Text(), Meta: opts.Meta}
-	temp, err := b.writeTemp(ctx, h, src)
+	temp, err := b.takeDraft(h, src)
+	if temp == nil && err == nil {
+		temp, err = b.writeTemp(ctx, h, src)
+	}
 	if err != nil {
 		return driver.Object{}, err
 	}
-	defer temp.remove()
+	defer temp.release()
 	stat, err := temp.f.Stat()
 	if err != nil {
 		return driver.Object{}, err
@@ -168,6 +171,7 @@ func (b *bucket) place(ctx context.Context, temp *tempFile, path string, opts dr
 		if errors.Is(err, fs.ErrExist) {
 			return backend.ErrExists
 		}
+		temp.linked = err == nil
 		return err
 	}
 	// Every replacement and deletion takes the lock; so nothing comes between the look

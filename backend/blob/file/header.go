@@ -1,6 +1,7 @@
 package file
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
@@ -45,6 +46,29 @@ func (h header) encode() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	text = append(text, '\n')
+	return append([]byte(firstLine(uint32(len(text)), sums.CRC(text))), text...), nil
+}
+
+// align is what values begin at a multiple of, so that numbers in them can be shown where they lie.
+const align = 64
+
+// encodeAligned is encode with as many blanks as it takes for the value to be aligned.
+func (h header) encodeAligned() ([]byte, error) {
+	head, err := h.encode()
+	if err != nil || len(head)%align == 0 {
+		return head, err
+	}
+	return h.encodePadded(len(head) + align - len(head)%align)
+}
+
+// encodePadded is encode to exactly size bytes, by blanks that JSON ignores; nil if that does not suffice.
+func (h header) encodePadded(size int) ([]byte, error) {
+	text, err := json.Marshal(h)
+	if err != nil || lineSize+len(text)+1 > size {
+		return nil, err
+	}
+	text = append(text, bytes.Repeat([]byte(" "), size-lineSize-len(text)-1)...)
 	text = append(text, '\n')
 	return append([]byte(firstLine(uint32(len(text)), sums.CRC(text))), text...), nil
 }

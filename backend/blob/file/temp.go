@@ -28,7 +28,9 @@ const (
 type tempFile struct {
 	path   string
 	f      *os.File
-	placed bool // it was renamed
+	placed bool   // it was renamed
+	linked bool   // it has a name beside the temporary one
+	draft  *draft // of which it is; nil for one that its Put wrote
 }
 
 // writeTemp writes header and body to a new temporary file and syncs it.
@@ -74,7 +76,7 @@ func newTemp(dir string) (*tempFile, error) {
 }
 
 func (t *tempFile) write(ctx context.Context, h header, src *driver.Body) error {
-	head, err := h.encode()
+	head, err := h.encodeAligned()
 	if err != nil {
 		return err
 	}
@@ -100,6 +102,21 @@ func (c cancellable) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	return c.r.Read(p)
+}
+
+// release ends the use of the file by a Put. One that is a draft's remains readable, and is as it was if it was not stored.
+func (t *tempFile) release() {
+	if t.draft == nil {
+		t.remove()
+		return
+	}
+	if t.linked && !t.placed {
+		os.Remove(t.path)
+		t.placed = true
+	}
+	if t.placed {
+		t.draft.Seal()
+	}
 }
 
 // remove gives up the temporary name, and the file with it unless it got another.

@@ -1,0 +1,176 @@
+package law
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/larder-store/larder/backend"
+)
+
+// What a Stager of a backend's own does with bodies that are written ahead.
+var stageLaws = []Law{
+	{
+		Name: "stage/draft", Needs: []Need{Stages}, Fn: stageDraft,
+		Rule: "A draft is seen by nobody before its Put, and the value that it became stays as it is, whatever is done with the draft: read, put again, written to, closed.",
+	},
+	{
+		Name: "stage/refused", Needs: []Need{Stages}, Fn: stageRefused,
+		Rule: "A draft of a Put that was refused is as it was, and can be put again; held to its size like any body.",
+	},
+	{
+		Name: "stage/sweep", Needs: []Need{Stages, Sweeps}, Fn: stageSweep,
+		Rule: "A sweep beside a draft that is being written takes nothing from it, however thorough it is.",
+	},
+}
+
+// stages reports whether a backend's own Stager makes drafts here.
+func stages(ctx context.Context, b backend.Backend) (bool, error) {
+	s, ok := backend.As[backend.Stager](b)
+	if !ok {
+		return false, nil
+	}
+	d, err := s.Stage(ctx)
+	if errors.Is(err, errors.ErrUnsupported) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return true, d.Close()
+}
+
+// stage writes text to a new draft in pieces of odd sizes.
+func (p *probe) stage(text string) backend.Draft {
+	if p.err != nil {
+		return nil
+	}
+	d, err := backend.Stage(p.ctx, p.b, "")
+	if err != nil {
+		p.failf("Stage: %w", err)
+		return nil
+	}
+	for n := 1; len(text) > 0; n = 3*n + 1 {
+		piece := text[:min(n, len(text))]
+		if _, err := io.WriteString(d, piece); err != nil {
+			p.failf("writing %d bytes to a draft: %w", len(piece), err)
+			break
+		}
+		text = text[len(piece):]
+	}
+	return d
+}
+
+func stageDraft(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
+	for _, n := range append([]int{0, 1}, someSizes...) {
+		key, again, text := e.key("s", fmt.Sprint("k-", n)), e.key("s", fmt.Sprint("again-", n)), noise(n, 1)
+		d := p.stage(text)
+		if d == nil {
+			return p.err
+		}
+		p.absent(key)
+		p.lists(key.Shelf, backend.ListOptions{Prefix: fmt.Sprint("k-", n)})
+		info, err := p.b.Put(ctx, key, d, filled(text, backend.PutOptions{Meta: backend.Meta{"codec": "raw"}}))
+		if err != nil {
+			p.failf("Put of a draft of %d bytes: %w", n, err)
+			return p.err
+		}
+		p.about("the Info of the Put of a draft", info, key, text)
+		p.holds(key, text)
+		if _, err := p.b.Put(ctx, again, d, filled(text, backend.PutOptions{})); err != nil {
+			p.failf("a second Put of a draft of %d bytes: %w", n, err)
+		}
+		if _, err := io.WriteString(d, "more"); err == nil { // which it may refuse
+			p.holds(key, text)
+		}
+		if err := d.Close(); err != nil {
+			p.failf("closing a draft that was put: %w", err)
+		}
+		p.holds(key, text)
+		p.holds(again, text)
+		p.remove(again)
+		p.holds(key, text)
+	}
+	d := p.stage("never put")
+	if d == nil {
+		return p.err
+	}
+	if err := d.Close(); err != nil {
+		p.failf("closing a draft that was not put: %w", err)
+	}
+	return p.err
+}
+
+func stageRefused(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
+	for _, n := range someSizes {
+		taken, free, text := e.key("s", fmt.Sprint("taken-", n)), e.key("s", fmt.Sprint("free-", n)), noise(n, 1)
+		p.put(taken, "old")
+		d := p.stage(text)
+		if d == nil {
+			return p.err
+		}
+		refused := func(what string, key backend.Key, opts backend.PutOptions, want error) {
+			_, err := p.b.Put(ctx, key, d, opts)
+			p.fails("Put of a draft "+what, err, want)
+		}
+		right := filled(text, backend.PutOptions{})
+		long, short := right, right
+		long.Size, short.Size = right.Size+1, right.Size-1
+		refused("with a size that is too large", free, long, io.ErrUnexpectedEOF)
+		refused("with a size that is too small", free, short, backend.ErrTooLong)
+		if e.Limits.AtomicIfAbsent {
+			refused("with IfAbsent over a value", taken, filled(text, backend.PutOptions{IfAbsent: true}), backend.ErrExists)
+		}
+		if e.Limits.AtomicIfMatch {
+			refused("with IfMatch on an absent key", free, filled(text, backend.PutOptions{IfMatch: "other"}), backend.ErrChanged)
+		}
+		p.holds(taken, "old")
+		p.absent(free)
+		if _, err := d.Seek(0, io.SeekStart); err != nil {
+			p.failf("rewinding a draft that was refused: %w", err)
+		}
+		var read strings.Builder
+		if _, err := io.Copy(&read, d); err != nil {
+			p.failf("reading a draft that was refused: %w", err)
+		}
+		p.same("a draft that was refused", read.String(), text)
+		if _, err := p.b.Put(ctx, free, d, right); err != nil {
+			p.failf("Put of a draft that was refused before: %w", err)
+		}
+		p.holds(free, text)
+		if err := d.Close(); err != nil {
+			p.failf("closing a draft: %w", err)
+		}
+		p.holds(free, text)
+	}
+	return p.err
+}
+
+func stageSweep(ctx context.Context, e *Env) error {
+	p, key, text := e.handle(ctx), e.key("s", "a"), noise(200_000, 1)
+	d := p.stage(text[:100_000])
+	if d == nil {
+		return p.err
+	}
+	other := e.open(ctx)
+	p.sweep(backend.SweepOptions{Grace: shortest})
+	other.sweep(backend.SweepOptions{Grace: shortest})
+	if _, err := io.WriteString(d, text[100_000:]); err != nil {
+		p.failf("writing to a draft after a sweep: %w", err)
+	}
+	p.sweep(backend.SweepOptions{Grace: shortest})
+	if _, err := p.b.Put(ctx, key, d, filled(text, backend.PutOptions{})); err != nil {
+		p.failf("Put of a draft after sweeps: %w", err)
+	}
+	p.sweep(backend.SweepOptions{Grace: shortest})
+	p.holds(key, text)
+	if err := d.Close(); err != nil {
+		p.failf("closing a draft: %w", err)
+	}
+	p.holds(key, text)
+	return errors.Join(p.err, other.err)
+}

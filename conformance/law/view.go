@@ -1,0 +1,120 @@
+package law
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/larder-store/larder/backend"
+)
+
+// What a Mapper of a backend's own shows. A value that it refuses to show is read.
+var viewLaws = []Law{
+	{
+		Name: "view/bytes", Needs: []Need{Maps}, Fn: viewBytes,
+		Rule: "A View shows the value as Get reads it, with its Info; an absent key is ErrNotFound.",
+	},
+	{
+		Name: "view/snapshot", Needs: []Need{Maps}, Fn: viewSnapshot,
+		Rule: "A View stays as it is while its key is overwritten or deleted, swept, and its handle closed; Close may be called again.",
+	},
+}
+
+// view shows a value; nil where it cannot be shown.
+func (p *probe) view(key backend.Key) (*backend.View, backend.Info) {
+	m, ok := backend.As[backend.Mapper](bare(p.b))
+	if !ok || p.err != nil {
+		return nil, backend.Info{}
+	}
+	var v *backend.View
+	var info backend.Info
+	err := patiently(p.ctx, func() (err error) {
+		v, info, err = m.Map(p.ctx, key)
+		return err
+	})
+	if errors.Is(err, errors.ErrUnsupported) {
+		return nil, info
+	}
+	if err != nil {
+		p.failf("Map(%q): %w", key, err)
+		return nil, info
+	}
+	return v, info
+}
+
+// shows reports what a View shows.
+func (p *probe) shows(what string, v *backend.View, want string) {
+	err := v.Use(func(b []byte) error {
+		p.same(what, string(b), want)
+		return nil
+	})
+	if err != nil {
+		p.failf("%s: %w", what, err)
+	}
+}
+
+func viewBytes(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
+	for _, n := range append([]int{0, 1}, someSizes...) {
+		key, text := e.key("s", fmt.Sprint(n)), noise(n, 1)
+		put := p.putWith(key, text, backend.PutOptions{Meta: backend.Meta{"codec": "raw"}})
+		v, info := p.view(key)
+		if v == nil {
+			continue
+		}
+		p.shows(fmt.Sprintf("the View of %d bytes", n), v, text)
+		p.about("the Info of a View", info, key, text)
+		p.sameMeta("the Info of a View", info.Meta, put.Meta)
+		if info.Version != put.Version {
+			p.failf("a View has Version %q, and Put returned %q", info.Version, put.Version)
+		}
+		if err := v.Close(); err != nil {
+			p.failf("closing a View: %w", err)
+		}
+	}
+	m, _ := backend.As[backend.Mapper](bare(p.b))
+	_, _, err := m.Map(ctx, e.key("s", "absent"))
+	if !errors.Is(err, errors.ErrUnsupported) {
+		p.fails("Map of an absent key", err, backend.ErrNotFound)
+		p.typed("Map of an absent key", e.key("s", "absent"), err)
+	}
+	return p.err
+}
+
+func viewSnapshot(ctx context.Context, e *Env) error {
+	p, q := e.handle(ctx), e.open(ctx)
+	for _, n := range append([]int{1}, someSizes...) {
+		over, gone := e.key("s", fmt.Sprint("over-", n)), e.key("s", fmt.Sprint("gone-", n))
+		p.put(over, noise(n, 1))
+		p.put(gone, noise(n, 2))
+		first, _ := q.view(over)
+		second, _ := q.view(gone)
+		if first == nil || second == nil {
+			continue
+		}
+		p.put(over, noise(n, 3))
+		p.put(over, noise(n/2, 4))
+		p.remove(gone)
+		if can[backend.Sweeper](e) {
+			p.sweep(backend.SweepOptions{Grace: shortest})
+		}
+		p.shows("a View of what was overwritten", first, noise(n, 1))
+		p.shows("a View of what was deleted", second, noise(n, 2))
+		for range 2 {
+			if err := errors.Join(first.Close(), second.Close()); err != nil {
+				p.failf("closing a View: %w", err)
+			}
+		}
+	}
+	key, text := e.key("s", "last"), noise(someSizes[len(someSizes)-1], 5)
+	p.put(key, text)
+	v, _ := q.view(key)
+	if err := q.b.Close(); err != nil {
+		p.failf("closing the handle of a View: %w", err)
+	}
+	if v != nil {
+		p.shows("a View whose handle was closed", v, text)
+		v.Close()
+	}
+	return errors.Join(p.err, q.err)
+}
