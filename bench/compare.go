@@ -8,11 +8,11 @@ import (
 	"slices"
 )
 
-// A change is one if it is larger than both of these, whatever the rounds say: code moves by some percent when
-// anything beside it changes. Fewer rounds than three say nothing about their spread.
+// A change is one if it is larger than this, whatever the rounds say: code moves by some percent when
+// anything beside it changes. Fewer rounds than fewest say nothing about their spread.
 const (
-	leastChange    = 0.05
-	leastChangeFew = 0.25
+	leastChange = 0.05
+	fewest      = 3
 )
 
 // change is a contender whose ratio to the base of its group differs from an earlier run's.
@@ -78,6 +78,8 @@ func (c *comparison) compareGroups(was, is groupReport) {
 			c.apart = append(c.apart, fmt.Sprintf("%s: %s: not in the earlier run", is.Name, row.Name))
 		case row.Ratio == 0 || old.Ratio == 0:
 			c.apart = append(c.apart, fmt.Sprintf("%s: %s: not measured", is.Name, row.Name))
+		case min(row.Rounds, old.Rounds) < fewest:
+			c.apart = append(c.apart, fmt.Sprintf("%s: %s: %d and %d rounds, of which %d are needed; give it more -time", is.Name, row.Name, old.Rounds, row.Rounds, fewest))
 		default:
 			c.add(change{is.Name, row.Name, old, row}, noise)
 		}
@@ -90,11 +92,7 @@ func (c *comparison) compareGroups(was, is groupReport) {
 }
 
 func (c *comparison) add(ch change, noise float64) {
-	least := max(noise, leastChange)
-	if min(ch.was.Rounds, ch.is.Rounds) < 3 {
-		least = max(noise, leastChangeFew)
-	}
-	beyond := math.Abs(math.Log(ch.factor())) > math.Log1p(least)
+	beyond := math.Abs(math.Log(ch.factor())) > math.Log1p(max(noise, leastChange))
 	switch {
 	case beyond && ch.is.RatioLow > ch.was.RatioHigh:
 		c.slower = append(c.slower, ch)
