@@ -40,4 +40,5 @@ func LikeToHost(b *Backend) {
 	b.place.main.sem.Lock()
 	defer b.place.main.sem.Unlock()
 	b.place.main.hostUntil = time.Now().Add(time.Hour)
+	b.place.main.groups.Store(hostAfter)
 }

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/larder-store/larder/backend"
@@ -40,6 +41,7 @@ type file struct {
 
 	self    id             // of this process as a host
 	hosting sync.WaitGroup // goroutines of hosts
+	groups  atomic.Int32   // that this process has committed, or had committed
 	noteAt  uint64         // where the note of this process lies; used by commits alone
 
 	openErrors [2]openError // of shared sessions, and of exclusive ones; used by the one turn alone
@@ -230,7 +232,7 @@ func (f *file) inside(h *turnstile.Hold, t *turn, leave func()) error {
 	s.used.Store(true)
 	f.mu.Lock()
 	f.cur = s
-	if h.Contended() || f.likesToHost() {
+	if f.likesToHost() {
 		f.beHost(s)
 	}
 	f.mu.Unlock()
@@ -271,7 +273,7 @@ func (f *file) open(h *turnstile.Hold, alone bool) (*session, error) {
 func (f *file) likesToHost() bool {
 	f.sem.Lock()
 	defer f.sem.Unlock()
-	return time.Now().Before(f.hostUntil)
+	return f.groups.Load() >= hostAfter && time.Now().Before(f.hostUntil)
 }
 
 func (f *file) current() *session {
@@ -332,7 +334,7 @@ func (f *file) watch(s *session) {
 		contended := s.hold.Contended()
 		if !contended {
 			waited = 0
-		} else if waited++; !s.askable {
+		} else if waited++; !s.askable && f.groups.Load() >= hostAfter {
 			f.mu.RLock()
 			if f.cur == s {
 				f.beHost(s)
@@ -354,6 +356,10 @@ func (f *file) watch(s *session) {
 const (
 	// ticksInSlice is how often in a slice the watcher looks.
 	ticksInSlice = 5
+
+	// hostAfter is how many groups a process commits before it becomes a host: one that puts a result and ends has
+	// left before anybody would ask.
+	hostAfter = 3
 
 	// hostSlices is after how many slices a host leaves although those who wait could ask: some cannot.
 	hostSlices = 10

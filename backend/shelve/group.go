@@ -214,6 +214,7 @@ func (f *file) commitGroup(s *session, group []*request) {
 	committing, err := f.update(s, group, steps)
 	s.touch() // it may have taken longer than a slice
 	s.wrote.Store(true)
+	f.groups.Add(1)
 	if err == nil {
 		for _, r := range group {
 			r.fate = done

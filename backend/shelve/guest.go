@@ -219,6 +219,7 @@ func (f *file) commitBy(l *link, group []*request) {
 	}
 	switch {
 	case err == nil && said.Fate == done && settle(group, said.Codes, said.Free, time.Unix(0, said.Time)):
+		f.groups.Add(1)
 		f.keep(l)
 	case err == nil && said.Fate == bye:
 		l.conn.Close()

@@ -110,13 +110,13 @@ func fakeHost(t *testing.T, dir string, greeting []byte, reply func(c *peer.Conn
 
 // TestFalseHost: whatever a host says, or leaves unsaid, what was asked for is done once, and rightly.
 func TestFalseHost(t *testing.T) {
-	fine := encode(hello{Version: shareVersion, Host: newID(), Link: 1})
+	fine := encode(&hello{Version: shareVersion, Host: newID(), Link: 1})
 	answers := func(a answer) func(*peer.Conn, ask) {
 		return func(c *peer.Conn, asked ask) {
 			if a.Number == 0 {
 				a.Number = asked.Number
 			}
-			c.Write(encode(a))
+			c.Write(encode(&a))
 		}
 	}
 	for name, test := range map[string]struct {
@@ -132,7 +132,7 @@ func TestFalseHost(t *testing.T) {
 		"forgets its end": {fine, answers(answer{})},
 		"refuses":         {fine, answers(answer{Fate: refused})},
 		"says bye":        {fine, answers(answer{Fate: bye})},
-		"is of tomorrow":  {encode(hello{Version: shareVersion + 1}), answers(answer{Fate: done})},
+		"is of tomorrow":  {encode(&hello{Version: shareVersion + 1}), answers(answer{Fate: done})},
 		"greets badly":    {[]byte("\x00"), answers(answer{Fate: done})},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -176,8 +176,8 @@ func TestFalseHost(t *testing.T) {
 // TestDoubtfulHost: that a commit failed at another process, and what the system said, is told.
 func TestDoubtfulHost(t *testing.T) {
 	dir := storeOf(t)
-	fakeHost(t, dir, encode(hello{Version: shareVersion, Host: newID()}), func(c *peer.Conn, a ask) {
-		c.Write(encode(answer{Number: a.Number, Fate: doubt, Reason: "commit", Errno: 28}))
+	fakeHost(t, dir, encode(&hello{Version: shareVersion, Host: newID()}), func(c *peer.Conn, a ask) {
+		c.Write(encode(&answer{Number: a.Number, Fate: doubt, Reason: "commit", Errno: 28}))
 	})
 	b, err := Open(dir, nil)
 	if err != nil {
@@ -218,24 +218,24 @@ func TestFalseGuest(t *testing.T) {
 		want fate
 	}{
 		"garbage":       {func() []byte { return []byte("\xff") }, bye},
-		"nothing known": {func() []byte { return encode(ask{What: 77}) }, bye},
+		"nothing known": {func() []byte { return encode(&ask{What: 77}) }, bye},
 		"another shelf": {func() []byte {
 			c := change
 			c.Shelf = "other"
-			return encode(ask{What: commit, Changes: []sharedChange{c}})
+			return encode(&ask{What: commit, Changes: []sharedChange{c}})
 		}, refused},
 		"no key": {func() []byte {
 			c := change
 			c.Name = "../x"
-			return encode(ask{What: commit, Changes: []sharedChange{c}})
+			return encode(&ask{What: commit, Changes: []sharedChange{c}})
 		}, refused},
-		"another size": {func() []byte { c := change; c.Size = 7; return encode(ask{What: commit, Changes: []sharedChange{c}}) }, refused},
+		"another size": {func() []byte { c := change; c.Size = 7; return encode(&ask{What: commit, Changes: []sharedChange{c}}) }, refused},
 		"forbidden meta": {func() []byte {
 			c := change
 			c.Meta = map[string]string{"\x00": ""}
-			return encode(ask{What: commit, Changes: []sharedChange{c}})
+			return encode(&ask{What: commit, Changes: []sharedChange{c}})
 		}, refused},
-		"a look elsewhere": {func() []byte { return encode(ask{What: lookup, Shelf: "\x00notes", Name: "\x00\x01"}) }, refused},
+		"a look elsewhere": {func() []byte { return encode(&ask{What: lookup, Shelf: "\x00notes", Name: "\x00\x01"}) }, refused},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, err := peer.Dial(b.place.main.socket())
@@ -332,8 +332,8 @@ func TestNotes(t *testing.T) {
 // TestEternalBye: hosts that always leave do not keep anybody from the file, nor does a change that no message can hold.
 func TestEternalBye(t *testing.T) {
 	dir := storeOf(t)
-	fakeHost(t, dir, encode(hello{Version: shareVersion, Host: newID()}), func(c *peer.Conn, a ask) {
-		c.Write(encode(answer{Fate: bye}))
+	fakeHost(t, dir, encode(&hello{Version: shareVersion, Host: newID()}), func(c *peer.Conn, a ask) {
+		c.Write(encode(&answer{Fate: bye}))
 	})
 	b, err := Open(dir, nil)
 	if err != nil {

@@ -127,7 +127,7 @@ func (g *guest) serve() {
 		delete(g.h.guests, g)
 		g.h.mu.Unlock()
 	}()
-	if g.conn.Write(encode(hello{Version: shareVersion, Host: g.h.f.self, Link: g.link, Notes: g.h.notes})) != nil {
+	if g.conn.Write(encode(&hello{Version: shareVersion, Host: g.h.f.self, Link: g.link, Notes: g.h.notes})) != nil {
 		return
 	}
 	for {
@@ -149,7 +149,7 @@ func (g *guest) serve() {
 			r, said = g.commit(&a)
 		}
 		said.Number = a.Number
-		failed := g.conn.Write(encode(said))
+		failed := g.conn.Write(encode(&said))
 		g.h.f.forget(r)
 		if failed != nil || said.Fate == bye {
 			return

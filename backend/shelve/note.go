@@ -28,14 +28,12 @@ const notes = 1024
 
 // note is of one host.
 type note struct {
-	_    struct{} `cbor:",toarray"`
 	Host id
 	Asks []noted
 }
 
 // noted is one ask that was committed.
 type noted struct {
-	_      struct{} `cbor:",toarray"`
 	Link   uint64
 	Number uint64
 	Time   int64
@@ -55,7 +53,7 @@ func (f *file) leaveNote(tx *bbolt.Tx, asks []noted) error {
 		}
 	}
 	f.noteAt = at
-	body := encode(note{Host: f.self, Asks: asks})
+	body := encode(&note{Host: f.self, Asks: asks})
 	// A record like all others, so that what goes through a file record by record understands it.
 	c := &indexed.Change{
 		Key:     noteKey(at),

@@ -4,11 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"sync"
 	"syscall"
 	"time"
-
-	"github.com/fxamacker/cbor/v2"
 
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/internal/indexed"
@@ -19,7 +16,7 @@ import (
 // file: to put and delete small values, which go into its next group, and to look one up. So one commit serves all of them,
 // and the file need not change hands. docs/shelve.md says why an answer that is lost is no doubt.
 //
-// share.go has what they say to each other, host.go the side that is asked, guest.go the side that asks, and
+// share.go has what they say to each other and wire.go how, host.go the side that is asked, guest.go the side that asks, and
 // note.go what a host leaves behind for those whose answer it could not give.
 
 // shareVersion is that of the messages. Who speaks another one takes turns.
@@ -30,7 +27,6 @@ const socketEnd = ".sock"
 
 // hello is what a host says first.
 type hello struct {
-	_       struct{} `cbor:",toarray"`
 	Version int
 	Host    id     // of the process, for this file
 	Link    uint64 // the number of this connection
@@ -39,7 +35,6 @@ type hello struct {
 
 // ask is what a guest wants.
 type ask struct {
-	_       struct{} `cbor:",toarray"`
 	What    wish
 	Number  uint64 // of this ask on its connection
 	Shelf   string // of lookup
@@ -57,8 +52,7 @@ const (
 
 // sharedChange is an [indexed.Change] of a value that travels in its record.
 type sharedChange struct {
-	_        struct{} `cbor:",toarray"`
-	ID       id       // of the record that it makes
+	ID       id // of the record that it makes
 	Shelf    string
 	Name     string
 	Delete   bool
@@ -73,7 +67,6 @@ type sharedChange struct {
 
 // answer is what became of an ask.
 type answer struct {
-	_      struct{} `cbor:",toarray"`
 	Number uint64
 	Fate   fate
 	Record []byte // of lookup; nil: there is none
@@ -102,33 +95,6 @@ const (
 	existed
 	changed
 )
-
-// codec is how messages and notes are written. It takes a while to make, and most processes need none.
-var codec = sync.OnceValues(func() (cbor.EncMode, cbor.DecMode) {
-	enc, err := cbor.EncOptions{}.EncMode()
-	if err != nil {
-		panic(err) // the options are constant
-	}
-	dec, err := cbor.DecOptions{MaxArrayElements: 1 << 20}.DecMode()
-	if err != nil {
-		panic(err)
-	}
-	return enc, dec
-})
-
-func encode(message any) []byte {
-	enc, _ := codec()
-	b, err := enc.Marshal(message)
-	if err != nil {
-		panic(err) // only types that cannot be encoded fail
-	}
-	return b
-}
-
-func decode(b []byte, message any) error {
-	_, dec := codec()
-	return dec.Unmarshal(b, message)
-}
 
 func (f *file) socket() peer.Place {
 	rel, err := filepath.Rel(f.place.path, f.path+socketEnd)

@@ -160,21 +160,7 @@ func runGuests(t *testing.T, dir string, round int) (total int) {
 // hosting starts a process that holds main.db, takes what others ask, and stands before it commits.
 func hosting(t *testing.T, dir string) *exec.Cmd {
 	t.Helper()
-	cmd := standing(t, dir, "sleep", time.Hour)
-	deadline := time.Now().Add(time.Minute)
-	b := open(t, dir, nil)
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	go b.Stat(ctx, cache("k")) // who waits makes it the host
-	for {
-		if _, err := os.Lstat(socket(dir)); err == nil {
-			return cmd
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("nobody became the host")
-		}
-		time.Sleep(time.Millisecond)
-	}
+	return standing(t, dir, "sleep", time.Hour, "host")
 }
 
 // TestHostAnswersLooks: a value is looked up at a process that has the file alone, in the middle of a commit.

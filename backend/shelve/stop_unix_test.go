@@ -45,6 +45,9 @@ func stand(dir string, args []string) error {
 	if err != nil {
 		return err
 	}
+	if len(args) > 2 {
+		shelve.LikeToHost(b)
+	}
 	if err := put(b, cache("theirs"), []byte("theirs")); err != nil {
 		return err
 	}
