@@ -158,3 +158,26 @@ func ExampleStore_Lock() {
 	}
 	// Output: held, epoch 1
 }
+
+// A large array is shown where it lies, without a copy.
+func ExampleStore_View() {
+	ctx := context.Background()
+	store, err := larder.Open(ctx, "mem:", nil) // mapped on shelves and in local files
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer store.Close()
+	c := component.New("lab/spectrum", "v1", nil)
+	if _, err := store.Put(ctx, c, "power", []float64{0.5, 0.25, 0.125}); err != nil {
+		log.Fatal(err)
+	}
+
+	v, err := store.View(ctx, c, "power")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer v.Close() // the numbers are not used after it
+	numbers, err := larder.Slice[float64](v)
+	fmt.Println(numbers, err)
+	// Output: [0.5 0.25 0.125] <nil>
+}

@@ -72,8 +72,8 @@ type Options struct {
 	// Logger receives non-fatal problems: a result that
 	// could not be stored, a wait for another process. The default is slog.Default.
 	Logger *slog.Logger
-	// TempDir is where streams of more than 1 MiB are spooled; the default is
-	// os.TempDir.
+	// TempDir is where streams of more than 1 MiB are spooled for backends that cannot take them as they come
+	// (buckets); the default is os.TempDir.
 	TempDir string
 
 	// ReadOnly opens a store to read it, and makes none where there is none; see [backend.ReadOnly]. It is for Open.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -276,6 +277,45 @@ func TestDamagedCopy(t *testing.T) {
 	if far.asked.Load() != asked {
 		t.Error("the copy is not replaced")
 	}
+}
+
+// A large near copy is mapped; one that is damaged is read far, and replaced.
+func TestMappedCopy(t *testing.T) {
+	ctx, far := context.Background(), newAway()
+	b, near := pair(t, far, tier.Options{})
+	text := value(1, 2<<20)
+	put(t, b, "a", text)
+	sees := func(what string, mapped bool) {
+		t.Helper()
+		v, info, err := backend.MapVerified(ctx, b, key("a"))
+		if err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+		defer v.Close()
+		if string(v.Bytes()) != text || info.Key != key("a") || info.Size != int64(len(text)) {
+			t.Errorf("%s: %d bytes, %+v", what, len(v.Bytes()), info)
+		}
+		if runtime.GOOS == "linux" && v.Mapped() != mapped {
+			t.Errorf("%s is mapped: %v, want %v", what, v.Mapped(), mapped)
+		}
+	}
+	asked := far.asked.Load()
+	sees("a sound copy", true)
+	if far.asked.Load() != asked {
+		t.Error("the far store is asked for what is near")
+	}
+	files, err := filepath.Glob(filepath.Join(near, "data", "??", "*"))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("near are %q, %v; want one file", files, err)
+	}
+	if err := os.WriteFile(files[0], []byte((text + "x")[1:]), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	sees("a damaged copy", false)
+	if far.asked.Load() == asked {
+		t.Error("the far store is not asked for what is damaged near")
+	}
+	sees("the copy that replaced it", true)
 }
 
 // With near_max the oldest copies go, and what waits for the far store stays.
