@@ -231,11 +231,20 @@ func TestStress(t *testing.T) {
 			}
 			cfg := honestConfig(honest[name], true)
 			cfg.Seed = uint64(round + 1)
+			var places []string
+			cfg.New = func(context.Context) (string, error) {
+				place := fresh()
+				places = append(places, place)
+				return place, nil
+			}
 			report, err := law.Check(t.Context(), cfg, tier)
 			if err != nil {
 				t.Fatal(err)
 			}
 			done[name]++
+			for _, place := range places {
+				forget(place)
+			}
 			for _, r := range report.Results {
 				if r.Status == law.Failed {
 					t.Errorf("round %d, %s: %v", round, name, r)

@@ -72,7 +72,7 @@ func New(opts *Options) *Backend {
 	return newHandle(newPlace(), opts)
 }
 
-// Open returns a handle on the place called name, which lives as long as the process.
+// Open returns a handle on the place called name, which lives as long as the process, or until [Forget].
 func Open(name string, opts *Options) *Backend {
 	namedMu.Lock()
 	defer namedMu.Unlock()
@@ -82,6 +82,14 @@ func Open(name string, opts *Options) *Backend {
 		named[name] = p
 	}
 	return newHandle(p, opts)
+}
+
+// Forget lets go of the place called name and of what it holds. Handles that are open on it work on; who opens the
+// name from now on finds a fresh place.
+func Forget(name string) {
+	namedMu.Lock()
+	defer namedMu.Unlock()
+	delete(named, name)
 }
 
 func newHandle(p *place, opts *Options) *Backend {

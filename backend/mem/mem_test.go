@@ -152,3 +152,21 @@ func BenchmarkPutAndList(b *testing.B) {
 		})
 	}
 }
+
+// TestForget: a name that was let go of leads to a fresh place, and who has the old one open works on.
+func TestForget(t *testing.T) {
+	ctx := context.Background()
+	key := backend.Key{Shelf: "s", Name: "k"}
+	old := mem.Open("forgotten", nil)
+	defer old.Close()
+	put(t, old, key.Name, "v")
+	mem.Forget("forgotten")
+	anew := mem.Open("forgotten", nil)
+	defer anew.Close()
+	if _, err := anew.Stat(ctx, key); !errors.Is(err, backend.ErrNotFound) {
+		t.Errorf("stat in the fresh place: %v", err)
+	}
+	if _, err := old.Stat(ctx, key); err != nil {
+		t.Errorf("stat in the old one: %v", err)
+	}
+}
