@@ -318,7 +318,7 @@ func (f *file) endLocked(s *session) {
 func (f *file) watch(s *session) {
 	tick := time.NewTicker(s.slice / ticksInSlice)
 	defer tick.Stop()
-	for ticks, idle, waited := 0, 0, 0; ; {
+	for ticks, idle, since := 0, 0, (time.Time{}); ; {
 		select {
 		case <-s.ended:
 			return
@@ -332,22 +332,26 @@ func (f *file) watch(s *session) {
 			idle = 0
 		}
 		contended := s.hold.Contended()
-		if !contended {
-			waited = 0
-		} else if waited++; !s.askable && f.groups.Load() >= hostAfter {
+		switch {
+		case !contended:
+			since = time.Time{}
+		case since.IsZero():
+			since = time.Now()
+		}
+		if contended && !s.askable && f.groups.Load() >= hostAfter {
 			f.mu.RLock()
 			if f.cur == s {
 				f.beHost(s)
 			}
 			f.mu.RUnlock()
 		}
-		needed := f.place.crowded() || contended && (s.pressed.Load() || !f.hosts(s) || waited >= hostSlices*ticksInSlice)
+		needed := f.place.crowded() || contended && (s.pressed.Load() || !f.hosts(s) || time.Since(since) > hostMost)
 		switch {
 		case idle >= ticksInSlice:
 			f.endIdle(s)
 		case ticks >= ticksInSlice && (needed || f.onlyLooks(s, ticks)):
 			f.end(s)
-		case idle > 0 && (contended || f.place.crowded()):
+		case idle > 0 && needed:
 			f.endIdle(s)
 		}
 	}
@@ -361,8 +365,9 @@ const (
 	// left before anybody would ask.
 	hostAfter = 3
 
-	// hostSlices is after how many slices a host leaves although those who wait could ask: some cannot.
-	hostSlices = 10
+	// hostMost is after how long a host leaves although those who wait could ask. Most of them have asked, and only stand at
+	// the gate because nobody can leave that before his turn; but some may be unable to.
+	hostMost = time.Second
 )
 
 // hosts reports whether others can ask in this session.
