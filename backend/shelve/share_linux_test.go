@@ -6,11 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -22,6 +25,7 @@ import (
 func init() {
 	roles["victim"] = victim
 	roles["guest"] = beGuest
+	roles["counter"] = beCounter
 }
 
 // socket is where the host of main.db is asked.
@@ -155,6 +159,73 @@ func runGuests(t *testing.T, dir string, round int) (total int) {
 		total += n
 	}
 	return total
+}
+
+// beCounter counts until its time args[0] is over, and says so each time.
+func beCounter(dir string, args []string) error {
+	b, err := shelve.Open(dir, nil)
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	d, err := time.ParseDuration(args[0])
+	if err != nil {
+		return err
+	}
+	for end := time.Now().Add(d); time.Now().Before(end); {
+		if err := count(context.Background(), b); err != nil {
+			return err
+		}
+		if _, err := os.Stdout.WriteString("+"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// TestStormOfHosts stops, continues and kills processes that count together, hosts and guests alike: what was said to be counted was, once, and
+// of a process that was killed one more may have been.
+func TestStormOfHosts(t *testing.T) {
+	dir := t.TempDir()
+	mustPut(t, open(t, dir, nil), cache("count"), []byte("0"))
+	var said, started atomic.Int64
+	var all sync.WaitGroup
+	for range 5 {
+		all.Go(func() {
+			out := new(bytes.Buffer)
+			cmd := another(t, "counter", dir, 2*time.Second)
+			cmd.Stdout = out
+			cmd.Stderr = out
+			if err := cmd.Start(); err != nil {
+				t.Error(err)
+				return
+			}
+			doomed := started.Add(1) <= 3
+			life := time.Duration(200+rand.IntN(1000)) * time.Millisecond
+			for range 3 {
+				time.Sleep(life / 3)
+				cmd.Process.Signal(syscall.SIGSTOP)
+				time.Sleep(life / 10)
+				cmd.Process.Signal(syscall.SIGCONT)
+			}
+			if doomed {
+				cmd.Process.Kill()
+			}
+			if err := cmd.Wait(); err != nil && !doomed {
+				t.Errorf("a counter that was not killed: %v, %s", err, bytes.TrimLeft(out.Bytes(), "+"))
+			}
+			said.Add(int64(bytes.Count(out.Bytes(), []byte("+"))))
+		})
+	}
+	all.Wait()
+	got, _, err := get(open(t, dir, nil), cache("count"))
+	n, numErr := strconv.Atoi(string(got))
+	if err := errors.Join(err, numErr); err != nil || int64(n) < said.Load() || int64(n) > said.Load()+3 {
+		t.Errorf("count = %d, %v, want %d to %d", n, err, said.Load(), said.Load()+3)
+	}
+	if said.Load() < 5 {
+		t.Errorf("%d counts are no test", said.Load())
+	}
 }
 
 // hosting starts a process that holds main.db, takes what others ask, and stands before it commits.
