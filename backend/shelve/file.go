@@ -35,6 +35,7 @@ type file struct {
 	unanswered map[*request]noted // of guests, committed
 	hostUntil  time.Time          // until when this process becomes the host at once
 	idle       []*link            // to the host
+	lines      chan struct{}      // has something for each look that may still be on its way to the host
 	asking     *link              // that a commit waits for
 	deaf       os.FileInfo        // a socket that cannot be used
 	pressed    os.FileInfo        // a socket whose host was told to leave
@@ -42,7 +43,7 @@ type file struct {
 	self    id             // of this process as a host
 	hosting sync.WaitGroup // goroutines of hosts
 	groups  atomic.Int32   // that this process has committed, or had committed
-	noteAt  uint64         // where the note of this process lies; used by commits alone
+	noteAt  atomic.Uint64  // where the note of this process lies, if others have not overwritten it
 
 	openErrors [2]openError // of shared sessions, and of exclusive ones; used by the one turn alone
 }
@@ -64,7 +65,14 @@ type openError struct {
 }
 
 func newFile(p *place, path string) *file {
-	return &file{place: p, path: path, turnstile: turnstile.Turnstile(path), self: newID(), unanswered: map[*request]noted{}}
+	f := &file{
+		place: p, path: path, turnstile: turnstile.Turnstile(path), self: newID(),
+		unanswered: map[*request]noted{}, lines: make(chan struct{}, maxLooks),
+	}
+	for range maxLooks {
+		f.lines <- struct{}{}
+	}
+	return f
 }
 
 // enter returns an open session, with f.mu held shared. Where alone is false, a file that
@@ -74,7 +82,8 @@ func (f *file) enter(ctx context.Context, p turnstile.WaitPolicy, alone bool) (*
 	return s, err
 }
 
-// way is enter where another process may be asked as well: it returns a session, or a link to the host.
+// way is enter where another process may be asked as well: it returns a session, or a link to the host. A link for a look, which
+// is one that need not be alone, takes one of f.lines, which the caller gives back.
 func (f *file) way(ctx context.Context, p turnstile.WaitPolicy, alone, ask bool) (*session, *link, error) {
 	for {
 		f.mu.RLock()
@@ -85,8 +94,9 @@ func (f *file) way(ctx context.Context, p turnstile.WaitPolicy, alone, ask bool)
 		f.mu.RUnlock()
 		p.Look = f.press
 		if ask {
-			if l := f.reach(); l != nil {
-				return nil, l, nil
+			l, err := f.ring(ctx, p, alone)
+			if l != nil || err != nil {
+				return nil, l, err
 			}
 			p.Look = f.hosted
 		}

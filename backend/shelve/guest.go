@@ -30,6 +30,10 @@ const (
 
 	// idleLinks is how many connections are kept for the next ask.
 	idleLinks = 8
+
+	// maxLooks is how many looks of a process are on their way to the host of a file at once. Each takes a descriptor
+	// here and there.
+	maxLooks = idleLinks
 )
 
 // hosted reports whether there seems to be a host that can be asked.
@@ -74,6 +78,22 @@ func (f *file) reach() *link {
 		f.sem.Unlock()
 	}
 	return l
+}
+
+// ring is reach for a commit, of which there is one at a time, or, if it is not alone, for a look, which may have to wait for a line.
+func (f *file) ring(ctx context.Context, p turnstile.WaitPolicy, alone bool) (*link, error) {
+	if alone {
+		return f.reach(), nil
+	}
+	p.Look = nil
+	if _, err := f.turnstile.Await(ctx, p, f.lines); err != nil {
+		return nil, err
+	}
+	l := f.reach()
+	if l == nil {
+		f.lines <- struct{}{}
+	}
+	return l, nil
 }
 
 // dial connects to the host. Without an error it may still return nil: the host is this process, or about to leave.
@@ -147,8 +167,11 @@ func (f *file) press() bool {
 	if again {
 		return false
 	}
-	if l := f.reach(); l != nil && l.say(&ask{What: leave}) == nil {
-		f.keep(l)
+	for l := f.reach(); l != nil; l = f.reach() { // the first ones may be to hosts that left
+		if l.say(&ask{What: leave}) == nil {
+			f.keep(l)
+			break
+		}
 	}
 	return false
 }
@@ -216,8 +239,12 @@ func (f *file) commitBy(l *link, group []*request) {
 	f.sem.Unlock()
 	if s != nil {
 		defer f.mu.RUnlock()
+		l.conn.Close() // its host has the file no more
 	}
 	switch {
+	case errors.Is(err, errUnresolved):
+		l.conn.Close()
+		endAll(group, fmt.Errorf("%w; it may have taken effect", err))
 	case err == nil && said.Fate == done && settle(group, said.Codes, said.Free, time.Unix(0, said.Time)):
 		f.groups.Add(1)
 		f.keep(l)
@@ -236,8 +263,12 @@ func (f *file) commitBy(l *link, group []*request) {
 	}
 }
 
+// errUnresolved is of an ask whose host may still do it, while the file itself cannot be had.
+var errUnresolved = errors.New("the process that was asked to commit it does not answer")
+
 // outwait waits for a host that takes long, and for the file itself. With the file in a session of this process, held as by
-// enter, nothing more will become of the ask: what the host has not committed by then it never will.
+// enter, nothing more will become of the ask: what the host has not committed by then it never will. An answer that has come by
+// then is heard all the same: once it was sent, the host may have replaced the note that told of it.
 func (f *file) outwait(l *link) (answer, *session, error) {
 	type reply struct {
 		answer
@@ -253,9 +284,12 @@ func (f *file) outwait(l *link) (answer, *session, error) {
 	}()
 	s, err := f.enter(ctx, turnstile.WaitPolicy{}, true)
 	if err == nil || ctx.Err() == nil {
-		l.conn.Close() // the answer may be there all the same
+		_ = l.conn.CloseRead()
 	}
 	r := <-heard
+	if r.err != nil && err != nil && ctx.Err() == nil {
+		r.err = fmt.Errorf("%w: %w", errUnresolved, err)
+	}
 	return r.answer, s, r.err
 }
 

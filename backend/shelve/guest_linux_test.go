@@ -315,7 +315,7 @@ func TestNotes(t *testing.T) {
 	if _, what := recalled(here, 2); what != doubt {
 		t.Errorf("after %d others: %d, want %d", notes, what, doubt)
 	}
-	left, err := s.notesLeft()
+	left, err := (&file{self: newID()}).notesBefore(s)
 	if err != nil || left != notes+1 {
 		t.Fatalf("%d notes left, %v, want %d", left, err, notes+1)
 	}
@@ -324,7 +324,7 @@ func TestNotes(t *testing.T) {
 		t.Errorf("of a host that came later: %d, want %d", what, refused)
 	}
 	leave(others[5], noted{Link: 1, Number: 9}) // in its old place
-	if again, err := s.notesLeft(); err != nil || again != left {
+	if again, err := (&file{self: newID()}).notesBefore(s); err != nil || again != left {
 		t.Errorf("%d notes left, %v, want %d as before", again, err, left)
 	}
 }

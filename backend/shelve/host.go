@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"maps"
+	"os"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/internal/durable"
 	"github.com/larder-store/larder/internal/peer"
 )
 
@@ -47,9 +49,12 @@ func (f *file) beHost(s *session) {
 		return
 	}
 	s.askable = true // or was tried
+	if !durable.IsAt(s.file, f.path) {
+		return // the directory was moved: those in its place have another file
+	}
 	h := &host{f: f, s: s, guests: map[*guest]struct{}{}}
 	var err error
-	if h.notes, err = s.notesLeft(); err != nil {
+	if h.notes, err = f.notesBefore(s); err != nil {
 		return
 	}
 	if h.listener, err = peer.Listen(f.socket()); err != nil {
@@ -150,7 +155,9 @@ func (g *guest) serve() {
 		}
 		said.Number = a.Number
 		failed := g.conn.Write(encode(&said))
-		g.h.f.forget(r)
+		if !errors.Is(failed, os.ErrDeadlineExceeded) {
+			g.h.f.forget(r)
+		} // else this process stood still for long: the guest is there, and will look for the note
 		if failed != nil || said.Fate == bye {
 			return
 		}

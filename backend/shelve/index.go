@@ -44,7 +44,9 @@ func (x *index) Lookup(ctx context.Context, key backend.Key, bodies bool) (e ind
 			defer f.mu.RUnlock()
 			return f.lookUp(s, key, bodies)
 		}
-		switch record, what := f.askRecord(ctx, l, key); what {
+		record, what := f.askRecord(ctx, l, key)
+		f.lines <- struct{}{}
+		switch what {
 		case done:
 			return entryOf(key, record)
 		case refused:

@@ -46,13 +46,13 @@ func (f *file) leaveNote(tx *bbolt.Tx, asks []noted) error {
 	if err != nil {
 		return err
 	}
-	at := f.noteAt
-	if n, ok := readNote(b, at); !ok || n.Host != f.self {
+	at, ok := f.ownNote(b)
+	if !ok {
 		if at, err = b.NextSequence(); err != nil {
 			return err
 		}
 	}
-	f.noteAt = at
+	f.noteAt.Store(at)
 	body := encode(&note{Host: f.self, Asks: asks})
 	// A record like all others, so that what goes through a file record by record understands it.
 	c := &indexed.Change{
@@ -61,6 +61,13 @@ func (f *file) leaveNote(tx *bbolt.Tx, asks []noted) error {
 		Options: backend.PutOptions{Size: int64(len(body)), Sum: sums.CRC(body)},
 	}
 	return b.Put([]byte(c.Key.Name), newRecord(c, f.self, time.Now()))
+}
+
+// ownNote returns where the note of this process lies, if it has one.
+func (f *file) ownNote(b *bbolt.Bucket) (at uint64, ok bool) {
+	at = f.noteAt.Load()
+	n, ok := readNote(b, at)
+	return at, ok && n.Host == f.self
 }
 
 func noteKey(at uint64) backend.Key {
@@ -77,24 +84,31 @@ func readNote(b *bbolt.Bucket, at uint64) (n note, ok bool) {
 	return n, err == nil && decode(e.Inline, &n) == nil
 }
 
-// notesLeft returns how many hosts have left notes, ever.
-func (s *session) notesLeft() (n uint64, err error) {
+// notesBefore returns how many notes were left, ever, before the one that this process will leave, or replace, in s.
+func (f *file) notesBefore(s *session) (n uint64, err error) {
 	defer s.rescue(debug.SetPanicOnFault(true), &err)
 	tx, err := s.db.Begin(false)
 	if err != nil {
 		return 0, err
 	}
 	defer tx.Rollback()
-	if b := tx.Bucket(notesBucket); b != nil {
-		n = b.Sequence()
+	b := tx.Bucket(notesBucket)
+	if b == nil {
+		return 0, nil
 	}
-	return n, nil
+	if at, ok := f.ownNote(b); ok {
+		return at - 1, nil
+	}
+	return b.Sequence(), nil
 }
 
 // recall looks up what became of an ask whose host holds the file no more. It is the file that the host had.
 func recall(tx *bbolt.Tx, h hello, number uint64) (was noted, what fate) {
 	b := tx.Bucket(notesBucket)
-	if b == nil {
+	switch {
+	case b == nil && h.Notes > 0:
+		return was, doubt // it is another file after all
+	case b == nil:
 		return was, refused
 	}
 	for at := range min(b.Sequence()+1, notes) {

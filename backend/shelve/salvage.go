@@ -126,6 +126,8 @@ func fillBuckets(dst *bbolt.DB, records []saved) error {
 		}
 		return strings.Compare(string(a.key), string(b.key))
 	})
+	// Notes count on the sequence of their bucket, which is lost. Who looks for one sees that this is another file.
+	records = slices.DeleteFunc(records, func(r saved) bool { return r.bucket == string(notesBucket) })
 	for len(records) > 0 {
 		err := dst.Update(func(tx *bbolt.Tx) error {
 			for size := 0; len(records) > 0 && size < compactStep; records = records[1:] {

@@ -30,7 +30,7 @@ type hello struct {
 	Version int
 	Host    id     // of the process, for this file
 	Link    uint64 // the number of this connection
-	Notes   uint64 // how many hosts had left notes in the file
+	Notes   uint64 // how many notes were left in the file before that of the host
 }
 
 // ask is what a guest wants.

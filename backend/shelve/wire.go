@@ -66,6 +66,14 @@ func (r *reader) number() uint64 {
 	return n
 }
 
+// each calls element for each of the elements that follow, as long as they can be read: memory is taken for what is there, not for
+// what is announced.
+func (r *reader) each(element func()) {
+	for n := r.count(); n > 0 && !r.bad; n-- {
+		element()
+	}
+}
+
 // count reads how many elements follow, each of at least a byte.
 func (r *reader) count() int {
 	n := r.number()
@@ -133,11 +141,11 @@ func (a *ask) write(w *writer) {
 func (a *ask) read(r *reader) {
 	a.What, a.Number = wish(r.number()), r.number()
 	a.Shelf, a.Name = r.text(), r.text()
-	for range r.count() {
+	r.each(func() {
 		var c sharedChange
 		c.read(r)
 		a.Changes = append(a.Changes, c)
-	}
+	})
 }
 
 func (c *sharedChange) write(w *writer) {
@@ -165,13 +173,13 @@ func (c *sharedChange) read(r *reader) {
 	c.Size = int64(r.number())
 	r.fixed(c.Digest[:])
 	c.Sum = uint32(r.number())
-	for range r.count() {
+	r.each(func() {
 		if c.Meta == nil {
 			c.Meta = map[string]string{}
 		}
 		k := r.text()
 		c.Meta[k] = r.text()
-	}
+	})
 	c.Inline = r.bytes()
 }
 
@@ -197,9 +205,7 @@ func (a *answer) read(r *reader) {
 		a.Record = nil
 	}
 	a.Time, a.Codes = int64(r.number()), r.codes()
-	for range r.count() {
-		a.Free = append(a.Free, r.text())
-	}
+	r.each(func() { a.Free = append(a.Free, r.text()) })
 	a.Reason, a.Errno = r.text(), r.number()
 }
 
@@ -233,7 +239,7 @@ func (n *note) write(w *writer) {
 
 func (n *note) read(r *reader) {
 	r.fixed(n.Host[:])
-	for range r.count() {
+	r.each(func() {
 		n.Asks = append(n.Asks, noted{Link: r.number(), Number: r.number(), Time: int64(r.number()), Codes: r.codes()})
-	}
+	})
 }

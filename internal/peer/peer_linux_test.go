@@ -2,6 +2,7 @@ package peer_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"io"
 	"io/fs"
@@ -10,9 +11,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -198,5 +201,42 @@ func TestOtherUser(t *testing.T) {
 	if c, ok := <-accepted; ok {
 		c.Close()
 		t.Error("another user was let in")
+	}
+}
+
+// TestReadGoesOn: a Read that its deadline ended in the middle of a message is gone on with by the next.
+func TestReadGoesOn(t *testing.T) {
+	for name, size := range map[string]int{"short": 100, "long": 100_000} {
+		for _, part := range []int{0, 2, 4, 50} {
+			t.Run(name+"/"+strconv.Itoa(part), func(t *testing.T) {
+				here, there := net.Pipe()
+				defer there.Close()
+				c := peer.NewConn(here)
+				defer c.Close()
+				want := bytes.Repeat([]byte("message "), size/8)
+				framed := append(binary.LittleEndian.AppendUint32(nil, uint32(len(want))), want...)
+				ended := make(chan error, 1)
+				go func() {
+					_, err := there.Write(framed[:part])
+					ended <- err
+				}()
+				c.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+				if _, err := c.Read(); !errors.Is(err, os.ErrDeadlineExceeded) {
+					t.Fatalf("a part: %v, want %v", err, os.ErrDeadlineExceeded)
+				}
+				if err := <-ended; err != nil {
+					t.Fatal(err)
+				}
+				go func() {
+					_, err := there.Write(framed[part:])
+					ended <- err
+				}()
+				c.SetReadDeadline(time.Time{})
+				if got, err := c.Read(); err != nil || !bytes.Equal(got, want) {
+					t.Fatalf("%d bytes, %v, want %d", len(got), err, len(want))
+				}
+				<-ended
+			})
+		}
 	}
 }
