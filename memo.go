@@ -144,7 +144,7 @@ func (s *Store) settle(ctx context.Context, t *task) outcome {
 	if _, err := s.checkRecord(ctx); err != nil {
 		return outcome{err: err}
 	}
-	if s.outdated(ctx, t.c, t.key) {
+	if errors.Is(s.checkKey(ctx, t.c, t.key), errOutdated) {
 		return outcome{err: errOutdated}
 	}
 	l, waited, err := s.lease(ctx, t.key)

@@ -135,8 +135,11 @@ func (s *Store) put(ctx context.Context, c Component, key backend.Key, v *encode
 	if err := s.settleRecord(ctx); err != nil {
 		return Info{}, err
 	}
-	if s.outdated(ctx, c, key) {
-		return Info{}, fmt.Errorf("%w: %w", ErrKeys, errOutdated)
+	switch err := s.checkKey(ctx, c, key); {
+	case errors.Is(err, errOutdated):
+		return Info{}, fmt.Errorf("%w: %w", ErrKeys, err)
+	case err != nil:
+		return Info{}, err
 	}
 	items := append([]backend.Item{{Key: key, Body: v.body, PutOptions: backend.PutOptions{
 		Size:     v.size,

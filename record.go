@@ -235,13 +235,20 @@ func (s *Store) settleRecord(ctx context.Context) error {
 	return err
 }
 
-// outdated reports whether a key of c was made before the store's own generator was learnt, and is another now.
-func (s *Store) outdated(ctx context.Context, c Component, key backend.Key) bool {
+// checkKey makes sure that a key of c is one by the store's own generator: errOutdated is of one that was made before that was
+// learnt. Where the generator was guessed and the store still cannot be asked for its own, nobody knows.
+func (s *Store) checkKey(ctx context.Context, c Component, key backend.Key) error {
 	if !s.switched.Load() {
-		return false
+		return nil
 	}
 	id, err := s.Key(ctx, c)
-	return err == nil && !strings.HasPrefix(key.Name, id+"/")
+	if err != nil {
+		return fmt.Errorf("the store cannot be asked how it makes keys: %w", err)
+	}
+	if !strings.HasPrefix(key.Name, id+"/") {
+		return errOutdated
+	}
+	return nil
 }
 
 // placeOrGuess is place for what goes on without a store: where that cannot be asked for its generator, it is taken for Hash.
