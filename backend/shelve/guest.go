@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime/debug"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/larder-store/larder/backend"
@@ -256,7 +257,7 @@ func (f *file) commitBy(l *link, group []*request) {
 		f.requeue(group, asksBeforeTurn)
 	case err == nil && said.Fate == doubt:
 		l.conn.Close()
-		endAll(group, doubtful(&said))
+		endAll(group, &doubtful{said.Reason, syscall.Errno(said.Errno)})
 	default:
 		l.conn.Close()
 		f.resolve(l, s, group)

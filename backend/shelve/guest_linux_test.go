@@ -177,7 +177,7 @@ func TestFalseHost(t *testing.T) {
 func TestDoubtfulHost(t *testing.T) {
 	dir := storeOf(t)
 	fakeHost(t, dir, encode(&hello{Version: shareVersion, Host: newID()}), func(c *peer.Conn, a ask) {
-		c.Write(encode(&answer{Number: a.Number, Fate: doubt, Reason: "commit", Errno: 28}))
+		c.Write(encode(&answer{Number: a.Number, Fate: doubt, Reason: "commit: no space left on device; it may have taken effect", Errno: 28}))
 	})
 	b, err := Open(dir, nil)
 	if err != nil {

@@ -73,7 +73,7 @@ type answer struct {
 	Time   int64  // of commit: ModTime, nanoseconds since 1970 UTC
 	Codes  []code // of commit, one a change
 	Free   []string
-	Reason string // why not, or why it is in doubt
+	Reason string // why not, or why, and that, it is in doubt
 	Errno  uint64 // the system's error behind that, if any
 }
 
@@ -186,10 +186,17 @@ func outcomeOf(c *indexed.Change, v id, was code, mod time.Time, free string) in
 	return o
 }
 
-// doubtful is the error of a commit that failed at another process, and may have taken effect.
-func doubtful(a *answer) error {
-	if a.Errno != 0 {
-		return fmt.Errorf("%s: %w; it may have taken effect", a.Reason, syscall.Errno(a.Errno))
+// doubtful is the error of a commit that failed at another process, and may have taken effect, in the words of that process.
+type doubtful struct {
+	reason string
+	errno  syscall.Errno // behind it; 0: none
+}
+
+func (d *doubtful) Error() string { return d.reason }
+
+func (d *doubtful) Unwrap() error {
+	if d.errno == 0 {
+		return nil
 	}
-	return fmt.Errorf("%s; it may have taken effect", a.Reason)
+	return d.errno
 }
