@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -33,6 +34,7 @@ var honest = map[string]func(*ref){
 	"of last bytes with io.EOF":     lastBytesWithEOF,
 	"sometimes unavailable":         func(r *ref) { sometimesUnavailable(r, 200) },
 	"often unavailable":             func(r *ref) { sometimesUnavailable(r, 11) },
+	"unavailable at first":          unavailableAtFirst,
 	"of Limits that count the gone": countsTheGone,
 	"slow":                          func(r *ref) { slow(r, 2*time.Millisecond) },
 }
@@ -73,6 +75,17 @@ func sometimesUnavailable(r *ref, one int64) {
 }
 
 var calls atomic.Int64
+
+// unavailableAtFirst refuses the first call of each kind on a handle.
+func unavailableAtFirst(r *ref) {
+	var met sync.Map
+	r.before = func(_ context.Context, op string) error {
+		if _, again := met.LoadOrStore(op, true); again {
+			return nil
+		}
+		return &backend.Error{Op: op, Backend: "ref", Err: fmt.Errorf("not yet: %w", backend.ErrUnavailable)}
+	}
+}
 
 // chunked reads large values chunk by chunk, each when it is asked for, and finds them gone where the
 // key was overwritten meanwhile.

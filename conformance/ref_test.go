@@ -352,6 +352,9 @@ func (r *ref) DeleteMatch(ctx context.Context, seen []backend.Seen) error {
 	if r.doDelMatch != nil {
 		return r.doDelMatch(ctx, seen)
 	}
+	if err := r.meets(ctx, "delete match", key{}); err != nil {
+		return err
+	}
 	errs := make(backend.BatchError, len(seen)) // by the versions that r tells, which may not be those below it
 	for i, s := range seen {
 		now, err := r.Stat(ctx, s.Key)

@@ -34,9 +34,12 @@ func deleteMatchSeen(ctx context.Context, e *Env) error {
 	if p.err != nil {
 		return p.err
 	}
+	before := e.unknown.Load()
 	err := backend.DeleteMatch(ctx, p.b, seen)
+	tried := e.unknown.Load() > before // again: who knows what the first attempt deleted
 	for i, s := range seen {
 		switch err := backend.ItemError(err, i); {
+		case s.Key == gone && tried && err == nil:
 		case s.Key == old || s.Key == gone:
 			p.fails("DeleteMatch of what was replaced or is absent", err, backend.ErrChanged)
 			p.typed("DeleteMatch of what was replaced or is absent", s.Key, err)

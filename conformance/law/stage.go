@@ -32,7 +32,11 @@ func stages(ctx context.Context, b backend.Backend) (bool, error) {
 	if !ok {
 		return false, nil
 	}
-	d, err := s.Stage(ctx)
+	var d backend.Draft
+	err := patiently(ctx, func() (err error) {
+		d, err = s.Stage(ctx)
+		return err
+	})
 	if errors.Is(err, errors.ErrUnsupported) {
 		return false, nil
 	}

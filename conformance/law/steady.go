@@ -20,7 +20,7 @@ import (
 // shows what the handle itself can do.
 type steady struct {
 	below backend.Backend
-	// unknown counts the Puts that failed so and may have taken effect all the same.
+	// unknown counts the Puts, and the deletions of what was seen, that failed so and may have taken effect all the same.
 	unknown *atomic.Int64
 }
 
@@ -194,7 +194,7 @@ func (s steady) DeleteBatch(ctx context.Context, keys []backend.Key) error {
 	return patiently(ctx, func() error { return backend.DeleteBatch(ctx, s.below, keys) })
 }
 
-// DeleteMatch deletes again what was unavailable: what has changed then may be what the first attempt deleted.
+// DeleteMatch deletes again what was unavailable: what is gone then may be what the first attempt deleted.
 func (s steady) DeleteMatch(ctx context.Context, seen []backend.Seen) error {
 	err := backend.DeleteMatch(ctx, s.below, seen)
 	if !errors.Is(err, backend.ErrUnavailable) {
@@ -203,8 +203,10 @@ func (s steady) DeleteMatch(ctx context.Context, seen []backend.Seen) error {
 	errs := make(backend.BatchError, len(seen))
 	for i := range seen {
 		if errs[i] = backend.ItemError(err, i); errors.Is(errs[i], backend.ErrUnavailable) {
+			_, found := s.Stat(ctx, seen[i].Key)
 			errs[i] = patiently(ctx, func() error { return backend.ItemError(backend.DeleteMatch(ctx, s.below, seen[i:i+1]), 0) })
-			if errors.Is(errs[i], backend.ErrChanged) {
+			if errors.Is(found, backend.ErrNotFound) && errors.Is(errs[i], backend.ErrChanged) {
+				s.unknown.Add(1)
 				errs[i] = nil
 			}
 		}
