@@ -1,6 +1,6 @@
 #!/bin/sh
 # Tries every law many times beside four busy loops, on backends that break nothing: a law that fails here
-# is a false alarm. Takes the number of rounds (default 200: half an hour), and the tier from
+# is a false alarm. Takes the number of rounds (default 200: about two hours on two cores), and the tier from
 # LARDER_CONFORMANCE (default quick). It is no part of the tests.
 set -eu
 rounds=${1:-200}
