@@ -42,3 +42,6 @@ func LikeToHost(b *Backend) {
 	b.place.main.hostUntil = time.Now().Add(time.Hour)
 	b.place.main.groups.Store(hostAfter)
 }
+
+// StayHost lets the hosts of this process leave only when they are told to, or end.
+func StayHost() { hostMost = time.Hour }

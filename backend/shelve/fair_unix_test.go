@@ -3,11 +3,10 @@
 package shelve_test
 
 import (
-	"bytes"
 	"fmt"
 	"os/exec"
 	"path/filepath"
-	"strconv"
+	"slices"
 	"testing"
 	"time"
 
@@ -80,28 +79,12 @@ func BenchmarkProcesses(b *testing.B) {
 		total, slowest := 0, 0
 		for range b.N {
 			dir := b.TempDir()
-			var cmds []*exec.Cmd
-			var outs []*bytes.Buffer
-			for i := range n {
-				cmd, out := another(b, role, dir, fmt.Sprint("p", i), d), new(bytes.Buffer)
-				cmd.Stdout = out
-				if err := cmd.Start(); err != nil {
-					b.Fatal(err)
-				}
-				cmds, outs = append(cmds, cmd), append(outs, out)
+			var puts []int
+			for _, printed := range crew(b, n, func(i int) *exec.Cmd { return another(b, role, dir, fmt.Sprint("p", i), d) }) {
+				puts = append(puts, number(b, printed, "puts"))
+				total += puts[len(puts)-1]
 			}
-			least := -1
-			for i, cmd := range cmds {
-				if err := cmd.Wait(); err != nil {
-					b.Fatal(err)
-				}
-				puts, _ := strconv.Atoi(lines(outs[i].Bytes(), "puts")[0])
-				total += puts
-				if least < 0 || puts < least {
-					least = puts
-				}
-			}
-			slowest += least
+			slowest += slices.Min(puts)
 		}
 		b.ReportMetric(float64(total)/float64(b.N)/d.Seconds(), "puts/s")
 		b.ReportMetric(float64(slowest*n)/float64(total), "slowest/share")

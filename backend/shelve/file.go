@@ -38,6 +38,7 @@ type file struct {
 	lines      chan struct{}      // has something for each look that may still be on its way to the host
 	asking     *link              // that a commit waits for
 	deaf       os.FileInfo        // a socket that cannot be used
+	greetMost  time.Duration      // for how long a host's first word is waited for; tests change it
 	pressed    os.FileInfo        // a socket whose host was told to leave
 
 	self    id             // of this process as a host
@@ -67,7 +68,7 @@ type openError struct {
 func newFile(p *place, path string) *file {
 	f := &file{
 		place: p, path: path, turnstile: turnstile.Turnstile(path), self: newID(),
-		unanswered: map[*request]noted{}, lines: make(chan struct{}, maxLooks),
+		unanswered: map[*request]noted{}, lines: make(chan struct{}, maxLooks), greetMost: patience,
 	}
 	for range maxLooks {
 		f.lines <- struct{}{}
@@ -374,11 +375,11 @@ const (
 	// hostAfter is how many groups a process commits before it becomes a host: one that puts a result and ends has
 	// left before anybody would ask.
 	hostAfter = 3
-
-	// hostMost is after how long a host leaves although those who wait could ask. Most of them have asked, and only stand at
-	// the gate because nobody can leave that before his turn; but some may be unable to.
-	hostMost = time.Second
 )
+
+// hostMost is after how long a host leaves although those who wait could ask. Most of them have asked, and only stand at
+// the gate because nobody can leave that before his turn; but some may be unable to. Tests change it.
+var hostMost = time.Second
 
 // hosts reports whether others can ask in this session.
 func (f *file) hosts(s *session) bool {

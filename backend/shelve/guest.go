@@ -111,7 +111,7 @@ func (f *file) dial() (*link, error) {
 		return nil, err
 	}
 	l := &link{conn: conn, file: fi}
-	_ = conn.SetReadDeadline(time.Now().Add(patience))
+	_ = conn.SetReadDeadline(time.Now().Add(f.greetMost))
 	message, err := conn.Read()
 	switch {
 	case err == nil:

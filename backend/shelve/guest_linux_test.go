@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -55,10 +56,12 @@ func storeOf(t *testing.T) string {
 	return dir
 }
 
-// fakeHost holds main.db of dir, and says to each guest hello and then what reply makes of its asks, until reply closes
-// the connection. It leaves once an ask was answered.
-func fakeHost(t *testing.T, dir string, greeting []byte, reply func(c *peer.Conn, a ask)) {
+// guestOf returns a handle on a store, and reports whether it has asked its host: that holds main.db, and says to each guest greeting and
+// then what reply makes of its asks, until reply closes the connection. The host leaves once an ask was answered.
+func guestOf(t *testing.T, greeting []byte, reply func(c *peer.Conn, a ask)) (b *Backend, asked *atomic.Bool) {
 	t.Helper()
+	dir := storeOf(t)
+	asked = new(atomic.Bool)
 	hold, err := turnstile.Turnstile(filepath.Join(dir, mainFile)).Enter(context.Background(), turnstile.WaitPolicy{}, false)
 	if err != nil {
 		t.Fatal(err)
@@ -92,6 +95,7 @@ func fakeHost(t *testing.T, dir string, greeting []byte, reply func(c *peer.Conn
 						return
 					}
 					if a.What == lookup || a.What == commit {
+						asked.Store(true)
 						reply(c, a)
 						leave()
 					}
@@ -99,13 +103,24 @@ func fakeHost(t *testing.T, dir string, greeting []byte, reply func(c *peer.Conn
 			})
 		}
 	})
-	late := time.AfterFunc(time.Second, leave) // of one whose greeting nobody trusts
+	stay := time.Minute
+	if h := (hello{}); decode(greeting, &h) != nil || h.Version != shareVersion {
+		stay = time.Second // nobody will ask it
+	}
+	late := time.AfterFunc(stay, leave)
 	t.Cleanup(func() {
 		late.Stop()
 		leave()
 		guests.Wait()
 		root.Close()
 	})
+	b, err = Open(dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { b.Close() })
+	b.place.main.greetMost = time.Minute // on a busy machine
+	return b, asked
 }
 
 // TestFalseHost: whatever a host says, or leaves unsaid, what was asked for is done once, and rightly.
@@ -137,13 +152,7 @@ func TestFalseHost(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			dir := storeOf(t)
-			fakeHost(t, dir, test.greeting, test.reply)
-			b, err := Open(dir, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer b.Close()
+			b, asked := guestOf(t, test.greeting, test.reply)
 			if _, err := putText(b, "new", "text"); err != nil {
 				t.Errorf("put: %v", err)
 			}
@@ -153,19 +162,16 @@ func TestFalseHost(t *testing.T) {
 			if _, err := putText(b, "new", "other"); !errors.Is(err, backend.ErrExists) {
 				t.Errorf("put again: %v, want %v", err, backend.ErrExists)
 			}
+			if trusted := &test.greeting[0] == &fine[0]; asked.Load() != trusted {
+				t.Errorf("the host was asked is %v, want %v", asked.Load(), trusted)
+			}
 		})
 		if name == "forgets codes" {
 			continue // for a lookup it is an answer: there is none
 		}
 		t.Run(name+"/look", func(t *testing.T) {
 			t.Parallel()
-			dir := storeOf(t)
-			fakeHost(t, dir, test.greeting, test.reply)
-			b, err := Open(dir, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer b.Close()
+			b, _ := guestOf(t, test.greeting, test.reply)
 			if text, err := getText(b, "k"); err != nil || text != "v" {
 				t.Errorf("get = %q, %v", text, err)
 			}
@@ -175,15 +181,9 @@ func TestFalseHost(t *testing.T) {
 
 // TestDoubtfulHost: that a commit failed at another process, and what the system said, is told.
 func TestDoubtfulHost(t *testing.T) {
-	dir := storeOf(t)
-	fakeHost(t, dir, encode(&hello{Version: shareVersion, Host: newID()}), func(c *peer.Conn, a ask) {
+	b, _ := guestOf(t, encode(&hello{Version: shareVersion, Host: newID()}), func(c *peer.Conn, a ask) {
 		c.Write(encode(&answer{Number: a.Number, Fate: doubt, Reason: "commit: no space left on device; it may have taken effect", Errno: 28}))
 	})
-	b, err := Open(dir, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer b.Close()
 	if _, err := putText(b, "new", "text"); err == nil || !strings.Contains(err.Error(), "no space left on device; it may have taken effect (the disk is full") {
 		t.Errorf("put: %v, want a full disk", err)
 	}
@@ -263,23 +263,32 @@ func TestFalseGuest(t *testing.T) {
 	}
 }
 
-// TestNotes: a host's note is found until 1,024 others came after it; then, and only then, there is doubt.
-func TestNotes(t *testing.T) {
+// emptyFile returns a bbolt file in which nothing is.
+func emptyFile(t *testing.T) *session {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "notes.db")
 	db, err := bbolt.Open(path, 0o600, &bbolt.Options{NoSync: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer db.Close()
-	s := &session{path: path, db: db}
-	leave := func(f *file, asks ...noted) {
-		t.Helper()
-		if err := db.Update(func(tx *bbolt.Tx) error { return f.leaveNote(tx, asks) }); err != nil {
-			t.Fatal(err)
-		}
+	t.Cleanup(func() { db.Close() })
+	return &session{path: path, db: db}
+}
+
+// leaveNote commits the note of the process that f stands for.
+func leaveNote(t *testing.T, s *session, f *file, asks ...noted) {
+	t.Helper()
+	if err := s.db.Update(func(tx *bbolt.Tx) error { return f.leaveNote(tx, asks) }); err != nil {
+		t.Fatal(err)
 	}
+}
+
+// TestNotes: a host's note is found until 1,024 others came after it; then, and only then, there is doubt.
+func TestNotes(t *testing.T) {
+	s := emptyFile(t)
+	leave := func(f *file, asks ...noted) { leaveNote(t, s, f, asks...) }
 	recalled := func(h hello, number uint64) (n noted, what fate) {
-		_ = db.View(func(tx *bbolt.Tx) error {
+		_ = s.db.View(func(tx *bbolt.Tx) error {
 			n, what = recall(tx, h, number)
 			return nil
 		})
@@ -331,15 +340,9 @@ func TestNotes(t *testing.T) {
 
 // TestEternalBye: hosts that always leave do not keep anybody from the file, nor does a change that no message can hold.
 func TestEternalBye(t *testing.T) {
-	dir := storeOf(t)
-	fakeHost(t, dir, encode(&hello{Version: shareVersion, Host: newID()}), func(c *peer.Conn, a ask) {
+	b, _ := guestOf(t, encode(&hello{Version: shareVersion, Host: newID()}), func(c *peer.Conn, a ask) {
 		c.Write(encode(&answer{Fate: bye}))
 	})
-	b, err := Open(dir, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer b.Close()
 	if _, err := getText(b, "k"); err != nil {
 		t.Error(err)
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"runtime"
 	"sync"
 	"testing"
@@ -199,19 +198,8 @@ func recalled(t *testing.T, f *file, h hello, number uint64, want fate) {
 
 // TestOldNote: who was a host before many others is believed to have forgotten as soon as his note was overwritten.
 func TestOldNote(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "notes.db")
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{NoSync: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	s := &session{path: path, db: db}
-	leave := func(f *file, number uint64) {
-		t.Helper()
-		if err := db.Update(func(tx *bbolt.Tx) error { return f.leaveNote(tx, []noted{{Link: 1, Number: number}}) }); err != nil {
-			t.Fatal(err)
-		}
-	}
+	s := emptyFile(t)
+	leave := func(f *file, number uint64) { leaveNote(t, s, f, noted{Link: 1, Number: number}) }
 	old := &file{self: newID()}
 	leave(old, 1)
 	for range notes - 1 {
@@ -224,7 +212,7 @@ func TestOldNote(t *testing.T) {
 	leave(old, 2)
 	here := hello{Host: old.self, Link: 1, Notes: left}
 	for i, want := range []fate{done, doubt} {
-		_ = db.View(func(tx *bbolt.Tx) error {
+		_ = s.db.View(func(tx *bbolt.Tx) error {
 			if _, what := recall(tx, here, 2); what != want {
 				t.Errorf("after %d others: %d, want %d", i, what, want)
 			}
@@ -236,12 +224,7 @@ func TestOldNote(t *testing.T) {
 
 // TestNotesSalvaged: no notes of another count stay in a file that was salvaged.
 func TestNotesSalvaged(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "notes.db")
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{NoSync: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
+	db := emptyFile(t).db
 	c := indexed.Change{Key: backend.Key{Shelf: "cache", Name: "k"}, Inline: []byte("v")}
 	records := []saved{
 		{string(notesBucket), []byte{1, 2}, newRecord(&c, newID(), time.Now())},
@@ -320,10 +303,9 @@ func TestHostMovedAway(t *testing.T) {
 
 // TestManyLooks: a process that looks up much at once does so by few connections.
 func TestManyLooks(t *testing.T) {
-	dir := storeOf(t)
 	var mu sync.Mutex
 	at, most := 0, 0
-	fakeHost(t, dir, encode(&hello{Version: shareVersion, Host: newID(), Link: 1}), func(c *peer.Conn, a ask) {
+	b, _ := guestOf(t, encode(&hello{Version: shareVersion, Host: newID(), Link: 1}), func(c *peer.Conn, a ask) {
 		mu.Lock()
 		at++
 		most = max(most, at)
@@ -334,11 +316,6 @@ func TestManyLooks(t *testing.T) {
 		mu.Unlock()
 		c.Write(encode(&answer{Number: a.Number, Fate: done}))
 	})
-	b, err := Open(dir, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer b.Close()
 	var all sync.WaitGroup
 	for range 200 {
 		all.Go(func() {
@@ -348,7 +325,7 @@ func TestManyLooks(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if most > 2*idleLinks {
-		t.Errorf("%d connections at once, want at most %d", most, 2*idleLinks)
+	if most == 0 || most > 2*idleLinks {
+		t.Errorf("%d connections at once, want some, and at most %d", most, 2*idleLinks)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -55,6 +56,42 @@ func another(t testing.TB, role, dir string, args ...any) *exec.Cmd {
 	cmd.Env = append(os.Environ(), roleVariable+"="+role)
 	cmd.Stderr = os.Stderr
 	return cmd
+}
+
+// crew runs n processes side by side, and returns what each printed. All must end well.
+func crew(t testing.TB, n int, process func(i int) *exec.Cmd) [][]byte {
+	t.Helper()
+	cmds, outs := make([]*exec.Cmd, n), make([]bytes.Buffer, n)
+	for i := range n {
+		cmds[i] = process(i)
+		cmds[i].Stdout = &outs[i]
+		if err := cmds[i].Start(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	printed := make([][]byte, n)
+	for i, cmd := range cmds {
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("process %d: %v", i, err)
+		}
+		printed[i] = outs[i].Bytes()
+	}
+	return printed
+}
+
+// number returns the number that a process printed after a word; 0 if it did not come to that.
+func number(t testing.TB, printed []byte, word string) int {
+	t.Helper()
+	found := lines(printed, word)
+	if len(found) == 0 {
+		t.Errorf("the process printed no %q", word)
+		return 0
+	}
+	n, err := strconv.Atoi(found[0])
+	if err != nil {
+		t.Error(err)
+	}
+	return n
 }
 
 func open(t testing.TB, dir string, o *shelve.Options) *shelve.Backend {

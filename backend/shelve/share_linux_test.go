@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math/rand/v2"
 	"os"
@@ -26,6 +27,7 @@ func init() {
 	roles["victim"] = victim
 	roles["guest"] = beGuest
 	roles["counter"] = beCounter
+	roles["busy"] = beBusy
 }
 
 // socket is where the host of main.db is asked.
@@ -137,26 +139,10 @@ func TestHostDies(t *testing.T) {
 // runGuests runs three guests, and returns how often they counted.
 func runGuests(t *testing.T, dir string, round int) (total int) {
 	t.Helper()
-	var cmds []*exec.Cmd
-	var outs []*bytes.Buffer
-	for i := range 3 {
-		cmd, out := another(t, "guest", dir, fmt.Sprintf("g%d-%d", round, i), 300*time.Millisecond), new(bytes.Buffer)
-		cmd.Stdout = out
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		cmds, outs = append(cmds, cmd), append(outs, out)
-	}
-	for i, cmd := range cmds {
-		if err := cmd.Wait(); err != nil {
-			t.Errorf("guest %d: %v", i, err)
-			continue
-		}
-		n, err := strconv.Atoi(lines(outs[i].Bytes(), "counted")[0])
-		if err != nil {
-			t.Error(err)
-		}
-		total += n
+	for _, printed := range crew(t, 3, func(i int) *exec.Cmd {
+		return another(t, "guest", dir, fmt.Sprintf("g%d-%d", round, i), 300*time.Millisecond)
+	}) {
+		total += number(t, printed, "counted")
 	}
 	return total
 }
@@ -285,23 +271,66 @@ func TestStoppedHost(t *testing.T) {
 	}
 }
 
-// TestHostLetsIn: who needs the file itself, for a list or a large value, gets it from a host that is busy.
-func TestHostLetsIn(t *testing.T) {
-	dir := t.TempDir()
-	open(t, dir, nil)
-	done := make(chan int)
-	go func() { done <- runGuests(t, dir, 0) }()
-	b := open(t, dir, nil)
-	for i, running := 0, true; running; i++ {
+// beBusy is a host that puts until its standard input ends, and does not leave for those who could ask.
+func beBusy(dir string, _ []string) error {
+	shelve.StayHost()
+	b, err := shelve.Open(dir, nil)
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	shelve.LikeToHost(b)
+	ended := make(chan error, 1)
+	go func() {
+		_, err := io.Copy(io.Discard, os.Stdin)
+		ended <- err
+	}()
+	for i := 0; ; i++ {
+		if err := put(b, cache("busy"), fmt.Append(nil, i)); err != nil {
+			return err
+		}
+		if i == 0 {
+			fmt.Println("busy")
+		}
 		select {
-		case <-done:
-			running = false
+		case err := <-ended:
+			return err
 		default:
 		}
+	}
+}
+
+// TestHostLetsIn: who needs the file itself, for a list or a large value, gets it from a host that is busy without end.
+func TestHostLetsIn(t *testing.T) {
+	dir := t.TempDir()
+	host := another(t, "busy", dir)
+	in, err := host.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := host.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := host.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := out.Read(make([]byte, 20)); err != nil {
+		t.Fatal(err)
+	}
+	b := open(t, dir, nil)
+	for i := range 5 {
 		mustPut(t, b, cache(fmt.Sprint("large-", i)), value(fmt.Sprint(i), large))
 		if err := listError(b); err != nil {
 			t.Fatal(err)
 		}
+		if got, _, err := get(b, cache("busy")); err != nil || len(got) == 0 {
+			t.Fatalf("what the host puts = %q, %v", got, err)
+		}
+	}
+	in.Close()
+	if err := host.Wait(); err != nil {
+		t.Errorf("the host: %v", err)
 	}
 	if got, _, err := get(b, cache("large-0")); err != nil || len(got) != large {
 		t.Errorf("%d bytes, %v, want %d", len(got), err, large)

@@ -103,22 +103,12 @@ func count(ctx context.Context, b *shelve.Backend) error {
 // is wrong, everybody finishes.
 func TestEightProcesses(t *testing.T) {
 	dir := t.TempDir()
-	var cmds []*exec.Cmd
-	var outs []*bytes.Buffer
-	for i := range stormers {
-		cmd, out := another(t, "storm", dir, fmt.Sprint("p", i)), new(bytes.Buffer)
-		cmd.Stdout = out
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		cmds, outs = append(cmds, cmd), append(outs, out)
-	}
 	winner := map[string]string{}
-	for i, cmd := range cmds {
-		if err := cmd.Wait(); err != nil || len(lines(outs[i].Bytes(), "finished")) != 1 {
-			t.Errorf("process %d: %v", i, err)
+	for i, printed := range crew(t, stormers, func(i int) *exec.Cmd { return another(t, "storm", dir, fmt.Sprint("p", i)) }) {
+		if len(lines(printed, "finished")) != 1 {
+			t.Errorf("process %d did not finish", i)
 		}
-		for _, won := range lines(outs[i].Bytes(), "won") {
+		for _, won := range lines(printed, "won") {
 			key, v, _ := strings.Cut(won, " ")
 			if winner[key] != "" {
 				t.Errorf("first-%s was won by %s and %s", key, winner[key], v)
