@@ -90,7 +90,7 @@ func TestWaitersDoNotQueueForTheLease(t *testing.T) {
 	ask := func() error {
 		s := larder.New(b, &larder.Options{Logger: quiet})
 		_, err := larder.Memo(t.Context(), s, fit(1), "x", func(context.Context) (int, error) {
-			await(t, begun, "those who wait")
+			await(t, begun, "the waiting calls")
 			for b.stats.Load() < waiters { // they see that there is no result yet
 				runtime.Gosched()
 			}
@@ -110,8 +110,8 @@ func TestWaitersDoNotQueueForTheLease(t *testing.T) {
 	}
 }
 
-// Who could not even look a result up does not ask for its lease: a service that does not answer would
-// cost him the same seconds again. The next one asks.
+// A call that could not even look a result up does not ask for its lease: a service that does not answer would
+// cost the same seconds again. The next one asks.
 func TestNoLeaseFromTheSilent(t *testing.T) {
 	b := apart()
 	asked := false

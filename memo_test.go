@@ -69,7 +69,7 @@ func TestMemoComputesOnce(t *testing.T) {
 	}
 }
 
-// Many callers of one key: one computation, and to each a value that he may change.
+// Many callers of one key: one computation, and for each a value that it may change.
 func TestMemoOneFlight(t *testing.T) {
 	b := newTap()
 	s := open(t, b)
@@ -238,7 +238,7 @@ func TestMemoCancel(t *testing.T) {
 
 	leaveFirst()
 	if err := await(t, results, "the first one's return"); !errors.Is(err, context.Canceled) {
-		t.Errorf("the one who left got %v, want context.Canceled", err)
+		t.Errorf("the call that was cancelled got %v, want context.Canceled", err)
 	}
 	select {
 	case <-ended:
@@ -247,7 +247,7 @@ func TestMemoCancel(t *testing.T) {
 	}
 	leaveSecond(errBoom)
 	if err := await(t, results, "the second one's return"); !errors.Is(err, errBoom) {
-		t.Errorf("the one who left with a cause got %v, want it", err)
+		t.Errorf("the call that was cancelled with a cause got %v, want it", err)
 	}
 	if err := await(t, ended, "the end of compute"); !errors.Is(err, context.Canceled) {
 		t.Errorf("compute's context said %v", err)

@@ -59,7 +59,7 @@ func TestKeyGrammar(t *testing.T) {
 	}
 }
 
-// TestKeyErrorsSayWhere: who reads the error knows what to change.
+// TestKeyErrorsSayWhere: the error says what to change.
 func TestKeyErrorsSayWhere(t *testing.T) {
 	for _, c := range []struct {
 		key  backend.Key

@@ -87,7 +87,7 @@ type CopyFinding struct {
 const quarantine = "quarantine"
 
 // travels reports whether a shelf holds what is worth copying: not what a store notes for itself (pins and marks of use
-// among it, but not what stages left), nor who computes what at present, nor what a check put aside.
+// among it, but not what stages left), nor the leases, nor what a check put aside.
 func travels(shelf string) bool {
 	return shelf == ShelfOutputs || shelf != lease.Shelf && shelf != quarantine && !strings.HasPrefix(shelf, backend.OwnShelves)
 }

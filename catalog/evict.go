@@ -20,8 +20,8 @@ type Evicted struct {
 }
 
 // Evict does what a plan says. It lists the values again and removes, a batch at a time, those that are still as they were planned:
-// a value that was replaced, used or pinned meanwhile stays. Others may read and write meanwhile; who reads what
-// is removed gets the value or a miss. After an error, or if the process dies, what was removed before was planned to go,
+// a value that was replaced, used or pinned meanwhile stays. Others may read and write meanwhile; a reader of
+// a value that is being removed gets the value or a miss. After an error, or if the process dies, only planned values are gone,
 // and a new plan does the rest.
 //
 // The description of a component goes when the component has no value, was described more than 30 days ago, and is no input of one

@@ -172,7 +172,7 @@ func (p pipeline) endStage(t *testing.T) {
 	}
 }
 
-// Who was asleep while another took over ends well, keeps the output that it made, replaces nothing, and says so.
+// A process that was asleep while another took over ends well, keeps the output that it made, replaces nothing, and says so.
 func runWakesTooLate(t *testing.T, p pipeline) {
 	sleeper, other := p.pair(t)
 	sleeper.signal(t, syscall.SIGSTOP)

@@ -9,7 +9,7 @@ import (
 	"github.com/larder-store/larder/backend"
 )
 
-// grant is what a place knows about a lease: who has it last, and until when. It
+// grant is what a place knows about a lease: its last holder, and until when. It
 // stays after its end, so that epochs go on growing.
 type grant struct {
 	epoch uint64

@@ -84,8 +84,8 @@ func Open(name string, opts *Options) *Backend {
 	return newHandle(p, opts)
 }
 
-// Forget lets go of the place called name and of what it holds. Handles that are open on it work on; who opens the
-// name from now on finds a fresh place.
+// Forget drops the place called name and its contents. Handles that are open on it go on working; the next Open of
+// the name makes a fresh place.
 func Forget(name string) {
 	namedMu.Lock()
 	defer namedMu.Unlock()

@@ -153,7 +153,7 @@ func BenchmarkPutAndList(b *testing.B) {
 	}
 }
 
-// TestForget: a name that was let go of leads to a fresh place, and who has the old one open works on.
+// TestForget: a dropped name leads to a fresh place, and open handles on the old one go on working.
 func TestForget(t *testing.T) {
 	ctx := context.Background()
 	key := backend.Key{Shelf: "s", Name: "k"}

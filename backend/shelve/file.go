@@ -180,7 +180,7 @@ func (f *file) needless(t *turn) bool {
 	if t.stand > 0 || t.job != nil {
 		return false
 	}
-	f.turn = nil // who comes now takes another
+	f.turn = nil // the next one takes another
 	return true
 }
 
@@ -377,8 +377,8 @@ const (
 	hostAfter = 3
 )
 
-// hostMost is after how long a host leaves although those who wait could ask. Most of them have asked, and only stand at
-// the gate because nobody can leave that before his turn; but some may be unable to. Tests change it.
+// hostMost is the time after which a host leaves although the others could ask. Most of them have asked, and still stand at
+// the gate only because a place there cannot be given up before its turn; but some may be unable to ask. Tests change it.
 var hostMost = time.Second
 
 // hosts reports whether others can ask in this session.

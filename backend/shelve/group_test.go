@@ -54,8 +54,8 @@ func waitFor(t *testing.T, what string, f func() bool) {
 	}
 }
 
-// TestCancelInGroup: who is cancelled while his group is being committed returns, and the
-// group goes on; who is cancelled before is not stored and leaves nothing behind.
+// TestCancelInGroup: a request that is cancelled while its group is being committed returns, and the
+// group goes on; one that is cancelled before is not stored and leaves nothing behind.
 func TestCancelInGroup(t *testing.T) {
 	h := openHeld(t)
 	v := value("v", large)
@@ -106,7 +106,7 @@ func (h *held) names(t *testing.T) (names []string) {
 	return names
 }
 
-// TestGroup: those who come during a commit share the next one, each with a condition of
+// TestGroup: requests that come during a commit share the next one, each with a condition of
 // its own; and conditions that all fail cost no commit.
 func TestGroup(t *testing.T) {
 	h := openHeld(t)

@@ -144,7 +144,7 @@ func (f *file) keep(l *link) {
 	}
 }
 
-// hangUp closes all links. Who waits for an answer stops to.
+// hangUp closes all links. Calls that wait for an answer return.
 func (f *file) hangUp() {
 	f.sem.Lock()
 	defer f.sem.Unlock()

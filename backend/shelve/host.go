@@ -115,7 +115,7 @@ func (h *host) end() {
 		r.fate = bye
 		r.end()
 	}
-	_ = h.listener.Close() // before the door is left: who comes next listens there
+	_ = h.listener.Close() // before the door is left: the next host listens there
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for g := range h.guests {

@@ -90,7 +90,7 @@ func (b *Backend) acquire(ctx context.Context, name string, ttl time.Duration) (
 	return l, nil
 }
 
-// lockLease locks the file of a lease, or says who has.
+// lockLease locks the file of a lease, or returns an error that names its holder.
 func lockLease(path string) (*os.File, error) {
 	for {
 		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)

@@ -196,7 +196,7 @@ func recalled(t *testing.T, f *file, h hello, number uint64, want fate) {
 	}
 }
 
-// TestOldNote: who was a host before many others is believed to have forgotten as soon as his note was overwritten.
+// TestOldNote: after many other hosts the note of an old one counts as forgotten, as soon as it was overwritten.
 func TestOldNote(t *testing.T) {
 	s := emptyFile(t)
 	leave := func(f *file, number uint64) { leaveNote(t, s, f, noted{Link: 1, Number: number}) }
@@ -270,7 +270,7 @@ func TestGreedyMessage(t *testing.T) {
 	}
 }
 
-// TestHostMovedAway: who has a file open that lies elsewhere by now does not listen for the one in its place.
+// TestHostMovedAway: a process whose open file lies elsewhere by now does not listen for the one in its place.
 func TestHostMovedAway(t *testing.T) {
 	dir := storeOf(t)
 	b := hooked(t, dir, func(string) error { return nil })

@@ -271,7 +271,7 @@ func TestStoppedHost(t *testing.T) {
 	}
 }
 
-// beBusy is a host that puts until its standard input ends, and does not leave for those who could ask.
+// beBusy is a host that puts until its standard input ends, and does not leave for processes that could ask.
 func beBusy(dir string, _ []string) error {
 	shelve.StayHost()
 	b, err := shelve.Open(dir, nil)

@@ -235,7 +235,7 @@ func awaitSigned(t *testing.T, path string, pid int) {
 	t.Fatalf("%s was not signed by process %d in a minute", path, pid)
 }
 
-// TestBusyOthers: those who never cease to write, or to read, let others in.
+// TestBusyOthers: processes that never stop writing, or reading, let others in.
 func TestBusyOthers(t *testing.T) {
 	for _, role := range []string{"putter", "getter"} {
 		dir := t.TempDir()

@@ -87,7 +87,7 @@ func TestBadPlaces(t *testing.T) {
 	}
 }
 
-// Nobody listens, or somebody who is no Postgres.
+// No server listens, or one that is no Postgres.
 func TestNoServer(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

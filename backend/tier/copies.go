@@ -15,14 +15,14 @@ import (
 	"github.com/larder-store/larder/internal/sums"
 )
 
-// A copy of a far value lies in the near store on a shelf that begins with "near.", so that nobody who opens that store by itself
-// takes it, or what is said below, for a value. It has one more of the metadata. Where a key is about to
-// change, or was deleted, a mark lies in its place: an empty value that says "ask the far store".
+// A copy of a far value lies in the near store on a shelf that begins with "near.", so that a program which opens that store by itself
+// takes neither copies nor marks for values. Its metadata has one entry more. Where a key is about to
+// change, or was deleted, a mark lies in its place: an empty value that means "ask the far store".
 //
-// The mark is what keeps a copy from being older than the far value. A writer lays it before he writes far, and lays his copy
-// only over his own mark, and only if he laid that over no other's who may still be at work: of writers that overlap nobody knows
-// whose far write comes last. Whoever finds something else lays a new mark. A reader lays a copy only over what he saw before he read far, and over no mark whose writer may be at work. So whoever was
-// overtaken lays nothing.
+// Marks keep a copy from being older than the far value. A writer puts its mark before it writes far, and afterwards replaces
+// only its own mark with a copy, and only if that mark replaced no mark of another writer that may still be at work: the order of
+// overlapping far writes is unknown. A writer that finds anything else puts a new mark. A reader puts a copy only over what it saw
+// before it read far, and never over the mark of a writer that may be at work. So an overtaken process puts nothing.
 const (
 	metaCopy = "tier_of"   // the ModTime of the far value, in nanoseconds since 1970, a blank, and its Version
 	metaMark = "tier_mark" // a nonce: this is a mark
@@ -43,7 +43,7 @@ func nearKey(key backend.Key) backend.Key {
 	return backend.Key{Shelf: shelf, Name: key.Name}
 }
 
-// settled is when the writer who laid a mark has ended, one way or the other.
+// settled is the age of a mark whose writer has ended, one way or the other.
 const settled = 5 * time.Minute
 
 // laid is a mark that was laid.
@@ -117,7 +117,7 @@ func (b *Backend) fill(ctx context.Context, far backend.Info, body io.ReadSeeker
 	}
 }
 
-// seal ends a far write that succeeded: it lays a copy over the writer's own mark, or over nothing where he laid none.
+// seal ends a far write that succeeded: it lays a copy over the writer's own mark, or over nothing where it laid none.
 func (b *Backend) seal(ctx context.Context, far backend.Info, body io.ReadSeeker, mark laid) error {
 	o, ok := b.copyOptions(far, mark.version)
 	if !ok || mark.contested {

@@ -157,7 +157,7 @@ func TestReadsNear(t *testing.T) {
 	}
 }
 
-// Who opens the near store by itself takes neither copies nor marks for values: a mark is empty, and would be a wrong hit.
+// A program that opens the near store by itself takes neither copies nor marks for values: a mark is empty, and would be a wrong hit.
 func TestNearByItself(t *testing.T) {
 	ctx := context.Background()
 	far := newAway()
@@ -230,7 +230,7 @@ func TestBack(t *testing.T) {
 			}
 			wants(t, b, "a", value(2, size))
 			wants(t, b, "gone", "")
-			if err := b.Close(); err != nil { // which does not wait for who is away
+			if err := b.Close(); err != nil { // which does not wait for a store that is away
 				t.Fatal(err)
 			}
 			b = over(t, near, far, opts)

@@ -9,7 +9,7 @@ import (
 	"github.com/larder-store/larder/backend"
 )
 
-// markAge is when a mark may go: nobody lays a copy of what he read so long ago.
+// markAge is the age at which a mark may be removed: no reader puts a copy of what it read so long ago.
 const markAge = 24 * time.Hour
 
 // Sweep implements [backend.Sweeper] for both stores. The near one loses its old marks as well.

@@ -246,7 +246,7 @@ func TestAcquireWithoutEffect(t *testing.T) {
 	acquire(t, b)
 }
 
-// Who waits asks by reading: a write costs twelve times as much in a bucket.
+// A waiting process asks by reading: a write costs twelve times as much in a bucket.
 func TestWaitingOnlyReads(t *testing.T) {
 	p, a, b, _ := pair(t)
 	acquire(t, a)

@@ -58,7 +58,7 @@ func Listen(at Place) (*Listener, error) {
 	return &Listener{l, name}, nil
 }
 
-// Accept waits for the next one who connects. Other users are turned away.
+// Accept waits for the next connection. Those of other users are closed.
 func (l *Listener) Accept() (*Conn, error) {
 	for {
 		conn, err := l.l.AcceptUnix()

@@ -7,7 +7,7 @@ import "errors"
 // A Listener is a socket that others of the same user connect to.
 type Listener struct{}
 
-// Listen fails: who is at the other end is asked for on Linux alone.
+// Listen fails: only Linux tells the user at the other end.
 func Listen(Place) (*Listener, error) { return nil, errors.ErrUnsupported }
 
 // Accept fails.

@@ -17,7 +17,7 @@ func TestEnterSoon(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := at.EnterSoon(t.Context(), turnstile.WaitPolicy{}, time.Millisecond); !errors.Is(err, turnstile.ErrBusy) {
-		t.Fatalf("EnterSoon beside one who stays = %v, want %v", err, turnstile.ErrBusy)
+		t.Fatalf("EnterSoon beside a process that stays = %v, want %v", err, turnstile.ErrBusy)
 	}
 	beside, err := at.Enter(t.Context(), turnstile.WaitPolicy{}, true)
 	if err != nil {

@@ -19,7 +19,7 @@ type cost struct{ wall, cpu time.Duration }
 var order = rand.New(rand.NewPCG(1, 2))
 
 // compare runs each contender's case in turn, in an order that changes from round to round, a warm-up
-// first, and prints the medians. do returns nil for who has no part in the case; before, unless it
+// first, and prints the medians. do returns nil for a contender without a part in the case; before, unless it
 // is nil, is called before each run and is not measured.
 func compare(name string, all []contender, do func(contender) func() error, before func(contender) error) error {
 	costs := make([][]cost, len(all))
