@@ -78,10 +78,10 @@ func TestCutRealFiles(t *testing.T) {
 		for n := range min(len(data), 4000) {
 			cuts = append(cuts, n)
 		}
-		for range 100 {
+		for range 40 {
 			cuts = append(cuts, random.IntN(len(data)))
 		}
-		for range 100 {
+		for range 40 {
 			cuts = append(cuts, len(data)-1-random.IntN(min(200, len(data)-1)))
 		}
 		for _, n := range cuts {
