@@ -20,7 +20,7 @@ type data struct {
 	b     backend.Backend
 	place string // its URL without parameters and secrets
 	store string // the id of the store that it belongs to
-	dear  bool
+	costly  bool
 
 	readOnly bool
 
@@ -47,7 +47,7 @@ func openData(ctx context.Context, rawURL string, readOnly bool) (*data, error) 
 	if err != nil {
 		return nil, fmt.Errorf("data=: %w", err)
 	}
-	return &data{b: b, place: place, dear: backend.LimitsOf(b).CostlyRequests, readOnly: readOnly}, nil
+	return &data{b: b, place: place, costly: backend.LimitsOf(b).CostlyRequests, readOnly: readOnly}, nil
 }
 
 // placeOf returns what of a URL says where something is, and not how to get there.
@@ -162,7 +162,7 @@ func (d *data) checkSize(name string, got, want int64) error {
 
 // Check implements [indexed.Data].
 func (d *data) Check(ctx context.Context, name string, size int64) error {
-	if d.dear {
+	if d.costly {
 		return nil
 	}
 	info, err := d.b.Stat(ctx, d.key(name))

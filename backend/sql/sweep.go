@@ -26,7 +26,7 @@ func (b *Backend) sweep(ctx context.Context, opts backend.SweepOptions) (backend
 		opts.Grace = defaultGrace
 	}
 	report, err := b.parts.Store.Sweep(ctx, opts)
-	if err == nil && b.data != nil && !b.data.dear {
+	if err == nil && b.data != nil && !b.data.costly {
 		report.Dangling, err = b.dangling(ctx)
 	}
 	if err == nil && !opts.DryRun {

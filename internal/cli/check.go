@@ -23,7 +23,7 @@ func newCheck(a *app) *cobra.Command {
 	var f checkFlags
 	cmd := &cobra.Command{
 		Use:   "check [flags]",
-		Short: "Find what is corrupt",
+		Short: "Find corrupt values",
 		Long: `Read the whole store and find what is corrupt: values that are not what was stored, or whose
 data is gone, and descriptions that are not what they should be. The store may be in use.
 

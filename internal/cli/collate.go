@@ -31,7 +31,7 @@ func newCollate(a *app) *cobra.Command {
 	var f collateFlags
 	cmd := &cobra.Command{
 		Use:   "collate [flags] NAME",
-		Short: "Put together what all sessions of a sweep hold",
+		Short: "Merge the items of all sessions of a sweep",
 		Long: `Put together the items of all sessions of NAME, in the order of sessions and keys, on standard
 output. Workers may be writing: what they had stored before is there.
 

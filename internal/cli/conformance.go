@@ -22,7 +22,7 @@ func newConformance(a *app) *cobra.Command {
 	var f conformanceFlags
 	cmd := &cobra.Command{
 		Use:   "conformance [flags] URL",
-		Short: "Try whether a place keeps the laws of a backend",
+		Short: "Test whether a place keeps the laws of a backend",
 		Long: `Try whether a bucket, a database or a directory keeps the laws that every backend must keep,
 with several processes where it can be shared. What is there already stays as it is: the
 experiments keep to shelves of their own, whose names begin with "law-", and remove them; in a

@@ -28,7 +28,7 @@ func newGC(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "gc [flags]",
 		Aliases: []string{oldName},
-		Short:   "Remove what interrupted writers left behind, or values by a policy",
+		Short:   "Remove leftovers of interrupted writers, or values by a policy",
 		Long: `Remove what interrupted and overwritten puts left behind, and give space back. No value
 that can be read is removed. The store may be in use. It also puts back or removes what
 runs of stages on this machine left beside their outputs when they were killed.

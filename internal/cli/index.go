@@ -12,7 +12,7 @@ import (
 func newIndex(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "index [list | add PATH...]",
-		Short: "List or make indexes on parameters, for queries that compare them",
+		Short: "List or make indexes on parameters, for queries on ranges",
 		Long: `List the parameters that have an index of their own, or make an index on each PATH, such as
 params.filter.order. The store may be in use meanwhile.
 

@@ -102,7 +102,7 @@ var promise = []struct {
 	{"durable", "what was stored survives a power cut", func(l backend.Limits) any { return l.Durable }},
 	{"lasting", "it is there after the process ended", func(l backend.Limits) any { return l.Lasting }},
 	{"shared", "other machines see it", func(l backend.Limits) any { return l.Shared }},
-	{"dear_requests", "each request costs time or money", func(l backend.Limits) any { return l.CostlyRequests }},
+	{"costly_requests", "each request costs time or money", func(l backend.Limits) any { return l.CostlyRequests }},
 	{"max_value", "bytes in a value, or 0 for no limit", func(l backend.Limits) any { return l.MaxValue }},
 }
 

@@ -15,7 +15,7 @@ func newList(a *app) *cobra.Command {
 	var names []string
 	cmd := &cobra.Command{
 		Use:   "ls [flags] [ID]",
-		Short: "List what is stored, the newest last",
+		Short: "List values, the newest last",
 		Long: `List what is stored, the newest last: key, attribute, type, version, size, age and
 parameters, and of stages the command. ID is the beginning of a key.
 

@@ -116,7 +116,7 @@ func newUnpin(a *app) *cobra.Command {
 	var f unpinFlags
 	cmd := &cobra.Command{
 		Use:   "unpin [flags] ID",
-		Short: "Take a pin away",
+		Short: "Remove a pin",
 		Long: `Take one's own pin of a component away, that of another by --by, or all by --all. The values
 stay until "larder gc" or a limit of the store evicts them.`,
 		Example: `  larder unpin 3f2a9c
@@ -192,7 +192,7 @@ func newPins(a *app) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "pins [flags]",
-		Short: "List what is pinned",
+		Short: "List pins",
 		Long: `List the pins of the store: what is pinned, of which type, by whom, until when, and why. Those that
 have run out are listed too, and hold nothing; "larder unpin" takes them away.`,
 		Args: none,

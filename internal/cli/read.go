@@ -26,7 +26,7 @@ func newRead(a *app) *cobra.Command {
 	var f readFlags
 	cmd := &cobra.Command{
 		Use:   "read [flags] file",
-		Short: "Look at a recording, or turn it into CSV, NPY, JSON lines or a picture",
+		Short: "Show a recording, or convert it to CSV, NPY, JSON lines or a plot",
 		Long: `Look at a recording, or turn it into CSV, NPY or JSON lines on standard output, or into a
 picture. The file - is standard input.
 

@@ -90,7 +90,7 @@ func newRun(a *app) *cobra.Command {
 	var f runFlags
 	cmd := &cobra.Command{
 		Use:     "run [flags] [--] command [argument...]",
-		Short:   "Run a command, or give back what it made the last time",
+		Short:   "Run a command, or give back what it made before",
 		Long:    runHelp,
 		Example: runExample,
 		Args: func(_ *cobra.Command, args []string) error {

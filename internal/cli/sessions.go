@@ -20,7 +20,7 @@ import (
 func newSessions(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sessions",
-		Short: "Look after the sessions that workers of a sweep write",
+		Short: "List, show, import and remove the sessions of a sweep",
 		Long: `Look after sessions: what each worker of a parameter sweep writes for itself under a common
 name, to be collated by "larder collate". docs/sessions.md says more.`,
 		Example: `  larder sessions ls
@@ -63,7 +63,7 @@ func newSessionsList(a *app) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "ls [flags] [NAME]",
-		Short: "List the names under which there are sessions, or the sessions of one",
+		Short: "List managers, or the sessions of one",
 		Long: `List the names under which there are sessions; or the sessions of NAME: who wrote each, where,
 when it was made and written last, and whether it is complete. A session that is not
 is open, or its writer died.`,
@@ -182,7 +182,7 @@ func newSessionsShow(a *app) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "show [flags] NAME SESSION",
-		Short: "Show what is known of a session",
+		Short: "Show the metadata of a session",
 		Long: `Show what is known of a session: who wrote it, on which machine, in which process, when, how
 many items it has, and where in the store it is. Times are by the writer's clock, but for
 "stored", which is by the store's.`,

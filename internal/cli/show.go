@@ -22,7 +22,7 @@ func newShow(a *app) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "show [flags] [ID|TYPE...]",
-		Short: "Show what components are, and what is kept of them",
+		Short: "Describe components, and list their values",
 		Long: `Tell what components are, what they were computed from, and which of their attributes
 are kept: of those that are named, or of all that are chosen by type, version, parameters and
 time; without either, of the one of which something was stored last.

@@ -18,7 +18,7 @@ func newStats(a *app) *cobra.Command {
 	var f statsFlags
 	cmd := &cobra.Command{
 		Use:   "stats [flags]",
-		Short: "Show how often something was found, and what that saved",
+		Short: "Show hits, misses and the time saved",
 		Long: `Tell how often something was found, what that saved, and how much is stored.
 
 Lookups are those of "larder run", "get" and "put" by this user on this machine, counted

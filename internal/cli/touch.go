@@ -14,7 +14,7 @@ import (
 func newTouch(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "touch [flags] ID[/attribute]...",
-		Short: "Make values as good as new, when their age counts",
+		Short: "Reset the age of values, for --max-age",
 		Long: `Make now the time at which values were stored, and leave their bytes as they are: so that --max-age
 takes them, and rules by age keep them. ID alone stands for all attributes.
 
