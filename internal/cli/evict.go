@@ -88,10 +88,10 @@ type evictText struct {
 }
 
 type sumText struct {
-	Values   int     `json:"values"`
-	Bytes    int64   `json:"bytes"`
-	CPUHours float64 `json:"cpu_hours"`
-	NoCost   int     `json:"values_without_cost"`
+	Values int     `json:"values"`
+	Bytes  int64   `json:"bytes"`
+	Hours  float64 `json:"hours"`
+	NoCost int     `json:"values_without_cost"`
 }
 
 type typeText struct {
@@ -118,9 +118,9 @@ func textOf(s catalog.Sum) sumText { return sumText{s.Values, s.Bytes, s.Cost.Ho
 
 // again says what it takes to compute values again.
 func (s sumText) again() string {
-	text := fmt.Sprintf("%.2f CPU-hours", s.CPUHours)
-	if s.CPUHours >= 100 {
-		text = fmt.Sprintf("%.0f CPU-hours", s.CPUHours)
+	text := fmt.Sprintf("%.2f hours", s.Hours)
+	if s.Hours >= 100 {
+		text = fmt.Sprintf("%.0f hours", s.Hours)
 	}
 	if s.NoCost > 0 {
 		text += fmt.Sprintf(" and %s of unknown cost", count(s.NoCost, "value"))

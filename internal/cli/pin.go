@@ -117,7 +117,7 @@ func newUnpin(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "unpin [flags] ID",
 		Short: "Remove a pin",
-		Long: `Take one's own pin of a component away, that of another by --by, or all by --all. The values
+		Long: `Remove one's own pin of a component, that of another by --by, or all by --all. The values
 stay until "larder gc" or a limit of the store evicts them.`,
 		Example: `  larder unpin 3f2a9c
   larder unpin --all 3f2a9c`,
@@ -154,7 +154,7 @@ func (a *app) unpin(ctx context.Context, f *unpinFlags, text string) error {
 		return err
 	}
 	if n > 0 {
-		a.note("took %s of %s away", count(n, "pin"), short(id))
+		a.note("removed %s of %s", count(n, "pin"), short(id))
 		return nil
 	}
 	var others []string
@@ -194,7 +194,7 @@ func newPins(a *app) *cobra.Command {
 		Use:   "pins [flags]",
 		Short: "List pins",
 		Long: `List the pins of the store: what is pinned, of which type, by whom, until when, and why. Those that
-have run out are listed too, and hold nothing; "larder unpin" takes them away.`,
+have run out are listed too, and hold nothing; "larder unpin" removes them.`,
 		Args: none,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.pins(cmd.Context(), asJSON) },
 	}
