@@ -29,7 +29,7 @@ func (g *gets) Get(ctx context.Context, key backend.Key) (io.ReadCloser, backend
 // yielded and one that waits for the window to be free are in memory.
 func TestLargeItemsAreNotReadAhead(t *testing.T) {
 	ctx := t.Context()
-	b := &gets{Backend: mem.Open(t.Name(), nil)}
+	b := &gets{Backend: mem.Open(t.TempDir(), nil)}
 	m := manager(t, b, "m", &session.Options{Layout: session.LayoutItems})
 	s := opened(t, m, "", nil) // of a random name: no conditions are promised
 	const items, size = 10, 1 << 20
