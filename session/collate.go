@@ -4,6 +4,8 @@ import (
 	"context"
 	"iter"
 	"sync"
+
+	"golang.org/x/sync/semaphore"
 )
 
 // Item is an item of a collation: where it is, and its value.
@@ -28,7 +30,7 @@ func SkipErrors(report func(err error)) CollateOption { return CollateOption{rep
 func Parallel(n int) CollateOption { return CollateOption{parallel: n} }
 
 // All collations yield sessions in the byte order of their names, and the items of each in the byte order of their
-// keys; they read several sessions at a time, and hold of each no more than [batchBytes] or one item, whatever
+// keys; they read several sessions at a time, and hold of each no more than [windowBytes] and two items, whatever
 // the total; and they yield all that was stored before they began. What is stored while they go on they may
 // yield or not. A value that T cannot hold is an error that names session, key and both types.
 
@@ -109,11 +111,12 @@ func elements[E any](items iter.Seq2[Item[[]E], error]) iter.Seq2[E, error] {
 	}
 }
 
-// What goes from a session's reader to the collation at a time: enough that handing it over costs little, but not more
-// bytes than that unless one item has them.
+// What goes from a session's reader to the collation at a time, and what waits for the collation at most, of one
+// session: no more bytes than that unless one item has them. Handing over a portion costs little, and a reader that is ahead by a
+// few thousand small items has work for its processor while the collation is at another session.
 const (
-	batchItems = 256
-	batchBytes = 64 << 10
+	portionBytes = 32 << 10
+	windowBytes  = 256 << 10
 )
 
 // step is an item of a session, or an error.
@@ -121,6 +124,22 @@ type step[T any] struct {
 	item  Item[T]
 	err   error
 	fatal bool // err is about more than one item or session
+}
+
+// portion is what a session's reader hands over.
+type portion[T any] struct {
+	steps  []step[T]
+	weight int64 // in the window
+}
+
+// reading is a session that is read.
+type reading[T any] struct {
+	portions chan portion[T]
+	window   *semaphore.Weighted // bounds the bytes of the portions that wait, or are yielded
+}
+
+func newReading[T any]() reading[T] {
+	return reading[T]{make(chan portion[T], windowBytes/portionBytes), semaphore.NewWeighted(windowBytes)}
 }
 
 func collate[T any](ctx context.Context, m *Manager, q query, opts []CollateOption) iter.Seq2[Item[T], error] {
@@ -139,38 +158,28 @@ func collate[T any](ctx context.Context, m *Manager, q query, opts []CollateOpti
 		var readers sync.WaitGroup
 		defer readers.Wait() // nothing is read any more when the collation is over
 		defer cancel()
-		next, stop := iter.Pull2(m.Sessions(ctx))
-		defer stop()
-		var queue []chan []step[T] // of the sessions that are read, in order
-		var spare sync.Pool        // batches that were looked at
-		more := true
-		for {
-			for more && len(queue) < parallel {
-				session, err, ok := next()
-				if !ok {
-					more = false
-					break
+		queue := make(chan reading[T], parallel-1) // in order; with the one that is yielded they are parallel
+		spare := make(chan []step[T], parallel)    // steps that were looked at
+		readers.Go(func() {
+			defer close(queue)
+			for session, err := range m.Sessions(ctx) {
+				r := newReading[T]()
+				select {
+				case queue <- r:
+				case <-ctx.Done():
+					return
 				}
-				steps := make(chan []step[T], 1)
-				queue = append(queue, steps)
 				if err != nil {
-					steps <- []step[T]{{err: err, fatal: true}}
-					close(steps)
-					more = false
-					break
+					r.portions <- portion[T]{steps: []step[T]{{err: err, fatal: true}}}
+					close(r.portions)
+					return
 				}
-				readers.Go(func() { readSession(ctx, m, session, q, steps, &spare) })
+				readers.Go(func() { readSession(ctx, m, session, q, r, spare) })
 			}
-			// A reader that is cut off just ends: what it did not send must not look as if it were not there.
-			if err := context.Cause(outer); err != nil {
-				yield(Item[T]{}, err)
-				return
-			}
-			if len(queue) == 0 {
-				return
-			}
-			for batch := range queue[0] {
-				for _, s := range batch {
+		})
+		for r := range queue {
+			for b := range r.portions {
+				for _, s := range b.steps {
 					switch {
 					case s.err == nil:
 						if !yield(s.item, nil) {
@@ -183,34 +192,49 @@ func collate[T any](ctx context.Context, m *Manager, q query, opts []CollateOpti
 						return
 					}
 				}
-				clear(batch)
-				spare.Put(&batch)
+				clear(b.steps)
+				r.window.Release(b.weight)
+				select {
+				case spare <- b.steps[:0]:
+				default:
+				}
 			}
-			queue = queue[1:]
+			// A reader that is cut off just ends: what it did not send must not look as if it were not there.
+			if context.Cause(outer) != nil {
+				break
+			}
+		}
+		if err := context.Cause(outer); err != nil {
+			yield(Item[T]{}, err)
 		}
 	}
 }
 
 // readSession sends the items of a session, decoded.
-func readSession[T any](ctx context.Context, m *Manager, session string, q query, steps chan<- []step[T], spare *sync.Pool) {
-	defer close(steps)
-	var batch []step[T]
+func readSession[T any](ctx context.Context, m *Manager, session string, q query, to reading[T], spare <-chan []step[T]) {
+	defer close(to.portions)
+	var steps []step[T]
 	size := 0
 	send := func() bool {
+		weight := int64(min(size, windowBytes))
+		if to.window.Acquire(ctx, weight) != nil {
+			return false
+		}
 		select {
-		case steps <- batch:
-			batch, size = nil, 0
-			if old, ok := spare.Get().(*[]step[T]); ok {
-				batch = (*old)[:0]
-			}
-			return true
+		case to.portions <- portion[T]{steps, weight}:
 		case <-ctx.Done():
 			return false
 		}
+		steps, size = nil, 0
+		select {
+		case steps = <-spare:
+		default:
+		}
+		return true
 	}
 	shelf, err := shelfOf(m.prefix, session)
 	if err != nil {
-		batch = append(batch, step[T]{err: wrap(session, err)})
+		steps = append(steps, step[T]{err: wrap(session, err)})
 		send()
 		return
 	}
@@ -218,25 +242,25 @@ func readSession[T any](ctx context.Context, m *Manager, session string, q query
 		if err == nil && q.enough(r.key) {
 			break
 		}
-		s := step[T]{item: Item[T]{Session: session, Key: r.key}}
+		size += r.size()
+		steps = append(steps, step[T]{item: Item[T]{Session: session, Key: r.key}})
+		s := &steps[len(steps)-1] // decoded in its place: a value whose address is taken would be allocated
 		if err == nil && !q.keys {
-			size += len(r.body)
 			if err = decode(r, &s.item.Value); err != nil {
 				r.codec = "decoded"
 			}
 		}
 		if err != nil {
-			s = step[T]{err: m.placed(session, r, err), fatal: ctx.Err() != nil}
+			*s = step[T]{err: m.placed(session, r, err), fatal: ctx.Err() != nil}
 		}
-		batch = append(batch, s)
-		if (len(batch) >= batchItems || size >= batchBytes) && !send() {
+		if size >= portionBytes && !send() {
 			return
 		}
 	}
 	if err := ctx.Err(); err != nil {
-		batch = []step[T]{{err: err, fatal: true}}
+		steps = []step[T]{{err: err, fatal: true}}
 	}
-	if len(batch) > 0 {
+	if len(steps) > 0 {
 		send()
 	}
 }

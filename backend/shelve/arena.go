@@ -1,7 +1,6 @@
 package shelve
 
 import (
-	"bytes"
 	"encoding/hex"
 	"strings"
 
@@ -12,17 +11,25 @@ import (
 // take longer than all else. A nil arena allocates for each.
 type arena struct {
 	text   strings.Builder // names and versions
-	bodies []byte
+	bodies []byte          // of a Room
 
 	metaText string // the metadata that was decoded last
 	metaLast backend.Meta
 }
 
-// arenaPiece is what is allocated at a time for bodies. Larger ones than an eighth of it stand alone.
-const arenaPiece = 32 << 10
+// A piece is what is allocated at a time for text: the first one is small, each later one twice as large up to arenaPiece.
+const (
+	firstPiece = 1 << 10
+	arenaPiece = 32 << 10
+)
 
 // string returns b as a string.
 func (a *arena) string(b []byte) string {
+	if a.text.Cap()-a.text.Len() < len(b) {
+		size := max(min(2*a.text.Cap(), arenaPiece), firstPiece, len(b))
+		a.text.Reset()
+		a.text.Grow(size)
+	}
 	start := a.text.Len()
 	a.text.Write(b)
 	return a.text.String()[start:]
@@ -52,13 +59,10 @@ func (a *arena) meta(b []byte) (backend.Meta, error) {
 	return m, err
 }
 
-// clone returns a copy of b.
-func (a *arena) clone(b []byte) []byte {
-	if len(b) > arenaPiece/8 {
-		return bytes.Clone(b)
-	}
-	if cap(a.bodies)-len(a.bodies) < len(b) {
-		a.bodies = make([]byte, 0, arenaPiece)
+// body returns a copy of b, if bodies are wanted.
+func (a *arena) body(b []byte) []byte {
+	if a == nil || b == nil {
+		return nil
 	}
 	start := len(a.bodies)
 	a.bodies = append(a.bodies, b...)

@@ -120,7 +120,7 @@ const (
 )
 
 // Page implements [indexed.Index].
-func (x *index) Page(ctx context.Context, shelf string, opts backend.ListOptions, bodies bool) (p indexed.Page, err error) {
+func (x *index) Page(ctx context.Context, shelf string, opts backend.ListOptions, room *indexed.Room) (p indexed.Page, err error) {
 	if err := x.calls.Begin(ctx); err != nil {
 		return p, err
 	}
@@ -141,15 +141,12 @@ func (x *index) Page(ctx context.Context, shelf string, opts backend.ListOptions
 	}
 	defer tx.Rollback()
 	if b := tx.Bucket(bucket(shelf)); b != nil {
-		p = readPage(b.Cursor(), shelf, opts, bodies)
+		p = readPage(b.Cursor(), shelf, opts, room)
 	}
 	return p, nil
 }
 
-// firstEntries is for how many entries a page has room at first.
-const firstEntries = 128
-
-func readPage(c *bbolt.Cursor, shelf string, opts backend.ListOptions, bodies bool) (p indexed.Page) {
+func readPage(c *bbolt.Cursor, shelf string, opts backend.ListOptions, room *indexed.Room) (p indexed.Page) {
 	prefix, start := []byte(opts.Prefix), []byte(opts.Prefix)
 	if opts.After >= opts.Prefix {
 		start = append([]byte(opts.After), 0) // the least name after it
@@ -160,16 +157,17 @@ func readPage(c *bbolt.Cursor, shelf string, opts backend.ListOptions, bodies bo
 	}
 	taken := 0
 	var a *arena
-	if bodies {
-		a = &arena{}
-		p.Entries = make([]indexed.Entry, 0, min(limit, firstEntries))
+	if room != nil {
+		a = &arena{bodies: room.Bodies[:0]}
+		p.Entries = room.Entries[:0]
+		defer func() { room.Entries, room.Bodies = p.Entries, a.bodies }()
 	}
 	for k, v := c.Seek(start); k != nil && bytes.HasPrefix(k, prefix); k, v = c.Next() {
 		if len(p.Entries)+len(p.Corrupt) == limit || taken >= pageBytes {
 			return p
 		}
 		key := backend.Key{Shelf: shelf}
-		if bodies {
+		if a != nil {
 			key.Name = a.string(k)
 		} else {
 			key.Name = string(k)
@@ -180,11 +178,7 @@ func readPage(c *bbolt.Cursor, shelf string, opts backend.ListOptions, bodies bo
 			p.Corrupt = append(p.Corrupt, err)
 			continue
 		}
-		if bodies && e.Inline != nil {
-			e.Inline = a.clone(e.Inline)
-		} else {
-			e.Inline = nil
-		}
+		e.Inline = a.body(e.Inline)
 		taken += len(e.Inline)
 		p.Entries = append(p.Entries, e)
 	}
@@ -364,7 +358,7 @@ func (x *index) shelves(ctx context.Context, opts backend.ListOptions) iter.Seq2
 			if name <= opts.After || !strings.HasPrefix(name, opts.Prefix) {
 				continue
 			}
-			p, err := x.Page(ctx, name, backend.ListOptions{Limit: 1}, false)
+			p, err := x.Page(ctx, name, backend.ListOptions{Limit: 1}, nil)
 			if err != nil {
 				yield("", err)
 				return

@@ -155,7 +155,8 @@ const (
 const afterPrefix = "~"
 
 // Page implements [indexed.Index].
-func (x *index) Page(ctx context.Context, shelf string, opts backend.ListOptions, bodies bool) (indexed.Page, error) {
+func (x *index) Page(ctx context.Context, shelf string, opts backend.ListOptions, room *indexed.Room) (indexed.Page, error) {
+	bodies := room != nil
 	limit := nextPage
 	if opts.After == "" {
 		limit = firstPage

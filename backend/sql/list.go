@@ -10,12 +10,12 @@ import (
 )
 
 // Page is a call of its own: what is done between two pages is none.
-func (p pager) Page(ctx context.Context, shelf string, opts backend.ListOptions, bodies bool) (indexed.Page, error) {
+func (p pager) Page(ctx context.Context, shelf string, opts backend.ListOptions, room *indexed.Room) (indexed.Page, error) {
 	if err := p.calls.Begin(ctx); err != nil {
 		return indexed.Page{}, err
 	}
 	defer p.calls.End()
-	return p.Index.Page(ctx, shelf, opts, bodies)
+	return p.Index.Page(ctx, shelf, opts, room)
 }
 
 // pager is an index whose pages are calls.

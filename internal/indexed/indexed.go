@@ -40,8 +40,9 @@ type Index interface {
 	Lookup(ctx context.Context, key backend.Key, bodies bool) (Entry, error)
 
 	// Page returns the next entries of a shelf in byte order of Name, as many as are
-	// good to hold in memory, at most opts.Limit if that is not 0.
-	Page(ctx context.Context, shelf string, opts backend.ListOptions, bodies bool) (Page, error)
+	// good to hold in memory, at most opts.Limit if that is not 0. They have no Inline if room is nil. Else they may
+	// lie in the memory of room, whose former entries are not used any more.
+	Page(ctx context.Context, shelf string, opts backend.ListOptions, room *Room) (Page, error)
 
 	// Claim returns n fresh names. Until each was part of a Commit or Abandon, no
 	// Garbage is found under it, in any process.
@@ -91,11 +92,17 @@ type Data interface {
 }
 
 // Entry is what the index holds under a key: the value itself in Inline, or the Name of
-// its data. Inline belongs to the caller.
+// its data. Inline belongs to the caller, that of a Page for as long as its Room.
 type Entry struct {
 	backend.Info
 	Inline []byte
 	Name   string
+}
+
+// Room is memory for the entries of a Page with their bodies.
+type Room struct {
+	Entries []Entry
+	Bodies  []byte
 }
 
 // Page is a part of a shelf.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"iter"
+	"sync"
 
 	"github.com/larder-store/larder/backend"
 )
@@ -12,7 +13,7 @@ import (
 // List yields the entries of a shelf as [backend.Backend] says. It goes on past entries
 // that cannot be decoded, and yields their errors, joined, at its end.
 func (s *Store) List(ctx context.Context, shelf string, opts backend.ListOptions) iter.Seq2[Entry, error] {
-	return s.walk(ctx, shelf, opts, false)
+	return s.walk(ctx, shelf, opts, nil)
 }
 
 // Scan is List with bodies, as [backend.Scanner] says. The body of an entry whose data is
@@ -20,9 +21,11 @@ func (s *Store) List(ctx context.Context, shelf string, opts backend.ListOptions
 func (s *Store) Scan(ctx context.Context, shelf string, opts backend.ListOptions) iter.Seq2[backend.Entry, error] {
 	return func(yield func(backend.Entry, error) bool) {
 		inline := new(backend.Body) // of one step after the other
+		room := rooms.Get().(*Room)
+		defer room.leave()
 		for {
 			vanished, limit := 0, opts.Limit
-			for e, err := range s.walk(ctx, shelf, opts, true) {
+			for e, err := range s.walk(ctx, shelf, opts, room) {
 				if err != nil {
 					yield(backend.Entry{}, err)
 					return
@@ -59,6 +62,15 @@ func (s *Store) Scan(ctx context.Context, shelf string, opts backend.ListOptions
 	}
 }
 
+// rooms are those of scans that are over. A scan of a few entries would take longer to get memory than to read.
+var rooms = sync.Pool{New: func() any { return new(Room) }}
+
+// leave gives the room to a later scan.
+func (r *Room) leave() {
+	clear(r.Entries[:cap(r.Entries)])
+	rooms.Put(r)
+}
+
 // body returns the body of an entry as it is, or as it is now if its data was removed.
 func (s *Store) body(ctx context.Context, e Entry) (io.ReadCloser, backend.Info, error) {
 	if e.Name == "" {
@@ -74,7 +86,7 @@ func (f failing) Read([]byte) (int, error) { return 0, f.err }
 func (f failing) Close() error             { return nil }
 
 // walk yields entries page by page; nothing is held while one is looked at.
-func (s *Store) walk(ctx context.Context, shelf string, opts backend.ListOptions, bodies bool) iter.Seq2[Entry, error] {
+func (s *Store) walk(ctx context.Context, shelf string, opts backend.ListOptions, room *Room) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		var corrupt []error
 		left := opts.Limit
@@ -84,7 +96,7 @@ func (s *Store) walk(ctx context.Context, shelf string, opts backend.ListOptions
 				return
 			}
 			opts.Limit = left
-			p, err := s.Index.Page(ctx, shelf, opts, bodies)
+			p, err := s.Index.Page(ctx, shelf, opts, room)
 			if err != nil {
 				yield(Entry{}, err)
 				return

@@ -166,7 +166,7 @@ func (p *process) Lookup(_ context.Context, key backend.Key, bodies bool) (index
 	return e, nil
 }
 
-func (p *process) Page(_ context.Context, shelf string, opts backend.ListOptions, bodies bool) (indexed.Page, error) {
+func (p *process) Page(_ context.Context, shelf string, opts backend.ListOptions, _ *indexed.Room) (indexed.Page, error) {
 	f, err := p.begin("page")
 	if err != nil {
 		return indexed.Page{}, err
