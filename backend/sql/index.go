@@ -81,15 +81,15 @@ func formatMeta(m backend.Meta) *string {
 	if len(m) == 0 {
 		return nil
 	}
-	var b strings.Builder
-	for k, v := range m {
-		b.WriteString(k)
-		b.WriteByte('=')
-		b.WriteString(v)
-		b.WriteByte('\n')
-	}
-	s := b.String()
+	s := string(appendMeta(nil, m))
 	return &s
+}
+
+func appendMeta(b []byte, m backend.Meta) []byte {
+	for k, v := range m {
+		b = append(append(append(append(b, k...), '='), v...), '\n')
+	}
+	return b
 }
 
 func parseMeta(text string) backend.Meta {

@@ -12,26 +12,23 @@ import (
 	"github.com/larder-store/larder/backend"
 )
 
-// stages reports whether puts can go through a staging table: all are in rows, under keys that
+// stages reports whether puts, in order of their keys, can go through a staging table: all are in rows, under keys that
 // differ, and either all or none are to be the first. One INSERT cannot change a row twice.
 func (p *publication) stages(at []int) bool {
 	cond := conditionOf(p.changes[at[0]].Options)
-	seen := make(map[backend.Key]bool, len(at))
-	for _, i := range at {
-		c := p.changes[i]
-		if c.Name != "" || conditionOf(c.Options) != cond || cond == ifMatch || seen[c.Key] {
+	for n, i := range at {
+		c := &p.changes[i]
+		if c.Name != "" || conditionOf(c.Options) != cond || cond == ifMatch || n > 0 && p.changes[at[n-1]].Key == c.Key {
 			return false
 		}
-		seen[c.Key] = true
 	}
 	return true
 }
 
 // The columns of the staging table; those from type on only where there are components.
-var stagedColumns = []string{"shelf", "name", "id", "size", "sum", "digest", "meta", "body", "type", "version", "params", "as_of", "odd", "inputs"}
-
 const (
-	plainColumns = 8
+	plainColumns = "shelf, name, id, size, sum, digest, meta, body"
+	moreColumns  = ", type, version, params, as_of, odd, inputs"
 
 	staging = "CREATE TEMPORARY TABLE larder_staged (shelf text COLLATE \"C\", name text COLLATE \"C\", id uuid, size bigint, sum bigint, digest bytea, " +
 		"meta text, body bytea, type text, version text, params text, as_of timestamptz, odd boolean, inputs text[]) ON COMMIT DROP"
@@ -39,7 +36,6 @@ const (
 
 // stage makes many puts by COPY into a table of the transaction, and from there at once.
 func (p *publication) stage(ctx context.Context, at []int) {
-	p.sort(at)
 	var stored time.Time
 	won, denied := map[string]bool{}, false
 	err := p.x.db.do(ctx, false, func(conn *pgxpool.Conn) error {
@@ -79,12 +75,12 @@ func (p *publication) stageIn(ctx context.Context, tx pgx.Tx, at []int, won map[
 		return stored, err
 	}
 	components := slices.ContainsFunc(at, func(i int) bool { return p.changes[i].Key.Shelf == backend.ShelfComponents })
-	columns := stagedColumns
-	if !components {
-		columns = columns[:plainColumns]
+	columns := plainColumns
+	if components {
+		columns += moreColumns
 	}
-	rows := pgx.CopyFromSlice(len(at), func(n int) ([]any, error) { return p.stagedRow(at[n], len(columns)) })
-	if _, err := tx.CopyFrom(ctx, pgx.Identifier{"larder_staged"}, columns, rows); err != nil {
+	rows := newCopyReader(len(at), func(n int, b []byte) []byte { return p.appendStaged(b, at[n], components) })
+	if _, err := tx.Conn().PgConn().CopyFrom(ctx, rows, "COPY larder_staged ("+columns+") FROM STDIN BINARY"); err != nil {
 		return stored, err
 	}
 	schema := quote(p.x.db.schema) + "."
@@ -125,15 +121,35 @@ func (p *publication) stageIn(ctx context.Context, tx pgx.Tx, at []int, won map[
 	return stored, nil
 }
 
-// stagedRow returns a row of the staging table.
-func (p *publication) stagedRow(i, columns int) ([]any, error) {
-	c := p.changes[i]
-	row := make([]any, columns)
-	copy(row, valuesOf(c, always))
-	id, err := hex.DecodeString(p.ids[i])
-	row[2] = [16]byte(id)
-	if c.Key.Shelf == backend.ShelfComponents {
-		copy(row[plainColumns:], describe(c.Inline).args())
+// appendStaged appends a row of the staging table, with what a component is or without.
+func (p *publication) appendStaged(b []byte, i int, components bool) []byte {
+	c := &p.changes[i]
+	if components {
+		b = appendUint16(b, 14)
+	} else {
+		b = appendUint16(b, 8)
 	}
-	return row, err
+	b = appendField(b, c.Key.Shelf)
+	b = appendField(b, c.Key.Name)
+	id, _ := hex.DecodeString(p.ids[i]) // as newID wrote it
+	b = appendField(b, id)
+	b = appendBigint(b, c.Options.Size)
+	b = appendBigint(b, int64(c.Options.Sum))
+	b = appendField(b, c.Options.Digest[:])
+	if len(c.Options.Meta) == 0 {
+		b = appendNull(b)
+	} else {
+		b = appendSized(b, func(b []byte) []byte { return appendMeta(b, c.Options.Meta) })
+	}
+	b = appendField(b, c.Inline)
+	switch {
+	case !components:
+		return b
+	case c.Key.Shelf == backend.ShelfComponents:
+		return describe(c.Inline).append(b)
+	}
+	for range 6 {
+		b = appendNull(b)
+	}
+	return b
 }
