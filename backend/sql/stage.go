@@ -25,27 +25,34 @@ func (p *publication) stages(at []int) bool {
 	return true
 }
 
-// The columns of the staging table; those from type on only where there are components.
+// The columns of entries, and the further ones of the staging table, where there are components.
 const (
-	plainColumns = "shelf, name, id, size, sum, digest, meta, body"
+	plainColumns = "shelf, name, id, size, sum, digest, stored, meta, body"
 	moreColumns  = ", type, version, params, as_of, odd, inputs"
 
-	staging = "CREATE TEMPORARY TABLE larder_staged (shelf text COLLATE \"C\", name text COLLATE \"C\", id uuid, size bigint, sum bigint, digest bytea, " +
+	staging = "CREATE TEMPORARY TABLE larder_staged (shelf text COLLATE \"C\", name text COLLATE \"C\", id uuid, size bigint, sum bigint, digest bytea, stored timestamptz, " +
 		"meta text, body bytea, type text, version text, params text, as_of timestamptz, odd boolean, inputs text[]) ON COMMIT DROP"
 )
 
-// stage makes many puts by COPY into a table of the transaction, and from there at once.
+// stage makes many puts by COPY: right into the entries where all are new, else into a table of the transaction, and from
+// there at once.
 func (p *publication) stage(ctx context.Context, at []int) {
-	var stored time.Time
-	won, denied := map[string]bool{}, false
-	err := p.x.db.do(ctx, false, func(conn *pgxpool.Conn) error {
-		clear(won)
-		return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) (err error) {
-			stored, err = p.stageIn(ctx, tx, at, won)
-			denied = isCode(err, noPrivilege)
-			return err
+	components := slices.ContainsFunc(at, func(i int) bool { return p.changes[i].Key.Shelf == backend.ShelfComponents })
+	s := staged{p: p, at: at, components: components, direct: !components}
+	denied := false
+	put := func() error {
+		return p.x.db.do(ctx, false, func(conn *pgxpool.Conn) error {
+			return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+				err := s.put(ctx, tx)
+				denied = isCode(err, noPrivilege)
+				return err
+			})
 		})
-	})
+	}
+	err := put()
+	if err != nil && s.refused {
+		err = put()
+	}
 	if denied { // perhaps to make temporary tables
 		for start := 0; start < len(at); start += batchSize {
 			p.batch(ctx, at[start:min(start+batchSize, len(at))])
@@ -57,53 +64,95 @@ func (p *publication) stage(ctx context.Context, at []int) {
 		return
 	}
 	for _, i := range at {
-		if p.changes[i].Options.IfAbsent && !won[p.ids[i]] {
+		if s.won != nil && !s.won[p.ids[i]] {
 			p.lose(i, backend.ErrExists)
 		} else {
-			p.win(i, stored)
+			p.win(i, s.stored)
 		}
 	}
 }
 
-// stageIn does it in a transaction, and fills won with the ids of what was stored where not all is.
-func (p *publication) stageIn(ctx context.Context, tx pgx.Tx, at []int, won map[string]bool) (stored time.Time, err error) {
-	mode := p.x.db.mode()
-	if err := tx.QueryRow(ctx, "SELECT clock_timestamp()", mode).Scan(&stored); err != nil {
-		return stored, err
+// staged is puts that are made together, in a transaction that may be repeated.
+type staged struct {
+	p          *publication
+	at         []int
+	components bool // some of them describe components
+	direct     bool // into the entries, as far as is known
+
+	refused bool // to be copied directly
+	stored  time.Time
+	won     map[string]bool // the ids of what was stored; nil for all
+}
+
+func (s *staged) put(ctx context.Context, tx pgx.Tx) error {
+	s.won, s.refused = nil, false
+	fresh, err := s.begin(ctx, tx)
+	if err != nil {
+		return err
 	}
+	if !fresh {
+		return s.stage(ctx, tx)
+	}
+	err = s.copy(ctx, tx, quote(s.p.x.db.schema)+".entries ("+plainColumns+")")
+	s.refused = isCode(err, uniqueViolation) || isCode(err, rowSecurity)
+	s.direct = !s.refused
+	return err
+}
+
+// samples is how many keys are looked for before all are copied directly: where one in ten is there, they find it nearly always. A
+// copy that meets a key that is there is thrown away.
+const samples = 32
+
+// begin sets when the values are stored, and reports whether their keys look new.
+func (s *staged) begin(ctx context.Context, tx pgx.Tx) (fresh bool, err error) {
+	var shelves, names []string
+	for n := range samples {
+		key := s.p.changes[s.at[n*(len(s.at)-1)/(samples-1)]].Key
+		shelves, names = append(shelves, key.Shelf), append(names, key.Name)
+	}
+	err = tx.QueryRow(ctx, "SELECT clock_timestamp(), NOT EXISTS (SELECT FROM unnest($1::text[], $2::text[]) AS k (shelf, name) JOIN "+
+		quote(s.p.x.db.schema)+".entries e ON e.shelf = k.shelf AND e.name = k.name)", s.p.x.db.mode(), shelves, names).Scan(&s.stored, &fresh)
+	return fresh && s.direct, err
+}
+
+// copy copies the rows to a table.
+func (s *staged) copy(ctx context.Context, tx pgx.Tx, table string) error {
+	rows := newCopyReader(len(s.at), func(n int, b []byte) []byte { return s.append(b, s.at[n]) })
+	_, err := tx.Conn().PgConn().CopyFrom(ctx, rows, "COPY "+table+" FROM STDIN BINARY")
+	return err
+}
+
+func (s *staged) stage(ctx context.Context, tx pgx.Tx) error {
+	mode := s.p.x.db.mode()
 	if _, err := tx.Exec(ctx, staging, mode); err != nil {
-		return stored, err
+		return err
 	}
-	components := slices.ContainsFunc(at, func(i int) bool { return p.changes[i].Key.Shelf == backend.ShelfComponents })
 	columns := plainColumns
-	if components {
+	if s.components {
 		columns += moreColumns
 	}
-	rows := newCopyReader(len(at), func(n int, b []byte) []byte { return p.appendStaged(b, at[n], components) })
-	if _, err := tx.Conn().PgConn().CopyFrom(ctx, rows, "COPY larder_staged ("+columns+") FROM STDIN BINARY"); err != nil {
-		return stored, err
+	if err := s.copy(ctx, tx, "larder_staged ("+columns+")"); err != nil {
+		return err
 	}
-	schema := quote(p.x.db.schema) + "."
-	first := p.changes[at[0]].Options.IfAbsent
+	schema := quote(s.p.x.db.schema) + "."
 	conflict := "DO UPDATE SET id = EXCLUDED.id, size = EXCLUDED.size, sum = EXCLUDED.sum, digest = EXCLUDED.digest, stored = EXCLUDED.stored, meta = EXCLUDED.meta, body = EXCLUDED.body"
-	if first {
-		conflict = "DO NOTHING RETURNING id::text"
+	if s.p.changes[s.at[0]].Options.IfAbsent {
+		conflict, s.won = "DO NOTHING RETURNING id::text", map[string]bool{}
 	}
-	inserted, err := tx.Query(ctx, "INSERT INTO "+schema+"entries (shelf, name, id, size, sum, digest, stored, meta, body) "+
-		"SELECT shelf, name, id, size, sum, digest, $1, meta, body FROM larder_staged ON CONFLICT (shelf, name) "+conflict, mode, stored)
+	inserted, err := tx.Query(ctx, "INSERT INTO "+schema+"entries ("+plainColumns+") SELECT "+plainColumns+" FROM larder_staged ON CONFLICT (shelf, name) "+conflict, mode)
 	if err != nil {
-		return stored, err
+		return err
 	}
 	for inserted.Next() {
 		var id string
 		if err := inserted.Scan(&id); err != nil {
 			inserted.Close()
-			return stored, err
+			return err
 		}
-		won[plain(id)] = true
+		s.won[plain(id)] = true
 	}
-	if inserted.Close(); inserted.Err() != nil || !components {
-		return stored, inserted.Err()
+	if inserted.Close(); inserted.Err() != nil || !s.components {
+		return inserted.Err()
 	}
 	// Descriptions that were there already are not described anew.
 	from := "larder_staged s JOIN " + schema + "entries e ON e.shelf = s.shelf AND e.name = s.name AND e.id = s.id WHERE s.shelf = 'components'"
@@ -115,27 +164,28 @@ func (p *publication) stageIn(ctx context.Context, tx pgx.Tx, at []int, won map[
 			"unnest(f.inputs) WITH ORDINALITY AS i (input, n) ORDER BY f.name, i.n " + onKnownInput,
 	} {
 		if _, err := tx.Exec(ctx, sql, mode); err != nil {
-			return stored, err
+			return err
 		}
 	}
-	return stored, nil
+	return nil
 }
 
-// appendStaged appends a row of the staging table, with what a component is or without.
-func (p *publication) appendStaged(b []byte, i int, components bool) []byte {
-	c := &p.changes[i]
-	if components {
-		b = appendUint16(b, 14)
+// append appends the row of a put.
+func (s *staged) append(b []byte, i int) []byte {
+	c := &s.p.changes[i]
+	if s.components {
+		b = appendUint16(b, 9+6)
 	} else {
-		b = appendUint16(b, 8)
+		b = appendUint16(b, 9)
 	}
 	b = appendField(b, c.Key.Shelf)
 	b = appendField(b, c.Key.Name)
-	id, _ := hex.DecodeString(p.ids[i]) // as newID wrote it
+	id, _ := hex.DecodeString(s.p.ids[i]) // as newID wrote it
 	b = appendField(b, id)
 	b = appendBigint(b, c.Options.Size)
 	b = appendBigint(b, int64(c.Options.Sum))
 	b = appendField(b, c.Options.Digest[:])
+	b = appendTime(b, s.stored)
 	if len(c.Options.Meta) == 0 {
 		b = appendNull(b)
 	} else {
@@ -143,7 +193,7 @@ func (p *publication) appendStaged(b []byte, i int, components bool) []byte {
 	}
 	b = appendField(b, c.Inline)
 	switch {
-	case !components:
+	case !s.components:
 		return b
 	case c.Key.Shelf == backend.ShelfComponents:
 		return describe(c.Inline).append(b)
