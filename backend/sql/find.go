@@ -1,12 +1,12 @@
 package sql
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"iter"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/component"
@@ -124,21 +124,17 @@ func (f *finder) candidates(ctx context.Context, after, to string, limit int) (f
 	}
 	where := f.t.sql(a, to != "")
 	max := a.add(limit)
-	sql := "SELECT key, stored, sum, size, body, ahead FROM (SELECT p.key, e.stored, e.sum, e.size, e.body, sum(e.size) OVER (ORDER BY p.key) - e.size AS ahead FROM (" +
+	sql := "SELECT key, stored, sum, size, body, ahead::bigint FROM (SELECT p.key, e.stored, e.sum, e.size, e.body, sum(e.size) OVER (ORDER BY p.key) - e.size AS ahead FROM (" +
 		"(SELECT c.key FROM " + schema + "components c WHERE NOT c.odd AND " + bounds + " AND " + where + " ORDER BY c.key LIMIT " + max + ") UNION ALL " +
 		"(SELECT c.key FROM " + schema + "components c WHERE c.odd AND " + bounds + " ORDER BY c.key LIMIT " + max + ") ORDER BY key LIMIT " + max + ") AS p " +
 		"JOIN " + schema + "entries e ON e.shelf = 'components' AND e.name = p.key) AS s WHERE ahead < " + a.add(pageBytes) + " ORDER BY key"
 	var last string
-	var bytes int64
-	err = f.b.db.queryPlanned(ctx, sql, a.values, func() { found, n, last, bytes = nil, 0, "", 0 }, func(rows pgx.Rows) error {
-		var body []byte
-		var info backend.Info
-		var sum, ahead int64
-		if err := rows.Scan(&last, &info.ModTime, &sum, &info.Size, &body, &ahead); err != nil {
-			return err
-		}
-		n, bytes, info.Sum = n+1, ahead+info.Size, uint32(sum)
-		if d, ok := parse(last, body, info); ok {
+	var read int64
+	err = f.b.db.queryBinary(ctx, sql, a.values, func() { found, n, last, read = nil, 0, "", 0 }, func(row columns) error {
+		last = string(row.of(0))
+		info := backend.Info{ModTime: row.time(1), Sum: uint32(row.bigint(2)), Size: row.bigint(3)}
+		n, read = n+1, row.bigint(5)+info.Size
+		if d, ok := parse(last, bytes.Clone(row.of(4)), info); ok {
 			found = append(found, d)
 		}
 		return nil
@@ -149,7 +145,7 @@ func (f *finder) candidates(ctx context.Context, after, to string, limit int) (f
 	if n > 0 {
 		f.after = last
 	}
-	if bytes >= pageBytes { // perhaps cut off
+	if read >= pageBytes { // perhaps cut off
 		n = limit
 	}
 	return found, n, nil
