@@ -176,11 +176,11 @@ func postgresDescribed(b *bench) (*group, error) {
 	return g, nil
 }
 
-// componentsVariable makes the queries run over another number of components: filling a million takes minutes.
+// componentsVariable makes the queries run over another number of components. With -full they are a million, and filling it takes minutes.
 const componentsVariable = "LARDER_BENCH_COMPONENTS"
 
 func postgresQueries(b *bench) (*group, error) {
-	n := 100_000
+	n := b.size(100_000, 1_000_000)
 	if text := os.Getenv(componentsVariable); text != "" {
 		var err error
 		if n, err = strconv.Atoi(text); err != nil {

@@ -33,7 +33,9 @@ const (
 	deadlock             = "40P01"
 	serializationFailure = "40001"
 	cachedPlan           = "0A000"
+	rowSecurity          = "0A000" // of a COPY
 	undefinedPrepared    = "26000"
+	uniqueViolation      = "23505"
 	tooManyConnections   = "53300"
 	diskFull             = "53100"
 	readOnlyTransaction  = "25006"

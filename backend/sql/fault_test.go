@@ -307,6 +307,39 @@ func TestStagedBatch(t *testing.T) {
 	}
 }
 
+// A batch whose keys are nearly all new is right about those that are not, and leaves no trace of a first attempt.
+func TestNearlyNewBatch(t *testing.T) {
+	for _, first := range []bool{false, true} {
+		loc := place(t, pgtest.URL(t))
+		b := open(t, loc)
+		items := stagedItems(text(smallSize, 1))
+		for i := range items {
+			items[i].IfAbsent = first
+		}
+		there := items[500].Key // between the keys that are looked for
+		mustPut(t, b, there, old)
+		_, err := backend.PutBatch(context.Background(), b, items)
+		want := text(smallSize, 1)
+		if first {
+			want = old
+			if one := backend.ItemError(err, 500); !errors.Is(one, backend.ErrExists) {
+				t.Errorf("PutBatch of a key that is there = %v, want %v", one, backend.ErrExists)
+			}
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		if got := get(t, b, there); got != want {
+			t.Errorf("IfAbsent %t: the key that was there holds %.8q, want %.8q", first, got, want)
+		}
+		for _, i := range []int{0, 499, 501, 999} {
+			if got := get(t, b, items[i].Key); got != text(smallSize, 1) {
+				t.Errorf("IfAbsent %t: %v holds %.8q, want the new value", first, items[i].Key, got)
+			}
+		}
+		swept(t, loc, "s", "t")
+	}
+}
+
 // A body that was being read when its value was replaced, and swept, is whole or fails.
 func TestReadersOutliveSweeps(t *testing.T) {
 	loc, _ := prepare(t, pgtest.URL(t))

@@ -1,12 +1,11 @@
 package sql
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"iter"
 	"time"
-
-	"github.com/jackc/pgx/v5"
 
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/component"
@@ -27,7 +26,7 @@ const (
 // statement is bounded.
 func (b *Backend) Find(ctx context.Context, q component.Query) iter.Seq2[component.Description, error] {
 	return func(yield func(component.Description, error) bool) {
-		f := &finder{b: b, t: b.translate(q.Where), after: q.After, limit: firstFind}
+		f := &finder{b: b, t: b.translate(q.Where), after: q.After, limit: firstFind, unseen: glimpsed(q.Where)}
 		f.windowed = !f.t.indexed()
 		n := 0
 		for !f.ended {
@@ -36,8 +35,9 @@ func (b *Backend) Find(ctx context.Context, q component.Query) iter.Seq2[compone
 				yield(component.Description{}, wrap("find", backend.Key{}, err))
 				return
 			}
-			for _, d := range found {
-				if !q.Match(d, nil) {
+			for _, c := range found {
+				d, ok := c.parse()
+				if !ok || !q.Match(d, nil) {
 					continue
 				}
 				if n++; !yield(d, nil) || n == q.Limit {
@@ -54,17 +54,29 @@ type finder struct {
 	t        *translation
 	after    string
 	limit    int
+	unseen   bool // a glance comes first
 	windowed bool // by windows of keys, rather than from an index to the keys
 	probing  bool // a window is tried, since the index finds so many
 	ended    bool
 }
 
-// page returns the descriptions of the next candidates.
-func (f *finder) page(ctx context.Context) ([]component.Description, error) {
+// candidate is a component that may be an answer: what its row of entries says. It is decoded when its turn comes, which may be never.
+type candidate struct {
+	key  string
+	info backend.Info
+	body []byte
+}
+
+// page returns the next candidates.
+func (f *finder) page(ctx context.Context) ([]candidate, error) {
 	if err := f.b.parts.Calls.Begin(ctx); err != nil {
 		return nil, err
 	}
 	defer f.b.parts.Calls.End()
+	if f.unseen {
+		f.unseen = false
+		return f.glance(ctx)
+	}
 	if !f.windowed {
 		found, n, err := f.candidates(ctx, f.after, "", f.limit)
 		f.ended = n < f.limit
@@ -115,7 +127,7 @@ func (f *finder) window(ctx context.Context) (last string, keys int, err error) 
 
 // candidates reads the pre-images of at most limit candidates behind a key, up to another unless that is empty,
 // and moves on behind them. n is how many candidates there were, or limit if some were left.
-func (f *finder) candidates(ctx context.Context, after, to string, limit int) (found []component.Description, n int, err error) {
+func (f *finder) candidates(ctx context.Context, after, to string, limit int) (found []candidate, n int, err error) {
 	a := &arguments{}
 	schema := quote(f.b.db.schema) + "."
 	bounds := "c.key > " + a.add(after)
@@ -124,23 +136,17 @@ func (f *finder) candidates(ctx context.Context, after, to string, limit int) (f
 	}
 	where := f.t.sql(a, to != "")
 	max := a.add(limit)
-	sql := "SELECT key, stored, sum, size, body, ahead FROM (SELECT p.key, e.stored, e.sum, e.size, e.body, sum(e.size) OVER (ORDER BY p.key) - e.size AS ahead FROM (" +
+	sql := "SELECT key, stored, sum, size, body, ahead::bigint FROM (SELECT p.key, e.stored, e.sum, e.size, e.body, sum(e.size) OVER (ORDER BY p.key) - e.size AS ahead FROM (" +
 		"(SELECT c.key FROM " + schema + "components c WHERE NOT c.odd AND " + bounds + " AND " + where + " ORDER BY c.key LIMIT " + max + ") UNION ALL " +
 		"(SELECT c.key FROM " + schema + "components c WHERE c.odd AND " + bounds + " ORDER BY c.key LIMIT " + max + ") ORDER BY key LIMIT " + max + ") AS p " +
 		"JOIN " + schema + "entries e ON e.shelf = 'components' AND e.name = p.key) AS s WHERE ahead < " + a.add(pageBytes) + " ORDER BY key"
 	var last string
-	var bytes int64
-	err = f.b.db.queryPlanned(ctx, sql, a.values, func() { found, n, last, bytes = nil, 0, "", 0 }, func(rows pgx.Rows) error {
-		var body []byte
-		var info backend.Info
-		var sum, ahead int64
-		if err := rows.Scan(&last, &info.ModTime, &sum, &info.Size, &body, &ahead); err != nil {
-			return err
-		}
-		n, bytes, info.Sum = n+1, ahead+info.Size, uint32(sum)
-		if d, ok := parse(last, body, info); ok {
-			found = append(found, d)
-		}
+	var read int64
+	err = f.b.db.queryBinary(ctx, sql, a.values, func() { found, n, last, read = nil, 0, "", 0 }, func(row columns) error {
+		last = string(row.of(0))
+		info := backend.Info{ModTime: row.time(1), Sum: uint32(row.bigint(2)), Size: row.bigint(3)}
+		n, read = n+1, row.bigint(5)+info.Size
+		found = append(found, candidate{last, info, bytes.Clone(row.of(4))})
 		return nil
 	})
 	if err != nil {
@@ -149,26 +155,26 @@ func (f *finder) candidates(ctx context.Context, after, to string, limit int) (f
 	if n > 0 {
 		f.after = last
 	}
-	if bytes >= pageBytes { // perhaps cut off
+	if read >= pageBytes { // perhaps cut off
 		n = limit
 	}
 	return found, n, nil
 }
 
 // parse decodes a pre-image. One that is corrupt describes nothing; "larder check" reports it.
-func parse(key string, body []byte, info backend.Info) (component.Description, bool) {
-	if body == nil {
+func (c candidate) parse() (component.Description, bool) {
+	if c.body == nil {
 		return component.Description{}, false
 	}
-	sound, err := backend.Verify(backend.NewBody(body), info)
+	sound, err := backend.Verify(backend.NewBody(c.body), c.info)
 	if err == nil {
 		_, err = io.Copy(io.Discard, sound)
 	}
 	if err != nil {
 		return component.Description{}, false
 	}
-	d, err := keying.Decode(body)
-	d.Key, d.Stored = key, info.ModTime
+	d, err := keying.Decode(c.body)
+	d.Key, d.Stored = c.key, c.info.ModTime
 	return d, err == nil
 }
 

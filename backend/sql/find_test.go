@@ -297,3 +297,37 @@ func TestFindPages(t *testing.T) {
 		})
 	}
 }
+
+// Descriptions so large that a first look does not take them all in come once each and in order, also behind a key.
+func TestFindLarge(t *testing.T) {
+	b := open(t, place(t, pgtest.URL(t)))
+	ctx := context.Background()
+	var keys []string
+	for i := range 5 {
+		c := component.New("large", "1", map[string]any{"n": i, "kind": "a", "text": strings.Repeat("x", 3<<20)})
+		key, preimage, err := keying.Hash{}.Preimage(ctx, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := backend.PutBatch(ctx, b, []backend.Item{item(key, preimage)}); err != nil {
+			t.Fatal(err)
+		}
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	for name, where := range map[string]component.Condition{
+		"parameter": component.WhereParam("kind", component.Equal, "a"),
+		"type":      component.Where(component.FieldType, component.Equal, "large"),
+		"scanned":   component.WhereParam("n", component.GreaterEqual, int64(0)),
+	} {
+		for after := range 3 {
+			q := component.Query{Where: where}
+			if after > 0 {
+				q.After = keys[after-1]
+			}
+			if got := keysOf(t, b, q, nil); !slices.Equal(got, keys[after:]) {
+				t.Errorf("%s behind key %d: found %d, want %d", name, after, len(got), len(keys)-after)
+			}
+		}
+	}
+}

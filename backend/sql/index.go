@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -60,9 +61,11 @@ type row struct {
 
 // entry returns what a row says.
 func (r *row) entry(key backend.Key) (indexed.Entry, error) {
-	e := indexed.Entry{Info: backend.Info{
-		Key: key, Size: r.size, Sum: uint32(r.sum), Version: hex.EncodeToString(r.id.Bytes[:]), ModTime: r.stored,
-	}}
+	return r.versioned(key, hex.EncodeToString(r.id.Bytes[:]))
+}
+
+func (r *row) versioned(key backend.Key, version string) (indexed.Entry, error) {
+	e := indexed.Entry{Info: backend.Info{Key: key, Size: r.size, Sum: uint32(r.sum), Version: version, ModTime: r.stored}}
 	if len(r.digest) != len(e.Digest) {
 		return e, fmt.Errorf("%w: the row of %s has a digest of %d bytes; store the value again", backend.ErrCorrupt, key, len(r.digest))
 	}
@@ -81,15 +84,15 @@ func formatMeta(m backend.Meta) *string {
 	if len(m) == 0 {
 		return nil
 	}
-	var b strings.Builder
-	for k, v := range m {
-		b.WriteString(k)
-		b.WriteByte('=')
-		b.WriteString(v)
-		b.WriteByte('\n')
-	}
-	s := b.String()
+	s := string(appendMeta(nil, m))
 	return &s
+}
+
+func appendMeta(b []byte, m backend.Meta) []byte {
+	for k, v := range m {
+		b = append(append(append(append(b, k...), '='), v...), '\n')
+	}
+	return b
 }
 
 func parseMeta(text string) backend.Meta {
@@ -102,22 +105,39 @@ func parseMeta(text string) backend.Meta {
 	return m
 }
 
-// metadata parses the metadata of one row after the other. Neighbours with the same, as those of a session are, share a map.
-type metadata struct {
-	text []byte // of the present row; nil for none
+// decoder decodes one row of a page after the other.
+type decoder struct {
+	shelf string
+	text  []byte // of the present row: its name and version, which are one allocation
+
+	// Neighbours with the same metadata, as those of a session are, share a map.
 	last string
 	meta backend.Meta
 }
 
-func (m *metadata) parsed() backend.Meta {
-	if m.text == nil {
+// entry decodes name, id, size, sum, digest, stored, meta, whether the body is apart, and the body.
+func (d *decoder) entry(c columns) (indexed.Entry, error) {
+	name := c.of(0)
+	d.text = hex.AppendEncode(append(d.text[:0], name...), c.of(1))
+	text := string(d.text)
+	r := row{size: c.bigint(2), sum: c.bigint(3), digest: c.of(4), stored: c.time(5), apart: c.boolean(7)}
+	e, err := r.versioned(backend.Key{Shelf: d.shelf, Name: text[:len(name)]}, text[len(name):])
+	e.Meta = d.parsed(c.of(6))
+	if body := c.of(8); body != nil {
+		e.Inline = append([]byte{}, body...)
+	}
+	return e, err
+}
+
+func (d *decoder) parsed(meta []byte) backend.Meta {
+	if meta == nil {
 		return nil
 	}
-	if m.meta == nil || m.last != string(m.text) {
-		m.last = string(m.text)
-		m.meta = parseMeta(m.last)
+	if d.meta == nil || d.last != string(meta) {
+		d.last = string(meta)
+		d.meta = parseMeta(d.last)
 	}
-	return m.meta
+	return d.meta
 }
 
 // Lookup implements [indexed.Index].
@@ -180,24 +200,18 @@ func (x *index) Page(ctx context.Context, shelf string, opts backend.ListOptions
 	}
 	var p indexed.Page
 	n, last := 0, ""
-	var r row
-	var meta metadata
+	d := decoder{shelf: shelf}
 	begin := func() { p, n = indexed.Page{Entries: make([]indexed.Entry, 0, min(limit, firstPage))}, 0 }
-	err := x.db.query(ctx, sql, args, begin, func(rows pgx.Rows) error {
-		key := backend.Key{Shelf: shelf}
-		r.body = nil // the entry before keeps it
-		err := rows.Scan(&key.Name, &r.id, &r.size, &r.sum, (*pgtype.DriverBytes)(&r.digest), &r.stored, (*pgtype.DriverBytes)(&meta.text), &r.apart, &r.body)
-		if err != nil {
-			return err
-		}
-		n, last = n+1, key.Name
-		e, err := r.entry(key)
-		e.Meta = meta.parsed()
+	err := x.db.queryBinary(ctx, sql, args, begin, func(row columns) error {
+		e, err := d.entry(row)
+		n, last = n+1, e.Key.Name
 		if err != nil {
 			p.Corrupt = append(p.Corrupt, err)
 			return nil
 		}
-		e.Inline = r.body
+		if have := len(p.Entries); have == cap(p.Entries) { // append itself would grow by a quarter, and copy each five times
+			p.Entries = slices.Grow(p.Entries, max(1, min(3*have, limit-have)))
+		}
 		p.Entries = append(p.Entries, e)
 		return nil
 	})

@@ -133,3 +133,17 @@ func (d described) args() []any {
 	}
 	return []any{d.typ, d.version, string(d.params), d.asOf, d.odd, inputs}
 }
+
+// append appends the columns to a row of the staging table.
+func (d described) append(b []byte) []byte {
+	b = appendField(b, d.typ)
+	b = appendField(b, d.version)
+	b = appendField(b, d.params)
+	if d.asOf == nil {
+		b = appendNull(b)
+	} else {
+		b = appendTime(b, *d.asOf)
+	}
+	b = appendBool(b, d.odd)
+	return appendTexts(b, d.inputs)
+}

@@ -95,9 +95,12 @@ func (b *batch) publish(ctx context.Context, todo []int) (lost []int) {
 	if len(todo) == 0 {
 		return nil
 	}
-	changes := make([]Change, len(todo))
-	for n, i := range todo {
-		changes[n] = b.changes[i]
+	changes := b.changes
+	if len(todo) < len(changes) {
+		changes = make([]Change, len(todo))
+		for n, i := range todo {
+			changes[n] = b.changes[i]
+		}
 	}
 	outcomes := b.s.Index.Commit(ctx, changes)
 	b.s.removeFree(ctx, outcomes)
