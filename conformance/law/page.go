@@ -196,6 +196,7 @@ func churn(ctx context.Context, e *Env) error {
 			key := move[i*7%len(move)]
 			q.put(key, key.Name)
 			q.remove(move[i*5%len(move)])
+			q.put(stay[i*3%len(stay)], stay[i*3%len(stay)].Name) // is there throughout
 			pause()
 		}
 		return q.err
