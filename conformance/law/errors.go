@@ -51,14 +51,10 @@ func typedErrors(ctx context.Context, e *Env) error {
 	cancelled, cancel := context.WithCancel(ctx)
 	cancel()
 	for _, c := range calls(p.b, key, e.key("s", "b")) {
-		err := c.do(cancelled)
-		p.typed(c.name+" with a cancelled context", c.key, err)
-		p.op(c.name+" with a cancelled context", err, ops[c.name]...)
+		p.typed(c.name+" with a cancelled context", c.key, c.do(cancelled))
 	}
 	for _, c := range calls(q.b, key, e.key("s", "b")) {
-		err := c.do(ctx)
-		p.typed(c.name+" after Close", c.key, err)
-		p.op(c.name+" after Close", err, ops[c.name]...)
+		p.typed(c.name+" after Close", c.key, c.do(ctx))
 	}
 	return p.err
 }
@@ -87,22 +83,6 @@ func (p *probe) typed(what string, key backend.Key, err error) {
 	case outer.Key != key:
 		p.failf("%s = an error with the key %q, want %q", what, outer.Key, key)
 	}
-}
-
-// op wants err to name one of the methods.
-func (p *probe) op(what string, err error, ops ...string) {
-	var e *backend.Error
-	if errors.As(err, &e) && !slices.Contains(ops, e.Op) {
-		p.failf("%s = %q, an error with the Op %q, want %q", what, err, e.Op, ops)
-	}
-}
-
-// ops are what the errors of a call that cannot begin say, by the call's name. An item of a batch fails
-// as one of its own.
-var ops = map[string][]string{
-	"Get": {"get"}, "Stat": {"stat"}, "Put": {"put"}, "Delete": {"delete"}, "List": {"list"}, "Shelves": {"shelves"},
-	"GetRange": {"get range"}, "Scan": {"scan"}, "PutBatch": {"put batch", "put"}, "DeleteBatch": {"delete batch", "delete"},
-	"DeleteMatch": {"delete batch", "delete", "stat"}, "Acquire": {"acquire"}, "Sweep": {"sweep"}, "Find": {"find"},
 }
 
 // call is one method with arguments that suit a backend with a value under key and none

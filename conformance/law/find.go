@@ -2,8 +2,8 @@ package law
 
 import (
 	"context"
-	"errors"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"maps"
 	"reflect"

@@ -304,7 +304,6 @@ func leaseLost(ctx context.Context, e *Env) error {
 		err := old.Renew(ctx)
 		p.fails("Renew of a lease that another took", err, backend.ErrChanged)
 		p.typed("Renew of a lease that another took", backend.Key{}, err)
-		p.op("Renew of a lease that another took", err, "renew")
 		old.Release(ctx) // what it says about a lost lease is its own affair
 		p.locked(name)
 		if err := now.Renew(ctx); err != nil {

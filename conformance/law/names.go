@@ -27,13 +27,13 @@ func ifAbsentNames(ctx context.Context, e *Env) error {
 	for _, key := range append(e.wideKeys(), e.key("s", "meta")) {
 		opts := backend.PutOptions{IfAbsent: true, Meta: manyMeta()}
 		before := p.putWith(key, "first", opts)
-		for _, text := range []string{"first", "second"} {
+		for _, text := range []string{"second", "third"} {
 			p.refused(key, text, opts, backend.ErrExists)
 			p.refused(key, text, onlyNew, backend.ErrExists)
 		}
 		p.unchanged(key, "first", before)
 		p.remove(key)
-		p.putWith(key, "third", opts)
+		p.putWith(key, "fourth", opts)
 	}
 	return p.err
 }
