@@ -262,6 +262,56 @@ var fourthTrial = []mutant{
 			return entries
 		})
 	}},
+	{law: "scan/delete", did: "scans pages by number, of which deletions take entries away", breaks: func(r *ref) {
+		r.doScan = func(ctx context.Context, shelf string, o opts) iter.Seq2[backend.Entry, error] {
+			return numbered(o.Limit, func() iter.Seq2[backend.Entry, error] {
+				o.Limit = 0
+				return r.Backend.Scan(ctx, shelf, o)
+			})
+		}
+	}},
+	{law: "shelves/delete", did: "lists shelves by page numbers, of which deletions take some away", breaks: func(r *ref) {
+		r.doShelves = func(ctx context.Context, o opts) iter.Seq2[string, error] {
+			return numbered(o.Limit, func() iter.Seq2[string, error] {
+				o.Limit = 0
+				return r.Backend.Shelves(ctx, o)
+			})
+		}
+	}},
+	{law: "list/long-names", did: "keeps 255 bytes of the position of a page", breaks: func(r *ref) {
+		r.doList = func(ctx context.Context, shelf string, o opts) list {
+			if o.Validate(shelf) != nil {
+				return r.Backend.List(ctx, shelf, o)
+			}
+			return func(yield func(info, error) bool) {
+				for left := o.Limit; ; {
+					n := 0
+					for i, err := range r.Backend.List(ctx, shelf, opts{Prefix: o.Prefix, After: o.After, Limit: 100}) {
+						if n, left = n+1, left-1; !yield(i, err) || err != nil || left == 0 {
+							return
+						}
+						if o.After = i.Key.Name; len(o.After) > 255 {
+							o.After = o.After[:255] + "z"
+						}
+					}
+					if n < 100 {
+						return
+					}
+				}
+			}
+		}
+	}},
+	{law: "get/reader", did: "takes a Read of nothing for the end", breaks: func(r *ref) {
+		r.gets(func(text string, i info) (io.Reader, info) {
+			b := strings.NewReader(text)
+			return readFunc(func(p []byte) (int, error) {
+				if len(p) == 0 {
+					return 0, io.EOF
+				}
+				return b.Read(p)
+			}), i
+		})
+	}},
 	{law: "range/parts", did: "takes a length below -1 for a range from the end", breaks: func(r *ref) {
 		r.doRange = func(ctx context.Context, k key, version string, off, n int64) (io.ReadCloser, info, error) {
 			if i, err := r.Backend.Stat(ctx, k); err == nil && n < -1 && n > math.MinInt64 && off >= 0 {

@@ -106,12 +106,12 @@ func batchPut(ctx context.Context, e *Env) error {
 		if p.err != nil {
 			break
 		}
+		p.about("an Info of PutBatch", infos[i], it.Key, texts[i])
+		p.sameMeta("an Info of PutBatch", infos[i].Meta, it.Meta)
 		mine := it.Meta
 		if it.Meta = maps.Clone(mine); mine != nil {
 			mine["i"] = "spoilt" // the caller's to change
 		}
-		p.about("an Info of PutBatch", infos[i], it.Key, texts[i])
-		p.sameMeta("an Info of PutBatch", infos[i].Meta, it.Meta)
 		got := p.holds(it.Key, texts[i])
 		p.sameMeta("Get of an item of a batch", got.Meta, it.Meta)
 		if got.Version != infos[i].Version {

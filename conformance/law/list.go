@@ -32,6 +32,10 @@ var listLaws = []Law{
 		Rule: "Limit takes so many and no more, 0 all.",
 	},
 	{
+		Name: "list/long-names", Fn: listLongNames,
+		Rule: "Many names of the greatest length, that differ at their ends alone, are each listed once, also from each of them on.",
+	},
+	{
 		Name: "list/every-option", Fn: listCombined,
 		Rule: "Prefix, After and Limit work together as they do alone.",
 	},

@@ -30,6 +30,10 @@ var scanLaws = []Law{
 		Rule: "The loop body over a Scan may call any method of the same backend, and may leave early.",
 	},
 	{
+		Name: "scan/delete", Needs: []Need{Scans}, Fn: deleteWhileScanning,
+		Rule: "A loop that deletes what Scan gives it is given every entry.",
+	},
+	{
 		Name: "scan/many", Needs: []Need{Scans}, Fn: scanMany,
 		Rule: "A shelf of thousands of entries is scanned without a gap or a repetition.",
 	},

@@ -29,6 +29,10 @@ var shelvesLaws = []Law{
 		Rule: "The loop body over Shelves may call any method of the same backend, and may leave early.",
 	},
 	{
+		Name: "shelves/delete", Fn: deleteWhileShelves,
+		Rule: "A loop that empties the shelves that it is given is given every shelf.",
+	},
+	{
 		Name: "shelves/prefix", Fn: shelvesPrefix,
 		Rule: "Prefix takes the shelves whose names begin with it, and no others.",
 	},
