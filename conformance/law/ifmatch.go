@@ -94,7 +94,7 @@ func ifMatchWrong(ctx context.Context, e *Env) error {
 		before := p.putWith(key, noise(n, 1), backend.PutOptions{Meta: backend.Meta{"codec": "old"}})
 		now := before.Version
 		for _, version := range []string{"*", "0", "-1", "none", `""`, `"*"`, "W/" + now, now + "x", now + " ", " " + now, `"` + now + `"`, now + "," + now, now + ", none", "none, " + now,
-			now[:max(0, len(now)-1)], now[min(1, len(now)):], "0" + now, now + ".0", "+" + now, strings.ToUpper(now), strings.ToLower(now), p.stat(other).Version} {
+			now[:max(0, len(now)-1)], now[min(1, len(now)):], "0" + now, now + ".0", "+" + now, strings.ToUpper(now), strings.ToLower(now), now[:min(1, len(now))] + strings.ToUpper(now[min(1, len(now)):]), p.stat(other).Version} {
 			if version == now || version == "" {
 				continue
 			}

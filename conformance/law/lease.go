@@ -200,7 +200,16 @@ func leaseNotEarly(ctx context.Context, e *Env) error {
 	since := time.Now() // a lower bound of when the ttl began, so that a slow machine proves nothing
 	l := p.acquire(name, ttl)
 	renewals := 0
+	lone, begun, taken := e.leaseName("lone"), time.Now(), false // that is not renewed
+	p.acquire(lone, ttl)
 	for p.err == nil && q.err == nil && ctx.Err() == nil {
+		if !taken {
+			_, err := q.tryAcquire(lone, ttl)
+			if age := time.Since(begun); err == nil && age < least {
+				q.failf("a lease of %v that was never renewed was taken from its holder after %v", ttl, age)
+			}
+			taken = err == nil
+		}
 		_, err := q.tryAcquire(name, ttl)
 		age := time.Since(since)
 		switch {
