@@ -211,6 +211,7 @@ var fourthTrial = []mutant{
 		r.puts(func(ctx context.Context, k key, text string, o *put) string {
 			if !o.IfAbsent && o.IfMatch == "" && len(text) < 100 && ctx.Err() == nil {
 				r.Backend.Delete(ctx, k)
+				time.Sleep(20 * time.Microsecond) // as between two statements
 			}
 			return text
 		})

@@ -290,7 +290,7 @@ func stays(ctx context.Context, e *Env) error {
 	if err := handles[0].err; err != nil {
 		return err
 	}
-	looks := e.pick(200, 1000, 10_000)
+	looks := e.pick(1000, 4000, 50_000)
 	var looking atomic.Int32
 	const writers = 2
 	looking.Store(int32(len(handles) - writers))
