@@ -78,7 +78,7 @@ type Backend interface {
 	// Close and Sweep alone may wait for it, and keep no other call waiting meanwhile.
 	//
 	// Put returns the Info of what it stored. Its ModTime may be zero where the
-	// engine does not return it to a writer.
+	// engine does not return it to a writer, and its Meta may be the map of opts.
 	Put(ctx context.Context, key Key, body io.ReadSeeker, opts PutOptions) (Info, error)
 
 	// Delete removes key. Removing what is absent succeeds.
@@ -92,7 +92,8 @@ type Backend interface {
 	//
 	// The loop body may call any method of the same backend: an implementation
 	// MUST NOT hold a transaction, a lock or a pooled connection across a yield.
-	// An error is yielded once, as the last step. A shelf that does not exist is empty.
+	// An error is yielded once, as the last step. A shelf that does not exist is empty. What
+	// List returns may be ranged over again, and looks anew each time.
 	List(ctx context.Context, shelf string, opts ListOptions) iter.Seq2[Info, error]
 
 	// Shelves yields the names of the shelves that hold at least one entry, in
@@ -137,7 +138,7 @@ type Info struct {
 	Sum    uint32
 
 	// Version distinguishes one stored value from another for IfMatch: of two Puts of
-	// different bytes under a key, at any times, no two have the same. Two of
+	// different bytes and Digests under a key, at any times, no two have the same. Two of
 	// the same bytes may (S3's ETag is such a version), so what must change hands
 	// by IfMatch carries a nonce. It is opaque, printable, and empty only from a
 	// List that would have to ask for it.

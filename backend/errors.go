@@ -54,7 +54,8 @@ func (s *sentinel) Is(target error) bool { return target == s.is }
 type Error struct {
 	// Op is the method in lower case: "open", "get", "stat", "put", "delete", "list", "shelves",
 	// "close"; of abilities "get range", "scan", "put batch", "delete batch", "find", "acquire",
-	// "renew", "release", "sweep", "salvage". An item of a batch fails as "put" or "delete".
+	// "renew", "release", "sweep", "salvage". An item of a batch fails as "put" or "delete",
+	// and an ability that is made of other methods may fail as they do.
 	Op      string
 	Backend string // the scheme: "shelve", "s3", …
 	Key     Key    // zero where no single key is meant

@@ -41,22 +41,36 @@ func (r *ref) relisted(change func(infos []info, o opts) []info) func(ctx contex
 // byNumber pages by how many entries it has yielded, as LIMIT and OFFSET do.
 func byNumber(r *ref) {
 	r.doList = func(ctx context.Context, shelf string, o opts) list {
-		return func(yield func(info, error) bool) {
-			const page = 50
-			for at := 0; ; at += page {
-				infos, err := all(r.Backend.List(ctx, shelf, o))
+		return numbered(o.Limit, func() list {
+			o.Limit = 0
+			return r.Backend.List(ctx, shelf, o)
+		})
+	}
+}
+
+// numbered yields page after page of what seq yields, each time counted from the first one that is left.
+func numbered[T any](limit int, seq func() iter.Seq2[T, error]) iter.Seq2[T, error] {
+	const size = 32
+	return func(yield func(T, error) bool) {
+		for from := 0; ; from += size {
+			var page []T
+			n := 0
+			for v, err := range seq() {
 				if err != nil {
-					yield(info{}, err)
+					yield(v, err)
 					return
 				}
-				if at >= len(infos) {
+				if n++; n > from && len(page) < size {
+					page = append(page, v)
+				}
+			}
+			for _, v := range page {
+				if limit--; !yield(v, nil) || limit == 0 {
 					return
 				}
-				for _, i := range infos[at:min(at+page, len(infos))] {
-					if !yield(i, nil) {
-						return
-					}
-				}
+			}
+			if len(page) < size {
+				return
 			}
 		}
 	}

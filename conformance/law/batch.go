@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
@@ -20,6 +21,10 @@ var batchLaws = []Law{
 	{
 		Name: "batch/put-order", Needs: []Need{BatchPuts}, Fn: batchPutOrder,
 		Rule: "Items of one key are stored in the order given: the last one stays.",
+	},
+	{
+		Name: "batch/put-told", Needs: []Need{BatchPuts}, Fn: batchPutTold,
+		Rule: "What a batch stored is what Get, Stat, List and Shelves say, on each handle, though they were asked before.",
 	},
 	{
 		Name: "batch/put-fails", Needs: []Need{BatchPuts}, Fn: batchPutFails,
@@ -44,6 +49,10 @@ var batchLaws = []Law{
 	{
 		Name: "batch/delete", Needs: []Need{BatchDeletes}, Fn: batchDelete,
 		Rule: "DeleteBatch removes all its keys, across shelves, absent and repeated ones among them.",
+	},
+	{
+		Name: "batch/delete-told", Needs: []Need{BatchDeletes}, Fn: batchDeleteTold,
+		Rule: "What DeleteBatch removed is gone from Get, Stat, List and Shelves, on each handle, though they were asked before, and can be created again, with a Version that it never had.",
 	},
 	{
 		Name: "batch/delete-exact", Needs: []Need{BatchDeletes}, Fn: batchDeleteExact,
@@ -99,6 +108,10 @@ func batchPut(ctx context.Context, e *Env) error {
 		}
 		p.about("an Info of PutBatch", infos[i], it.Key, texts[i])
 		p.sameMeta("an Info of PutBatch", infos[i].Meta, it.Meta)
+		mine := it.Meta
+		if it.Meta = maps.Clone(mine); mine != nil {
+			mine["i"] = "spoilt" // the caller's to change
+		}
 		got := p.holds(it.Key, texts[i])
 		p.sameMeta("Get of an item of a batch", got.Meta, it.Meta)
 		if got.Version != infos[i].Version {
@@ -244,6 +257,47 @@ func batchPutRace(ctx context.Context, e *Env) error {
 			}
 			if winners != 1 {
 				p.failf("%d of %d batches created %q", winners, workers, key)
+			}
+		}
+		if p.err != nil {
+			return p.err
+		}
+		if !e.Limits.AtomicIfMatch {
+			continue
+		}
+		// And now each key changes hands once.
+		var versions [n]string
+		for i, key := range keys {
+			versions[i] = p.stat(key).Version
+		}
+		var swapped [workers][n]bool
+		if err := crowd(workers, func(w int) error {
+			var items []backend.Item
+			for i, key := range keys {
+				items = append(items, item(key, fmt.Sprintf("%s swapped by %d", key.Name, w), matching(versions[i])))
+			}
+			_, err := backend.PutBatch(ctx, handles[w].b, items)
+			for i := range keys {
+				err := backend.ItemError(err, i)
+				swapped[w][i] = err == nil
+				if err != nil && !errors.Is(err, backend.ErrChanged) {
+					return fmt.Errorf("item %d of a batch in a race: %w", i, err)
+				}
+			}
+			return nil
+		}); err != nil {
+			return err
+		}
+		for i, key := range keys {
+			winners := 0
+			for w := range workers {
+				if swapped[w][i] {
+					winners++
+					p.holds(key, fmt.Sprintf("%s swapped by %d", key.Name, w))
+				}
+			}
+			if winners != 1 {
+				p.failf("%d of %d batches replaced the Version %q of %q", winners, workers, versions[i], key)
 			}
 		}
 		if p.err != nil {

@@ -102,6 +102,16 @@ func leaseBeside(ctx context.Context, e *Env) error {
 		p.remove(key)
 		p.absent(key)
 	}
+	// Calls that are cancelled, as closes the connection of some.
+	for _, at := range []int64{0, 500, 1000} {
+		limited, cancel := context.WithCancel(ctx)
+		body := newBody(noise(1000, 1))
+		body.at, body.hook = at, func() error { cancel(); return nil }
+		p.b.Put(limited, e.key("s", "cancelled"), body, filled(noise(1000, 1), backend.PutOptions{}))
+		p.b.Get(limited, key)
+		collect(p.b.List(limited, key.Shelf, backend.ListOptions{}))
+		cancel()
+	}
 	beside := p.acquire(e.leaseName("b"), longLease)
 	beside.Release(ctx)
 	p.sweep(backend.SweepOptions{})

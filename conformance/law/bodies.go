@@ -110,6 +110,13 @@ func shortBody(ctx context.Context, e *Env) error {
 	} {
 		e.spoiled(p, func(text string) io.ReadSeeker { return strings.NewReader(cut(text)) }, io.ErrUnexpectedEOF)
 	}
+	// Whoever fills up the last block or part of a large value must not do so here.
+	for _, n := range e.bounds() {
+		key, text := e.key("s", fmt.Sprint(n)), noise(n+1, 1)
+		_, err := p.b.Put(ctx, key, strings.NewReader(text[:n]), filled(text, backend.PutOptions{}))
+		p.fails(fmt.Sprintf("Put of %d bytes as %d", n, n+1), err, io.ErrUnexpectedEOF)
+		p.absent(key)
+	}
 	return p.err
 }
 

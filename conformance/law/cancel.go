@@ -27,7 +27,7 @@ var cancelLaws = []Law{
 	},
 	{
 		Name: "cancel/put", Fn: cancelInBody,
-		Rule: "A Put cancelled while its body is read ends soon, and took effect wholly or not at all.",
+		Rule: "A Put cancelled while its body is read ends soon, took effect wholly or not at all, and does not use the body after it returned.",
 	},
 	{
 		Name: "cancel/list", Fn: cancelList,
@@ -54,8 +54,11 @@ func cancelledBefore(ctx context.Context, e *Env) error {
 	cancel()
 	late, cancel := context.WithDeadline(ctx, time.Now().Add(-time.Second))
 	defer cancel()
+	why, end := context.WithCancelCause(ctx)
+	end(errors.New("why the caller gave up"))
 	for _, c := range calls(p.b, key, other) {
 		p.fails(c.name+" with a cancelled context", c.do(cancelled), context.Canceled)
+		p.fails(c.name+" with a context that was cancelled for a cause", c.do(why), context.Canceled)
 		p.fails(c.name+" after its deadline", c.do(late), context.DeadlineExceeded)
 		p.holds(key, "1")
 		p.absent(other)
@@ -200,8 +203,17 @@ func cancelInBody(ctx context.Context, e *Env) error {
 			p.put(key, old)
 			limited, cancel := context.WithCancel(ctx)
 			body := newBody(text)
-			body.at, body.hook = int64(at), func() error { cancel(); return nil }
+			body.at, body.hook = int64(at), func() error {
+				cancel()
+				pause() // whoever does not wait for the body returns now
+				return nil
+			}
 			_, err := p.b.Put(limited, key, body, filled(text, backend.PutOptions{}))
+			body.over.Store(true)
+			pause()
+			if body.usedLate.Load() > 0 {
+				p.failf("a Put cancelled at byte %d of %d used the body after it returned", at, size)
+			}
 			p.settled(fmt.Sprintf("a Put cancelled at byte %d of %d", at, size), err, key, old, text)
 			cancel()
 		}
@@ -251,20 +263,50 @@ func cancelReading(ctx context.Context, e *Env) error {
 			key, text := e.key("s", fmt.Sprint(size)), noise(size, 1)
 			p.put(key, text)
 			limited, cancel := context.WithCancel(ctx)
-			body := p.with(limited).body(key)
-			got := make([]byte, head)
-			if _, err := io.ReadFull(body, got); err != nil {
-				p.failf("read the first bytes: %w", err)
-			}
-			cancel()
-			rest, err := io.ReadAll(body)
-			body.Close()
-			if err == nil {
-				p.same(fmt.Sprintf("a body whose context ended after %d bytes", head), string(got)+string(rest), text)
-			}
+			p.cut(limited, cancel, key, text, head)
+			late := &expiring{Context: ctx, done: make(chan struct{})}
+			p.cut(late, late.expire, key, text, head)
 		}
 	}
 	return p.err
+}
+
+// cut reads the first bytes of a body of Get under ctx, ends ctx, and reads on.
+func (p *probe) cut(ctx context.Context, end func(), key backend.Key, text string, head int) {
+	body := p.with(ctx).body(key)
+	got := make([]byte, head)
+	if _, err := io.ReadFull(body, got); err != nil {
+		p.failf("read the first bytes: %w", err)
+	}
+	end()
+	rest, err := io.ReadAll(body)
+	body.Close()
+	if err == nil {
+		p.same(fmt.Sprintf("a body whose context ended (%v) after %d bytes", ctx.Err(), head), string(got)+string(rest), text)
+	}
+}
+
+// expiring is a context whose deadline passes when it is told so.
+type expiring struct {
+	context.Context
+	done chan struct{}
+	over atomic.Bool
+}
+
+func (c *expiring) expire() {
+	c.over.Store(true)
+	close(c.done)
+}
+
+// Done implements [context.Context].
+func (c *expiring) Done() <-chan struct{} { return c.done }
+
+// Err implements [context.Context].
+func (c *expiring) Err() error {
+	if c.over.Load() {
+		return context.DeadlineExceeded
+	}
+	return c.Context.Err()
 }
 
 func cancelFrees(ctx context.Context, e *Env) error {

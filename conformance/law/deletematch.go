@@ -14,6 +14,10 @@ var deleteMatchLaws = []Law{
 		Rule: "DeleteMatch removes the entries that have the Version given, and no others: one that was replaced stays and fails with ErrChanged, as an absent one does.",
 	},
 	{
+		Name: "delete-match/told", Needs: []Need{MatchDeletes}, Fn: deleteMatchTold,
+		Rule: "What DeleteMatch removed is gone from Get, Stat, List and Shelves, on each handle, though they were asked before, and can be created again, with a Version that it never had.",
+	},
+	{
 		Name: "delete-match/fails", Needs: []Need{MatchDeletes}, Fn: deleteMatchFails,
 		Rule: "A key that DeleteMatch cannot remove does not keep the others, and its error stands in its place of the BatchError.",
 	},
@@ -29,6 +33,7 @@ func deleteMatchSeen(ctx context.Context, e *Env) error {
 			seen = append(seen, backend.Seen{Key: key, Version: p.stat(key).Version})
 		}
 	}
+	seen = append(seen, seen...) // what the first half removed is absent to the second
 	p.put(old, "new")
 	p.remove(gone)
 	if p.err != nil {
@@ -38,9 +43,10 @@ func deleteMatchSeen(ctx context.Context, e *Env) error {
 	err := backend.DeleteMatch(ctx, p.b, seen)
 	tried := e.unknown.Load() > before // again: who knows what the first attempt deleted
 	for i, s := range seen {
+		again := i >= len(seen)/2
 		switch err := backend.ItemError(err, i); {
-		case s.Key == gone && tried && err == nil:
-		case s.Key == old || s.Key == gone:
+		case (s.Key == gone || again) && tried && err == nil:
+		case s.Key == old || s.Key == gone || again:
 			p.fails("DeleteMatch of what was replaced or is absent", err, backend.ErrChanged)
 			p.typed("DeleteMatch of what was replaced or is absent", s.Key, err)
 		case err != nil:

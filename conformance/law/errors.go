@@ -145,11 +145,11 @@ func calls(b backend.Backend, key, other backend.Key) []call {
 	}
 	if has[backend.MatchDeleter](b) {
 		all = append(all, call{"DeleteMatch", key, func(ctx context.Context) error {
-			info, err := b.Stat(ctx, key)
-			if err != nil {
-				return err
+			seen := backend.Seen{Key: key, Version: "none"}
+			if info, err := b.Stat(ctx, key); err == nil {
+				seen.Version = info.Version
 			}
-			return backend.ItemError(backend.DeleteMatch(ctx, b, []backend.Seen{{Key: key, Version: info.Version}}), 0)
+			return backend.ItemError(backend.DeleteMatch(ctx, b, []backend.Seen{seen}), 0)
 		}})
 	}
 	if has[backend.Leaser](b) {

@@ -3,6 +3,7 @@ package law
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"maps"
 	"reflect"
@@ -25,8 +26,16 @@ var findLaws = []Law{
 		Rule: "Find yields at most Limit descriptions, the first ones.",
 	},
 	{
+		Name: "find/repeat", Needs: []Need{Finds, FreshPlace}, Fn: findTwice,
+		Rule: "What Find returns may be ranged over again, and each time begins anew.",
+	},
+	{
 		Name: "find/since", Needs: []Need{Finds, FreshPlace}, Fn: findSince,
 		Rule: "Stored is when the description was stored, and a condition on it takes those stored at that time or later.",
+	},
+	{
+		Name: "find/stored-again", Tier: Full, Needs: []Need{Finds, FreshPlace}, Fn: findStoredAgain,
+		Rule: "Stored moves when a description is stored again.",
 	},
 	{
 		Name: "find/changes", Needs: []Need{Finds, FreshPlace}, Fn: findChanges,
@@ -328,6 +337,37 @@ func findSince(ctx context.Context, e *Env) error {
 		if apart := d.Stored.Sub(p.stat(backend.Key{Shelf: key.Shelf, Name: d.Key}).ModTime).Abs(); p.err == nil && apart > time.Second {
 			p.failf("Find says that %q was stored at %v, %v off its ModTime", d.Key, d.Stored, apart)
 		}
+	}
+	return p.err
+}
+
+func findStoredAgain(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
+	p.describe(e)
+	preimages, _ := Preimages()
+	key := backend.Key{Shelf: e.Shelf(backend.ShelfComponents), Name: components()[0].says.Key}
+	finder, _ := backend.As[backend.Finder](p.b)
+	when := func() (at time.Time) {
+		for d, err := range finder.Find(ctx, component.Query{}) {
+			if err != nil {
+				p.failf("Find: %w", err)
+			}
+			if d.Key == key.Name {
+				at = d.Stored
+			}
+		}
+		return at
+	}
+	if p.err != nil {
+		return p.err
+	}
+	first := when()
+	if err := moveOn(ctx); err != nil {
+		return errors.Join(p.err, err)
+	}
+	p.put(key, string(preimages[key.Name]))
+	if second := when(); p.err == nil && !second.After(first) {
+		p.failf("Find says that %q was stored at %v, and at %v after it was stored again %v later", key.Name, first, second, apartForSure)
 	}
 	return p.err
 }

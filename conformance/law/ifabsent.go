@@ -27,8 +27,12 @@ var ifAbsentLaws = []Law{
 		Rule: "IfAbsent holds for values of every size, also above those at which a backend sends parts.",
 	},
 	{
+		Name: "if-absent/names", Needs: []Need{AtomicIfAbsent}, Fn: ifAbsentNames,
+		Rule: "IfAbsent holds for names and shelves of every length and depth, and with all the Meta that there may be.",
+	},
+	{
 		Name: "if-absent/failed", Needs: []Need{AtomicIfAbsent}, Fn: ifAbsentFailed,
-		Rule: "A Put with IfAbsent that failed reserves nothing: the next one creates the key.",
+		Rule: "A Put with IfAbsent that failed reserves nothing: the next one creates the key. One that was cancelled stored the value, or reserves nothing either.",
 	},
 	{
 		Name: "if-absent/apart", Needs: []Need{AtomicIfAbsent}, Fn: ifAbsentApart,
@@ -250,6 +254,19 @@ func ifAbsentFailed(ctx context.Context, e *Env) error {
 			p.putWith(key, text, onlyNew)
 			p.holds(key, text)
 		}
+	}
+	// One that was cancelled took effect or not: if not, the key is free.
+	for _, n := range someSizes {
+		key, text := e.key("s", fmt.Sprintf("cancelled-%d", n)), noise(n, 1)
+		limited, cancel := context.WithCancel(ctx)
+		body := newBody(text)
+		body.at, body.hook = int64(n)/2, func() error { cancel(); return nil }
+		p.b.Put(limited, key, body, filled(text, onlyNew))
+		cancel()
+		if _, err := p.try(key, text, onlyNew); err != nil {
+			p.fails("Put(IfAbsent) after one that was cancelled", err, backend.ErrExists)
+		}
+		p.holds(key, text)
 	}
 	return p.err
 }

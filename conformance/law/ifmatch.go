@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"strconv"
+	"strings"
 
 	"github.com/larder-store/larder/backend"
 )
@@ -31,6 +32,10 @@ var ifMatchLaws = []Law{
 	{
 		Name: "if-match/sizes", Needs: []Need{AtomicIfMatch}, Fn: ifMatchSizes,
 		Rule: "IfMatch holds for values of every size, also above those at which a backend sends parts.",
+	},
+	{
+		Name: "if-match/names", Needs: []Need{AtomicIfMatch}, Fn: ifMatchNames,
+		Rule: "IfMatch holds for names and shelves of every length and depth, and with all the Meta that there may be.",
 	},
 	{
 		Name: "if-match/absent", Needs: []Need{AtomicIfMatch}, Fn: ifMatchAbsent,
@@ -83,11 +88,14 @@ func ifMatchWrong(ctx context.Context, e *Env) error {
 	p := e.handle(ctx)
 	for _, n := range someSizes {
 		key, other := e.key("s", fmt.Sprint(n)), e.key("s", fmt.Sprintf("%d-other", n))
-		p.put(other, "another value")
+		for i := range 12 { // a Version that is a number has two digits then
+			p.put(other, fmt.Sprintf("another value, %d", i))
+		}
 		before := p.putWith(key, noise(n, 1), backend.PutOptions{Meta: backend.Meta{"codec": "old"}})
 		now := before.Version
-		for _, version := range []string{"*", "0", "-1", "none", `""`, `"*"`, "W/" + now, now + "x", now + " ", " " + now, `"` + now + `"`, now + "," + now, p.stat(other).Version} {
-			if version == now {
+		for _, version := range []string{"*", "0", "-1", "none", `""`, `"*"`, "W/" + now, now + "x", now + " ", " " + now, `"` + now + `"`, now + "," + now, now + ", none", "none, " + now,
+			now[:max(0, len(now)-1)], now[min(1, len(now)):], "0" + now, now + ".0", "+" + now, strings.ToUpper(now), strings.ToLower(now), now[:min(1, len(now))] + strings.ToUpper(now[min(1, len(now)):]), p.stat(other).Version} {
+			if version == now || version == "" {
 				continue
 			}
 			p.refused(key, "new", backend.PutOptions{IfMatch: version, Meta: backend.Meta{"codec": "new"}}, backend.ErrChanged)

@@ -17,6 +17,10 @@ var infoLaws = []Law{
 		Rule: "Put, Stat, Get and List say the same of one value: Key, Size, Digest, Sum, Version and Meta; a List may leave out all but Key, Size and ModTime.",
 	},
 	{
+		Name: "info/sizes", Fn: boundInfos,
+		Rule: "Values above every size at which a backend changes its way, and of twice that size, keep their Meta, and all say the same of them.",
+	},
+	{
 		Name: "info/overwrite", Fn: overwrittenInfos,
 		Rule: "After Stat, Get and List were asked, an overwrite of the same size changes what all three say: Digest, Sum, Version and Meta.",
 	},
@@ -38,7 +42,7 @@ var infoLaws = []Law{
 	},
 	{
 		Name: "info/modtime-overwrite", Tier: Full, Fn: modTimeMoves,
-		Rule: "ModTime is when the value was stored, not when its key was first used or first asked about, also after an overwrite of the same size.",
+		Rule: "ModTime is when the value was stored, not when its key was first used, first asked about or last read, also after an overwrite of the same size, and of the same bytes.",
 	},
 }
 
@@ -176,23 +180,45 @@ func modTimeClock(ctx context.Context, e *Env) error {
 }
 
 func modTimeMoves(ctx context.Context, e *Env) error {
-	key, p := e.key("s", "a"), e.handle(ctx)
-	p.put(key, "1")
-	first := p.modTimes(key)
-	// Long enough that two times, each right to a second, must differ.
-	const pause = 3 * time.Second
-	select {
-	case <-time.After(pause):
-	case <-ctx.Done():
-		return errors.Join(p.err, ctx.Err())
+	key, equal, left, p := e.key("s", "a"), e.key("t", "a"), e.key("u", "a"), e.handle(ctx)
+	first := map[backend.Key]map[string]time.Time{}
+	for _, k := range []backend.Key{key, equal, left} {
+		p.put(k, "1")
+		first[k] = p.modTimes(k)
+	}
+	if err := moveOn(ctx); err != nil {
+		return errors.Join(p.err, err)
 	}
 	p.put(key, "2")
-	for what, second := range p.modTimes(key) {
-		if p.err == nil && !second.After(first[what]) {
-			p.failf("%s returns ModTime %v after a Put and %v after another of the same size, %v later", what, first[what], second, pause)
+	p.put(equal, "1")
+	for _, k := range []backend.Key{key, equal} {
+		for what, second := range p.modTimes(k) {
+			if p.err == nil && !second.After(first[k][what]) {
+				p.failf("%s returns ModTime %v after a Put and %v after another of the same size, %v later", what, first[k][what], second, apartForSure)
+			}
+		}
+	}
+	for range 2 { // the second time it was read a moment ago
+		for what, second := range p.modTimes(left) {
+			if moved := second.Sub(first[left][what]).Abs(); p.err == nil && moved > time.Second {
+				p.failf("%s returns ModTime %v of a value that was read, %v off what it said before", what, second, moved)
+			}
 		}
 	}
 	return p.err
+}
+
+// apartForSure is long enough that two times, each right to a second, must differ.
+const apartForSure = 3 * time.Second
+
+// moveOn waits for as long as that.
+func moveOn(ctx context.Context) error {
+	select {
+	case <-time.After(apartForSure):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // modTimes returns the ModTime of key by each method that tells it.

@@ -144,10 +144,12 @@ var near = []string{
 func neighbours(ctx context.Context, e *Env) error {
 	p := e.handle(ctx)
 	sorted := slices.Sorted(slices.Values(near))
+	order := slices.Clone(near)
 	for _, n := range []int{0, 100_000} {
-		for _, name := range near {
+		for _, name := range order {
 			p.put(e.key("s", name), name+noise(n, 1))
 		}
+		slices.Reverse(order) // so that each one is overwritten after what may be taken for its own file
 		for _, name := range near {
 			p.holds(e.key("s", name), name+noise(n, 1))
 		}

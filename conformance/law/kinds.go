@@ -34,6 +34,18 @@ func asGiven(ctx context.Context, e *Env) error {
 			if err != nil {
 				p.failf("Put of %d bytes with a false Digest or Sum: %w", n, err)
 			}
+			if i == 0 && n > 0 { // other bytes that claim to be the same
+				twin := noise(n, 2)
+				if _, err := p.b.Put(ctx, key, strings.NewReader(twin), opts); err != nil {
+					p.failf("Put of other bytes with the same false Digest: %w", err)
+				}
+				body, _ := p.get(key)
+				p.same("the body of the second value with a false Digest", body, twin)
+				put, err = p.b.Put(ctx, key, strings.NewReader(text), opts)
+				if err != nil {
+					p.failf("Put of the first bytes again: %w", err)
+				}
+			}
 			body, got := p.get(key)
 			p.same("the body of a value with a false Digest or Sum", body, text)
 			for what, info := range map[string]backend.Info{"Put": put, "Get": got, "Stat": p.stat(key)} {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -26,11 +27,15 @@ var leaseLaws = []Law{
 	},
 	{
 		Name: "lease/long", Tier: Full, Needs: []Need{Leases}, Fn: leaseLong,
-		Rule: "A ttl of many seconds is one.",
+		Rule: "A ttl of many seconds is one, also after a Renew.",
 	},
 	{
 		Name: "lease/expires", Needs: []Need{Leases}, Fn: leaseExpires,
 		Rule: "A lease that is not renewed can be taken by another after its ttl.",
+	},
+	{
+		Name: "lease/renewed", Needs: []Need{Leases}, Fn: leaseRenewed,
+		Rule: "Renew prolongs a lease from now, not from its end: one that was renewed often lasts no longer than one that was renewed once.",
 	},
 	{
 		Name: "lease/lost", Needs: []Need{Leases}, Fn: leaseLost,
@@ -46,7 +51,7 @@ var leaseLaws = []Law{
 	},
 	{
 		Name: "lease/beside", Needs: []Need{Leases}, Fn: leaseBeside,
-		Rule: "A lease is held, and its epochs go on, whatever its handle does beside it: bodies read and closed, values stored and deleted, a sweep, other leases, other handles closed.",
+		Rule: "A lease is held, and its epochs go on, whatever its handle does beside it: bodies read and closed, calls cancelled, values stored and deleted, a sweep, other leases, other handles closed.",
 	},
 	{
 		Name: "lease/race", Needs: []Need{Leases}, Fn: leaseRace,
@@ -122,6 +127,12 @@ func leaseExclusive(ctx context.Context, e *Env) error {
 		return err
 	}
 	name := e.leaseName("a")
+	for _, ttl := range []time.Duration{100 * 365 * 24 * time.Hour, math.MaxInt64} {
+		name := e.leaseName("forever")
+		forever := p.acquire(name, ttl)
+		q.locked(name)
+		forever.Release(ctx)
+	}
 	l := p.acquire(name, longLease)
 	for range 3 {
 		p.locked(name)
@@ -161,7 +172,10 @@ func leaseLong(ctx context.Context, e *Env) error {
 	}
 	const ttl, wait = 30 * time.Second, 4 * time.Second
 	name, since := e.leaseName("a"), time.Now()
-	p.acquire(name, ttl)
+	l := p.acquire(name, ttl)
+	if err := l.Renew(ctx); err != nil {
+		p.failf("Renew: %w", err)
+	}
 	select {
 	case <-time.After(wait):
 	case <-ctx.Done():
@@ -181,12 +195,21 @@ func leaseNotEarly(ctx context.Context, e *Env) error {
 		return err
 	}
 	// Acquire says "about": a tenth less is not held against anybody.
-	const ttl, least = time.Second, 900 * time.Millisecond
+	const ttl, least = 1500 * time.Millisecond, 1350 * time.Millisecond // no whole number of seconds
 	name := e.leaseName("a")
 	since := time.Now() // a lower bound of when the ttl began, so that a slow machine proves nothing
 	l := p.acquire(name, ttl)
 	renewals := 0
+	lone, begun, taken := e.leaseName("lone"), time.Now(), false // that is not renewed
+	p.acquire(lone, ttl)
 	for p.err == nil && q.err == nil && ctx.Err() == nil {
+		if !taken {
+			_, err := q.tryAcquire(lone, ttl)
+			if age := time.Since(begun); err == nil && age < least {
+				q.failf("a lease of %v that was never renewed was taken from its holder after %v", ttl, age)
+			}
+			taken = err == nil
+		}
 		_, err := q.tryAcquire(name, ttl)
 		age := time.Since(since)
 		switch {
@@ -243,6 +266,41 @@ func leaseExpires(ctx context.Context, e *Env) error {
 	return errors.Join(p.err, q.err)
 }
 
+func leaseRenewed(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
+	q, err := e.other(ctx)
+	if err != nil {
+		return err
+	}
+	const ttl = 2 * time.Second
+	name := e.leaseName("a")
+	l := p.acquire(name, ttl)
+	for range e.pick(100, 300, 3000) { // all of them, added up, are more than the patience of this law
+		if err := l.Renew(ctx); errors.Is(err, backend.ErrChanged) {
+			break // this machine was slow
+		} else if err != nil {
+			p.failf("Renew: %w", err)
+		}
+	}
+	if p.err != nil {
+		return p.err
+	}
+	free := eventually(ctx, func() bool {
+		next, err := q.tryAcquire(name, ttl)
+		if err == nil {
+			err = next.Release(ctx)
+		}
+		if err != nil && !errors.Is(err, backend.ErrLocked) {
+			q.failf("Acquire of a lease that expires: %w", err)
+		}
+		return err == nil || q.err != nil
+	})
+	if !free {
+		q.failf("a lease of %v that was renewed often is not free after all the patience of this law", ttl)
+	}
+	return errors.Join(p.err, q.err)
+}
+
 func leaseLost(ctx context.Context, e *Env) error {
 	p := e.handle(ctx)
 	q, err := e.other(ctx)
@@ -252,7 +310,9 @@ func leaseLost(ctx context.Context, e *Env) error {
 	name := e.leaseName("a")
 	old, now := e.expire(p, q, name, longLease)
 	for range 2 {
-		p.fails("Renew of a lease that another took", old.Renew(ctx), backend.ErrChanged)
+		err := old.Renew(ctx)
+		p.fails("Renew of a lease that another took", err, backend.ErrChanged)
+		p.typed("Renew of a lease that another took", backend.Key{}, err)
 		old.Release(ctx) // what it says about a lost lease is its own affair
 		p.locked(name)
 		if err := now.Renew(ctx); err != nil {

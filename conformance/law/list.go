@@ -32,6 +32,10 @@ var listLaws = []Law{
 		Rule: "Limit takes so many and no more, 0 all.",
 	},
 	{
+		Name: "list/long-names", Fn: listLongNames,
+		Rule: "Many names of the greatest length, that differ at their ends alone, are each listed once, also from each of them on.",
+	},
+	{
 		Name: "list/every-option", Fn: listCombined,
 		Rule: "Prefix, After and Limit work together as they do alone.",
 	},
@@ -64,7 +68,7 @@ func emptyLists(ctx context.Context, e *Env) error {
 // numbers, or of any locale.
 var knotty = []string{
 	"-", "-a", "0", "00", "01", "1", "10", "2", "=", "=a", "_", "_a", "a", "a-", "a-/x", "a-b", "a.b", "a/-", "a/0", "a/=", "a/a", "a/a-b", "a/a/a", "a/b", "a/b/a",
-	"a/z", "a0", "a1", "a10", "a2", "a=", "a=/x", "a=b", "a_", "a_b", "aa", "aa/a", "ab", "ab.c", "ab/c", "b", "b/a", "z", "zz",
+	"a/z", "a0", "a1", "a10", "a2", "a=", "a=/x", "a=b", "a_", "a_b", "aa", "aa/a", "aazzz", "ab", "ab.c", "ab/c", "b", "b/a", "z", "zz",
 }
 
 func (e *Env) knot(p *probe) (shelf string, sorted []string) {
@@ -134,7 +138,23 @@ func listLimit(ctx context.Context, e *Env) error {
 		opts := backend.ListOptions{Limit: limit}
 		p.lists(shelf, opts, chosen(left, opts)...)
 	}
+	many := e.keys("many", 120)
+	p.fill(many)
+	for _, key := range many[:100] {
+		p.remove(key)
+	}
+	p.lists(many[0].Shelf, backend.ListOptions{Limit: 7}, namesOf(many[100:107])...)
+	p.lists(many[0].Shelf, backend.ListOptions{Prefix: "0001", Limit: 20}, namesOf(many[100:])...)
 	return p.err
+}
+
+// namesOf returns the names of keys.
+func namesOf(keys []backend.Key) []string {
+	var names []string
+	for _, key := range keys {
+		names = append(names, key.Name)
+	}
+	return names
 }
 
 func listCombined(ctx context.Context, e *Env) error {

@@ -3,6 +3,7 @@ package law
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync/atomic"
 
 	"github.com/larder-store/larder/backend"
@@ -163,6 +164,69 @@ func deleteWhileListing(ctx context.Context, e *Env) error {
 	return p.err
 }
 
+func deleteWhileScanning(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
+	keys := e.keys("s", e.byTier(100, 1100, 5001))
+	p.fill(keys)
+	steps := 0
+	for entry, err := range backend.Scan(ctx, p.b, keys[0].Shelf, backend.ListOptions{}) {
+		if err != nil {
+			p.failf("Scan: %w", err)
+		}
+		if p.err != nil {
+			return p.err
+		}
+		steps++
+		p.remove(entry.Key)
+	}
+	if p.err == nil && steps != len(keys) {
+		p.failf("a loop that deletes what Scan gives it is given %d of %d entries", steps, len(keys))
+	}
+	return p.err
+}
+
+func deleteWhileShelves(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
+	var keys []backend.Key
+	for i := range e.pick(60, 300, 2500) {
+		keys = append(keys, e.key(fmt.Sprintf("n-%04d", i), "a"))
+	}
+	p.fill(keys)
+	steps := 0
+	for shelf, err := range p.b.Shelves(ctx, backend.ListOptions{Prefix: e.mark + "n-"}) {
+		if err != nil {
+			p.failf("Shelves: %w", err)
+		}
+		if p.err != nil {
+			return p.err
+		}
+		steps++
+		p.remove(backend.Key{Shelf: shelf, Name: "a"})
+	}
+	if p.err == nil && steps != len(keys) {
+		p.failf("a loop that empties what Shelves gives it is given %d of %d shelves", steps, len(keys))
+	}
+	return p.err
+}
+
+func listLongNames(ctx context.Context, e *Env) error {
+	p, shelf := e.handle(ctx), e.Shelf("s")
+	const end = 4
+	same := strings.Repeat(strings.Repeat("n", 149)+"/", 4)[:backend.MaxName-end]
+	var keys []backend.Key
+	for i := range e.pick(120, 1100, 2500) {
+		keys = append(keys, backend.Key{Shelf: shelf, Name: fmt.Sprintf("%s%0*d", same, end, i)})
+	}
+	p.fill(keys)
+	all := namesOf(keys)
+	p.lists(shelf, backend.ListOptions{}, all...)
+	p.lists(shelf, backend.ListOptions{Prefix: same}, all...)
+	for i := 0; i < len(all); i += 37 {
+		p.lists(shelf, backend.ListOptions{After: all[i], Limit: 50}, all[i+1:min(len(all), i+51)]...)
+	}
+	return p.err
+}
+
 func churn(ctx context.Context, e *Env) error {
 	p := e.handle(ctx)
 	shelf := e.Shelf("s")
@@ -196,6 +260,7 @@ func churn(ctx context.Context, e *Env) error {
 			key := move[i*7%len(move)]
 			q.put(key, key.Name)
 			q.remove(move[i*5%len(move)])
+			q.put(stay[i*3%len(stay)], stay[i*3%len(stay)].Name) // is there throughout
 			pause()
 		}
 		return q.err

@@ -1,8 +1,10 @@
 package law
 
 import (
+	"compress/gzip"
 	"context"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/larder-store/larder/backend"
@@ -33,6 +35,10 @@ var putLaws = []Law{
 	{
 		Name: "put/large", Tier: Full, Fn: large,
 		Rule: "Values of many megabytes come back whole.",
+	},
+	{
+		Name: "put/kept", Tier: Full, Fn: allKept,
+		Rule: "Nothing is dropped to make room: thousands of values, and many of a megabyte, are all there.",
 	},
 	{
 		Name: "put/max-value", Needs: []Need{SmallMaxValue}, Fn: maxValue,
@@ -98,12 +104,22 @@ func allBytes(ctx context.Context, e *Env) error {
 	for i, text := range []string{all.String(), "\r\n\r\n", "\x00", "\xff\xfe\x00a", "\xef\xbb\xbf", "line\nline", strings.Repeat("\x00", 10_000),
 		// What begins as if it were packed, marked or a program.
 		"\x1f\x8b\x08\x00", "\x28\xb5\x2f\xfd", "\xfd7zXZ\x00", "BZh91AY", "PK\x03\x04", "\x04\x22\x4d\x18", "\xef\xbb\xbftext", "#!/bin/sh\n", "<?xml?>", "%PDF-", "null", "{}",
+		packed("what a transport unpacks on its way"),
 	} {
 		key := e.key("s", fmt.Sprintf("bytes-%d", i))
 		p.put(key, text)
 		p.holds(key, text)
 	}
 	return p.err
+}
+
+// packed returns what gzip makes of text.
+func packed(text string) string {
+	var b strings.Builder
+	z := gzip.NewWriter(&b)
+	io.WriteString(z, text) // a strings.Builder never fails
+	z.Close()
+	return b.String()
 }
 
 func sizes(ctx context.Context, e *Env) error {
@@ -129,7 +145,11 @@ func sizes(ctx context.Context, e *Env) error {
 
 // bulk is a size larger than what a connection or the reader of a file buffers.
 func (e *Env) bulk() int {
-	n := e.byTier(1<<20, 3<<20, 3<<20)
+	return e.most(e.byTier(1<<20, 3<<20, 3<<20))
+}
+
+// most is n, or the largest value that the backend promises.
+func (e *Env) most(n int) int {
 	if e.tooLarge(n) {
 		return int(e.Limits.MaxValue)
 	}
@@ -143,10 +163,7 @@ func (e *Env) tooLarge(n int) bool {
 
 func large(ctx context.Context, e *Env) error {
 	// 64 MiB is the bound above which the parts of an upload are sent one by one.
-	n := e.byTier(0, 17<<20+1, 65<<20+1)
-	if e.tooLarge(n) {
-		n = int(e.Limits.MaxValue)
-	}
+	n := e.most(e.byTier(0, 17<<20+1, 65<<20+1))
 	key, text, p := e.key("s", "a"), noise(n, 1), e.handle(ctx)
 	p.put(key, text)
 	p.holds(key, text)
@@ -236,7 +253,10 @@ func oddMeta() map[string]backend.Meta {
 		"printable":    {"all": " !\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefghijklmnopqrstuvwxyz{|}~"[1:]},
 		"case":         {"v": "MiXeD", "w": "mixed"},
 		"like codes":   {"v": "%41%zz+&a=b; c", "w": "=?utf-8?q?a?=", "x": "\"quoted\"", "y": "&lt;", "z": `\u0041\n`},
-		"keys":         {"a": "1", "a_b": "2", "a_": "3", "a0": "4", "a_b_c_9": "5", "ab": "6"},
+		"keys":         {"a": "1", "a_b": "2", "a_": "3", "a0": "4", "a_b_c_9": "5", "ab": "6", "a__b": "7"},
+		"long key":     {strings.Repeat("k", 300): "1", strings.Repeat("k", 301): "2"},
+		"like escapes": {"a": "%41", "b": "a%20b", "c": `a\b`, "d": `\\`, "e": `\"`},
+		"escaped":      {"k": strings.Repeat("\"<", backend.MaxMeta/2-1)},
 		"longest":      {"k": strings.Repeat("v", backend.MaxMeta-1)},
 		"many":         manyMeta(),
 		"like numbers": {"a": "007", "b": "1e3", "c": "-0", "d": "0x10", "e": "1_000", "f": "9007199254740993"},
@@ -304,6 +324,11 @@ func metaCopied(ctx context.Context, e *Env) error {
 		}
 		p.sameMeta("Get, after the caller changed its Meta,", p.holds(key, "value").Meta, want)
 		p.sameMeta("Stat, after the caller changed its Meta,", p.stat(key).Meta, want)
+		for _, info := range p.list(key.Shelf, backend.ListOptions{}) {
+			if len(info.Meta) > 0 {
+				p.sameMeta("List, after the caller changed its Meta,", info.Meta, want)
+			}
+		}
 	}
 	return p.err
 }

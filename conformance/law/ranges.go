@@ -52,7 +52,7 @@ func rangeParts(ctx context.Context, e *Env) error {
 		key, text := e.key("s", fmt.Sprint(size)), noise(size, 1)
 		put := p.putWith(key, text, backend.PutOptions{Meta: backend.Meta{"codec": "raw"}})
 		s := int64(size)
-		offs, ns := []int64{0, 1, s / 2, s - 1, s, s + 1, s + 1000, 1 << 40, 1 << 62, 1<<63 - 1}, []int64{-1, 0, 1, 2, s / 3, s - 1, s, s + 1, 1 << 40, 1<<63 - 1}
+		offs, ns := []int64{0, 1, s / 2, s - 1, s, s + 1, s + 1000, 1 << 40, 1 << 62, 1<<63 - 1}, []int64{-1, -2, -7, -1 << 63, 0, 1, 2, s / 3, s - 1, s, s + 1, 1 << 40, 1<<63 - 1}
 		for _, b := range borders {
 			if b < s {
 				offs, ns = append(offs, b-1, b, b+1), append(ns, b-1, b)

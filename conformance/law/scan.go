@@ -18,12 +18,20 @@ var scanLaws = []Law{
 		Rule: "Scan yields what List yields, under every option, each with what Get would say and deliver.",
 	},
 	{
+		Name: "scan/repeat", Needs: []Need{Scans}, Fn: scanTwice,
+		Rule: "What Scan returns may be ranged over again, and each time begins anew.",
+	},
+	{
 		Name: "scan/unread", Needs: []Need{Scans}, Fn: scanUnread,
 		Rule: "A body of a Scan need not be read, nor read to its end, and is not disturbed by other calls before the next step.",
 	},
 	{
 		Name: "scan/callback", Needs: []Need{Scans}, Fn: scanCallback,
 		Rule: "The loop body over a Scan may call any method of the same backend, and may leave early.",
+	},
+	{
+		Name: "scan/delete", Needs: []Need{Scans}, Fn: deleteWhileScanning,
+		Rule: "A loop that deletes what Scan gives it is given every entry.",
 	},
 	{
 		Name: "scan/many", Needs: []Need{Scans}, Fn: scanMany,
@@ -64,7 +72,7 @@ func (p *probe) scan(shelf string, opts backend.ListOptions) []scanned {
 func scanLikeList(ctx context.Context, e *Env) error {
 	p := e.handle(ctx)
 	shelf, sorted := e.knot(p)
-	for i, n := range []int{0, 1, 70_000, 300_000, 0, 10, 0} {
+	for i, n := range []int{0, 1, 70_000, e.most(e.bulk() + 1), 0, 10, 0} {
 		p.putWith(backend.Key{Shelf: shelf, Name: sorted[i]}, noise(n, uint64(i)), backend.PutOptions{Meta: backend.Meta{"i": fmt.Sprint(i)}})
 	}
 	for _, opts := range []backend.ListOptions{

@@ -29,6 +29,10 @@ var shelvesLaws = []Law{
 		Rule: "The loop body over Shelves may call any method of the same backend, and may leave early.",
 	},
 	{
+		Name: "shelves/delete", Fn: deleteWhileShelves,
+		Rule: "A loop that empties the shelves that it is given is given every shelf.",
+	},
+	{
 		Name: "shelves/prefix", Fn: shelvesPrefix,
 		Rule: "Prefix takes the shelves whose names begin with it, and no others.",
 	},
@@ -39,6 +43,10 @@ var shelvesLaws = []Law{
 	{
 		Name: "shelves/limit", Fn: shelvesLimit,
 		Rule: "Limit takes so many shelves that hold an entry and no more, 0 all, also together with Prefix and After.",
+	},
+	{
+		Name: "shelves/repeat", Fn: shelvesTwice,
+		Rule: "What Shelves returns may be ranged over again, and each time begins anew.",
 	},
 	{
 		Name: "shelves/pages", Fn: shelvesPages,
@@ -112,6 +120,14 @@ func shelvesOrder(ctx context.Context, e *Env) error {
 func shelvesEmpty(ctx context.Context, e *Env) error {
 	p := e.handle(ctx)
 	p.put(e.key("kept", "a"), "1")
+	swapped := e.key("swapped", "a")
+	version := p.put(swapped, "1").Version
+	if e.Limits.AtomicIfMatch {
+		version = p.putWith(swapped, "2", matching(version)).Version
+		p.putWith(swapped, "3", matching(version))
+	}
+	p.put(swapped, "4")
+	p.remove(swapped)
 	p.put(e.key("once", "a"), "1")
 	p.put(e.key("once", "b"), noise(200_000, 1))
 	p.remove(e.key("once", "a"))

@@ -25,6 +25,10 @@ var stormLaws = []Law{
 		Rule: "While many overwrite one key, every read is some whole value that was put, with the Info that belongs to it.",
 	},
 	{
+		Name: "storm/stays", Fn: stays,
+		Rule: "A key that is overwritten all the time is never absent: not from Get, Stat, List or Shelves.",
+	},
+	{
 		Name: "storm/fresh", Fn: fresh,
 		Rule: "A Get that begins when a Put has returned sees it, however many Gets of the key are under way.",
 	},
@@ -274,6 +278,39 @@ func fresh(ctx context.Context, e *Env) error {
 type sighting struct {
 	from string // the method
 	backend.Info
+}
+
+func stays(ctx context.Context, e *Env) error {
+	handles, err := e.crew(ctx, 4)
+	if err != nil {
+		return err
+	}
+	key := e.key("s", "a")
+	handles[0].put(key, "first")
+	if err := handles[0].err; err != nil {
+		return err
+	}
+	looks := e.pick(1000, 4000, 50_000)
+	var looking atomic.Int32
+	const writers = 2
+	looking.Store(int32(len(handles) - writers))
+	return crowd(len(handles), func(w int) error {
+		q := handles[w].with(ctx)
+		if w < writers {
+			for i := 0; looking.Load() > 0 && q.err == nil; i++ {
+				q.put(key, fmt.Sprintf("%d by %d", i, w))
+			}
+			return q.err
+		}
+		defer looking.Add(-1)
+		for range looks {
+			q.stat(key)
+			q.current(key)
+			q.lists(key.Shelf, backend.ListOptions{}, "a")
+			q.shelf(key.Shelf, true)
+		}
+		return q.err
+	})
 }
 
 func onePut(ctx context.Context, e *Env) error {

@@ -74,7 +74,7 @@ func uniqueVersions(ctx context.Context, e *Env) error {
 	}
 	key = e.key("s", "counted")
 	seen := map[string]int{}
-	for i := range e.byTier(300, 600, 70_000) {
+	for i := range e.byTier(300, 1100, 70_000) {
 		h := []*probe{p, q}[i%2]
 		text := fmt.Sprintf("value %06d", i) // of one size, many a second
 		var version string

@@ -111,7 +111,7 @@ func sweepSpares(ctx context.Context, e *Env) error {
 			}
 		}
 	}
-	for _, opts := range []backend.SweepOptions{{}, {Grace: shortest}, {Grace: shortest, Compact: true}} {
+	for _, opts := range []backend.SweepOptions{{DryRun: true}, {}, {Grace: shortest}, {Grace: shortest, Compact: true}} {
 		p.sweep(opts)
 		for key, text := range kept {
 			p.unchanged(key, text, infos[key])
