@@ -158,8 +158,8 @@ func collate[T any](ctx context.Context, m *Manager, q query, opts []CollateOpti
 		var readers sync.WaitGroup
 		defer readers.Wait() // nothing is read any more when the collation is over
 		defer cancel()
-		queue := make(chan reading[T], parallel-1) // in order; with the one that is yielded they are parallel
-		spare := make(chan []step[T], parallel)    // steps that were looked at
+		queue := make(chan reading[T], parallel-1)                       // in order; with the one that is yielded they are parallel
+		spare := make(chan []step[T], parallel*windowBytes/portionBytes) // steps that were looked at, for later portions
 		readers.Go(func() {
 			defer close(queue)
 			for session, err := range m.Sessions(ctx) {
