@@ -36,9 +36,15 @@ const looks = 16
 // the two instants is deleted too: no reader gets a wrong value by it, but what was stored is lost.
 func LookAndDelete(ctx context.Context, b Backend, seen []Seen) error {
 	errs := make(BatchError, len(seen))
+	named := make(map[Seen]bool, len(seen))
 	var wg sync.WaitGroup
 	free := make(chan struct{}, looks)
 	for i, s := range seen {
+		if named[s] { // then it is gone, or was another one the first time
+			errs[i] = fmt.Errorf("delete %q: %w", s.Key, ErrChanged)
+			continue
+		}
+		named[s] = true
 		free <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-free }()

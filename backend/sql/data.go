@@ -17,10 +17,10 @@ import (
 // data is a backend as [indexed.Data]: large values on one shelf of it, under names that are used
 // once.
 type data struct {
-	b     backend.Backend
-	place string // its URL without parameters and secrets
-	store string // the id of the store that it belongs to
-	costly  bool
+	b      backend.Backend
+	place  string // its URL without parameters and secrets
+	store  string // the id of the store that it belongs to
+	costly bool
 
 	readOnly bool
 
