@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"maps"
 	"sync"
 	"time"
 
@@ -195,6 +196,7 @@ var batchSiblings = []mutant{
 				i, _ := r.honest(ctx, key{Shelf: "later", Name: "a"}, text, it.PutOptions)
 				i.Key = it.Key
 				infos = append(infos, i)
+				it.Meta = maps.Clone(it.Meta) // the caller may change it
 				time.AfterFunc(5*moment, func() { r.honest(context.WithoutCancel(ctx), it.Key, text, it.PutOptions) })
 			}
 			return infos, err

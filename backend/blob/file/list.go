@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/internal/driver"
@@ -79,23 +78,6 @@ func (w *walk) names(dir string) ([]string, error) {
 	}
 	slices.Sort(names)
 	return names, nil
-}
-
-// readDir reads a directory. One that is gone, or was never one, is empty.
-func readDir(path string) ([]os.DirEntry, error) {
-	d, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer d.Close()
-	entries, err := d.ReadDir(-1)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
-		err = nil
-	}
-	return entries, err
 }
 
 func (w *walk) child(name string) error {
