@@ -25,6 +25,7 @@ func s3URL(t testing.TB, s *servers.Server, endpoint string) string {
 const (
 	undone = "it looks at the ETag and then renames: a DELETE in between is undone"
 	torn   = "it reads the ETag by the object's path and then opens that path: an overwrite in between gives the new bytes the old ETag"
+	asJSON = "it keeps metadata as JSON in an extended attribute of 4 KiB, where a quote takes two bytes and a < six"
 )
 
 func TestVersityGW(t *testing.T) {
@@ -41,6 +42,8 @@ func TestVersityGW(t *testing.T) {
 			"range/one-value":      torn,
 			"storm/one-key":        torn,
 			"storm/one-put":        torn,
+			"storm/stays":          torn,
+			"put/meta":             asJSON,
 		},
 	})
 }
