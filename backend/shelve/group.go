@@ -151,11 +151,13 @@ func (f *file) commitSome() {
 	}
 }
 
-// mayAsk reports whether another process can commit what is first in the queue.
+// mayAsk reports whether another process can commit what is first in the queue. Requests of guests do not count: without a session, which
+// would take them, they are about to be told to ask elsewhere, and must not make this process stand at the gate.
 func (f *file) mayAsk() bool {
 	f.sem.Lock()
 	defer f.sem.Unlock()
-	return len(f.queue) == 0 || f.queue[0].mayAsk()
+	own := slices.IndexFunc(f.queue, func(r *request) bool { return r.guest == nil })
+	return own < 0 || f.queue[own].mayAsk()
 }
 
 // mayAsk reports whether another process can commit the request.

@@ -76,6 +76,11 @@ func (h *host) accept() {
 			return
 		}
 		h.mu.Lock()
+		if h.over.Load() { // it came before the listener was closed
+			h.mu.Unlock()
+			conn.Close()
+			continue
+		}
 		h.f.sem.Lock()
 		h.f.links++
 		g := &guest{h: h, conn: conn, link: h.f.links}
@@ -83,9 +88,6 @@ func (h *host) accept() {
 		h.guests[g] = struct{}{}
 		h.f.hosting.Add(1)
 		go g.serve()
-		if h.over.Load() {
-			g.hurry()
-		}
 		h.mu.Unlock()
 	}
 }
@@ -100,6 +102,7 @@ func (g *guest) hurry() {
 // is told to ask elsewhere.
 func (h *host) end() {
 	h.over.Store(true)
+	_ = h.listener.Close() // before the door is left, since the next host listens there; and before a guest is told to ask elsewhere
 	h.f.sem.Lock()
 	h.f.host = nil
 	var left []*request
@@ -115,7 +118,6 @@ func (h *host) end() {
 		r.fate = bye
 		r.end()
 	}
-	_ = h.listener.Close() // before the door is left: the next host listens there
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for g := range h.guests {

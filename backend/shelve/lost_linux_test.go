@@ -329,3 +329,26 @@ func TestManyLooks(t *testing.T) {
 		t.Errorf("%d connections at once, want some, and at most %d", most, 2*idleLinks)
 	}
 }
+
+// TestAsksBehindGuests: what guests asked of a host that has left does not keep that process from asking the next host.
+func TestAsksBehindGuests(t *testing.T) {
+	f := hooked(t, t.TempDir(), func(string) error { return nil }).place.main
+	ofGuest := newRequest(nil, func() {})
+	ofGuest.guest = &guest{}
+	own, tired := newRequest(nil, func() {}), newRequest(nil, func() {})
+	tired.asked = asksBeforeTurn
+	for _, c := range []struct {
+		queue []*request
+		want  bool
+	}{{nil, true}, {[]*request{ofGuest}, true}, {[]*request{ofGuest, own}, true}, {[]*request{ofGuest, tired}, false}, {[]*request{tired, own}, false}} {
+		f.sem.Lock()
+		f.queue = c.queue
+		f.sem.Unlock()
+		if got := f.mayAsk(); got != c.want {
+			t.Errorf("of %d requests: mayAsk = %t, want %t", len(c.queue), got, c.want)
+		}
+	}
+	f.sem.Lock()
+	f.queue = nil
+	f.sem.Unlock()
+}
