@@ -228,83 +228,66 @@ func batchPutRace(ctx context.Context, e *Env) error {
 	}
 	for round := range e.pick(3, 20, 300) {
 		keys := e.keys(fmt.Sprintf("race-%d", round), n)
-		var created [workers][n]bool
-		if err := crowd(workers, func(w int) error {
-			var items []backend.Item
-			for _, key := range keys {
-				items = append(items, item(key, fmt.Sprintf("%s by %d", key.Name, w), onlyNew))
-			}
-			_, err := backend.PutBatch(ctx, handles[w].b, items)
-			for i := range keys {
-				err := backend.ItemError(err, i)
-				created[w][i] = err == nil
-				if err != nil && !errors.Is(err, backend.ErrExists) {
-					return fmt.Errorf("item %d of a batch in a race: %w", i, err)
-				}
-			}
-			return nil
-		}); err != nil {
+		create := func(int) backend.PutOptions { return onlyNew }
+		if err := raceBatches(ctx, handles, keys, "created", create, backend.ErrExists); err != nil {
 			return err
-		}
-		p := handles[0].with(ctx)
-		for i, key := range keys {
-			winners := 0
-			for w := range workers {
-				if created[w][i] {
-					winners++
-					p.holds(key, fmt.Sprintf("%s by %d", key.Name, w))
-				}
-			}
-			if winners != 1 {
-				p.failf("%d of %d batches created %q", winners, workers, key)
-			}
-		}
-		if p.err != nil {
-			return p.err
 		}
 		if !e.Limits.AtomicIfMatch {
 			continue
 		}
 		// And now each key changes hands once.
+		p := handles[0].with(ctx)
 		var versions [n]string
 		for i, key := range keys {
 			versions[i] = p.stat(key).Version
 		}
-		var swapped [workers][n]bool
-		if err := crowd(workers, func(w int) error {
-			var items []backend.Item
-			for i, key := range keys {
-				items = append(items, item(key, fmt.Sprintf("%s swapped by %d", key.Name, w), matching(versions[i])))
-			}
-			_, err := backend.PutBatch(ctx, handles[w].b, items)
-			for i := range keys {
-				err := backend.ItemError(err, i)
-				swapped[w][i] = err == nil
-				if err != nil && !errors.Is(err, backend.ErrChanged) {
-					return fmt.Errorf("item %d of a batch in a race: %w", i, err)
-				}
-			}
-			return nil
-		}); err != nil {
-			return err
-		}
-		for i, key := range keys {
-			winners := 0
-			for w := range workers {
-				if swapped[w][i] {
-					winners++
-					p.holds(key, fmt.Sprintf("%s swapped by %d", key.Name, w))
-				}
-			}
-			if winners != 1 {
-				p.failf("%d of %d batches replaced the Version %q of %q", winners, workers, versions[i], key)
-			}
-		}
 		if p.err != nil {
 			return p.err
 		}
+		swap := func(i int) backend.PutOptions { return matching(versions[i]) }
+		if err := raceBatches(ctx, handles, keys, "replaced", swap, backend.ErrChanged); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// raceBatches puts all keys by each handle at once, under conditions that one of them can fulfil. The others get the error lost.
+func raceBatches(ctx context.Context, handles []*probe, keys []backend.Key, did string, opts func(i int) backend.PutOptions, lost error) error {
+	text := func(key backend.Key, w int) string { return fmt.Sprintf("%s %s by %d", key.Name, did, w) }
+	won := make([][]bool, len(handles))
+	if err := crowd(len(handles), func(w int) error {
+		won[w] = make([]bool, len(keys))
+		var items []backend.Item
+		for i, key := range keys {
+			items = append(items, item(key, text(key, w), opts(i)))
+		}
+		_, err := backend.PutBatch(ctx, handles[w].b, items)
+		for i := range keys {
+			err := backend.ItemError(err, i)
+			won[w][i] = err == nil
+			if err != nil && !errors.Is(err, lost) {
+				return fmt.Errorf("item %d of a batch in a race: %w", i, err)
+			}
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	p := handles[0].with(ctx)
+	for i, key := range keys {
+		winners := 0
+		for w := range won {
+			if won[w][i] {
+				winners++
+				p.holds(key, text(key, w))
+			}
+		}
+		if winners != 1 {
+			p.failf("%d of %d batches %s %q", winners, len(handles), did, key)
+		}
+	}
+	return p.err
 }
 
 func batchPutMany(ctx context.Context, e *Env) error {

@@ -3,6 +3,7 @@ package law
 import (
 	"context"
 	"fmt"
+	"iter"
 	"strings"
 	"sync/atomic"
 
@@ -146,20 +147,13 @@ func deleteWhileListing(ctx context.Context, e *Env) error {
 	p := e.handle(ctx)
 	keys := e.keys("s", e.byTier(100, 1100, 5001))
 	p.fill(keys)
-	steps := 0
-	for info, err := range p.b.List(ctx, keys[0].Shelf, backend.ListOptions{}) {
-		if err != nil {
-			p.failf("List: %w", err)
+	p.emptied("List", len(keys), func(yield func(backend.Key, error) bool) {
+		for info, err := range p.b.List(ctx, keys[0].Shelf, backend.ListOptions{}) {
+			if !yield(info.Key, err) {
+				return
+			}
 		}
-		if p.err != nil {
-			return p.err
-		}
-		steps++
-		p.remove(info.Key)
-	}
-	if p.err == nil && steps != len(keys) {
-		p.failf("a loop that deletes what List yields is given %d of %d entries", steps, len(keys))
-	}
+	})
 	p.lists(keys[0].Shelf, backend.ListOptions{})
 	return p.err
 }
@@ -168,20 +162,13 @@ func deleteWhileScanning(ctx context.Context, e *Env) error {
 	p := e.handle(ctx)
 	keys := e.keys("s", e.byTier(100, 1100, 5001))
 	p.fill(keys)
-	steps := 0
-	for entry, err := range backend.Scan(ctx, p.b, keys[0].Shelf, backend.ListOptions{}) {
-		if err != nil {
-			p.failf("Scan: %w", err)
+	p.emptied("Scan", len(keys), func(yield func(backend.Key, error) bool) {
+		for entry, err := range backend.Scan(ctx, p.b, keys[0].Shelf, backend.ListOptions{}) {
+			if !yield(entry.Key, err) {
+				return
+			}
 		}
-		if p.err != nil {
-			return p.err
-		}
-		steps++
-		p.remove(entry.Key)
-	}
-	if p.err == nil && steps != len(keys) {
-		p.failf("a loop that deletes what Scan gives it is given %d of %d entries", steps, len(keys))
-	}
+	})
 	return p.err
 }
 
@@ -192,21 +179,32 @@ func deleteWhileShelves(ctx context.Context, e *Env) error {
 		keys = append(keys, e.key(fmt.Sprintf("n-%04d", i), "a"))
 	}
 	p.fill(keys)
+	p.emptied("Shelves", len(keys), func(yield func(backend.Key, error) bool) {
+		for shelf, err := range p.b.Shelves(ctx, backend.ListOptions{Prefix: e.mark + "n-"}) {
+			if !yield(backend.Key{Shelf: shelf, Name: "a"}, err) {
+				return
+			}
+		}
+	})
+	return p.err
+}
+
+// emptied deletes what a method yields, as it is yielded, and wants so many of them.
+func (p *probe) emptied(method string, want int, yielded iter.Seq2[backend.Key, error]) {
 	steps := 0
-	for shelf, err := range p.b.Shelves(ctx, backend.ListOptions{Prefix: e.mark + "n-"}) {
+	for key, err := range yielded {
 		if err != nil {
-			p.failf("Shelves: %w", err)
+			p.failf("%s: %w", method, err)
 		}
 		if p.err != nil {
-			return p.err
+			return
 		}
 		steps++
-		p.remove(backend.Key{Shelf: shelf, Name: "a"})
+		p.remove(key)
 	}
-	if p.err == nil && steps != len(keys) {
-		p.failf("a loop that empties what Shelves gives it is given %d of %d shelves", steps, len(keys))
+	if p.err == nil && steps != want {
+		p.failf("a loop that deletes what %s yields is given %d of %d", method, steps, want)
 	}
-	return p.err
 }
 
 func listLongNames(ctx context.Context, e *Env) error {
