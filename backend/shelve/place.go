@@ -154,7 +154,7 @@ func (p *place) file(shelf string) *file {
 
 // shelves returns the names of the shelves that there may be, in byte order.
 func (p *place) shelves() ([]string, error) {
-	entries, err := os.ReadDir(filepath.Join(p.path, shelfDir))
+	entries, err := durable.ReadDir(filepath.Join(p.path, shelfDir)) // compaction replaces files
 	if err != nil {
 		return nil, err
 	}

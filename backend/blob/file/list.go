@@ -9,9 +9,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/internal/driver"
+	"github.com/larder-store/larder/internal/durable"
 )
 
 // List implements [driver.Bucket]: a walk through the tree in the byte order of names. Only
@@ -56,7 +58,10 @@ func (w *walk) dir(name string) error {
 // names returns what is in a directory, sorted as the names of objects below it are:
 // a directory with its slash.
 func (w *walk) names(dir string) ([]string, error) {
-	entries, err := readDir(w.b.path(dir))
+	entries, err := durable.ReadDir(w.b.path(dir))
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return nil, nil // gone, or never one
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -1,16 +1,13 @@
-package file
+package durable
 
 import (
-	"errors"
-	"io/fs"
 	"os"
-	"syscall"
 	"time"
 )
 
-// A rename over a name, as by a Put, may give the name another place in its directory: on a disk in memory and on btrfs, not on ext4 or
-// xfs. A reader that has passed that place does not see the name, though it is there throughout. So a directory that changes while it is
-// read is read again, and what is in any of these readings is in it: for a name to be missed, it has to be overwritten during each of them.
+// A rename over a name may give the name another place in its directory: on a disk in memory and on btrfs, not on ext4 or xfs.
+// A reader that has passed that place does not see the name, though it is there throughout. So a directory that changes while it is
+// read is read again, and what is in any of these readings is in it: for a name to be missed, it has to be replaced during each of them.
 const (
 	readings = 8
 
@@ -27,15 +24,13 @@ const (
 	changed                // something changed
 )
 
-// readDir returns what is in a directory, in any order. One that is gone, or was never one, is empty.
-func readDir(path string) ([]os.DirEntry, error) {
+// ReadDir returns what is in a directory, in any order. Names that are there throughout are among it, also where others replace
+// their files meanwhile. A directory that is gone, or was never one, is an error as of [os.ReadDir].
+func ReadDir(path string) ([]os.DirEntry, error) {
 	var all []os.DirEntry
 	seen := map[string]bool{}
 	for n := range readings {
 		entries, how, err := readOnce(path)
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
-			return all, nil
-		}
 		if err != nil {
 			return nil, err
 		}
