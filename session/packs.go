@@ -17,8 +17,8 @@ import (
 // one key that of the pack with the higher last number is the item, also where numbers overlap, as after two
 // processes merged, of which one had lost the session without knowing.
 //
-// The name is "p/<last>=<last-first>", in twelve digits each: a merged pack comes after all that it
-// replaces in a list, so that a list that misses one that was deleted meanwhile still meets it.
+// The name is "p/<last>=<last-first>", in twelve digits each: in a list a merged pack comes after all that it
+// replaces.
 type packRef struct {
 	name        string
 	first, last uint64
@@ -59,20 +59,28 @@ func (m *Manager) packs(ctx context.Context, shelf string) (live, replaced []pac
 // errGap: packs are missing.
 var errGap = fmt.Errorf("%w: packs are missing", backend.ErrCorrupt)
 
+// listPacks lists twice, the second time what comes after the last pack of the first. A list may lack packs that were
+// merged while it went on, and also what they were merged into, if it took the names first. Their replacement was
+// stored before it ended, and its last number is no lower: where they were the last, the second list meets it. Where
+// others come after them, the gap shows.
 func (m *Manager) listPacks(ctx context.Context, shelf string) (live, replaced []packRef, err error) {
-	for info, err := range m.backend.List(ctx, shelf, backend.ListOptions{Prefix: packMark}) {
-		if err != nil {
-			return nil, nil, err
+	opts := backend.ListOptions{Prefix: packMark}
+	for range 2 {
+		for info, err := range m.backend.List(ctx, shelf, opts) {
+			if err != nil {
+				return nil, nil, err
+			}
+			first, last, ok := parsePackName(info.Key.Name)
+			if !ok {
+				return nil, nil, fmt.Errorf("%w: %q is not the name of a pack", backend.ErrCorrupt, info.Key)
+			}
+			r := packRef{info.Key.Name, first, last, info.Size}
+			for k := len(live); k > 0 && live[k-1].first >= r.first; k = len(live) {
+				replaced, live = append(replaced, live[k-1]), live[:k-1]
+			}
+			live = append(live, r)
+			opts.After = r.name
 		}
-		first, last, ok := parsePackName(info.Key.Name)
-		if !ok {
-			return nil, nil, fmt.Errorf("%w: %q is not the name of a pack", backend.ErrCorrupt, info.Key)
-		}
-		r := packRef{info.Key.Name, first, last, info.Size}
-		for k := len(live); k > 0 && live[k-1].first >= r.first; k = len(live) {
-			replaced, live = append(replaced, live[k-1]), live[:k-1]
-		}
-		live = append(live, r)
 	}
 	next := uint64(1)
 	for _, r := range live {
