@@ -124,38 +124,66 @@ func Read(ctx context.Context, b backend.Backend) (Set, error) {
 	return set, err
 }
 
-// read also returns the packs that it read, and those that are no packs.
+// read also returns the packs that it read, and those that are no packs. A list may lack packs that were folded while it went on, and
+// what they were folded into. So packs are looked for until there are none that were not read.
 func read(ctx context.Context, b backend.Backend) (Set, []backend.Key, error) {
-	var all []Mark
-	var packs []backend.Key
-	folded := 0
+	r := reading{seen: map[string]bool{}}
 	for e, err := range backend.Scan(ctx, b, Shelf, backend.ListOptions{}) {
-		if errors.Is(err, backend.ErrCorrupt) {
-			break // at the end of the list: entries that cannot be decoded
+		if errors.Is(err, backend.ErrCorrupt) || len(r.packs) == maxPacks {
+			break // corrupt: at the end of the list, entries that cannot be decoded
+		}
+		if err == nil {
+			err = r.add(e.Info, func() ([]byte, error) { return whole(e) })
 		}
 		if err != nil {
 			return nil, nil, err
 		}
-		if len(packs) == maxPacks {
-			break
-		}
-		packs = append(packs, e.Key)
-		if e.Size > int64(maxPack) {
-			continue
-		}
-		text, err := whole(e)
-		if ctx.Err() != nil {
-			return nil, nil, ctx.Err()
-		}
-		if err == nil {
-			all = decode(all, text)
-		}
-		if len(all) > 2*folded+packMarks { // so that many packs of the same values take the memory of one
-			all = Of(all)
-			folded = len(all)
+	}
+	for more := true; more; {
+		more = false
+		for info, err := range b.List(ctx, Shelf, backend.ListOptions{}) {
+			if errors.Is(err, backend.ErrCorrupt) || len(r.packs) == maxPacks {
+				break
+			}
+			if err == nil && !r.seen[info.Key.Name] {
+				more = true
+				err = r.add(info, func() ([]byte, error) {
+					text, _, err := backend.GetVerified(ctx, b, info.Key)
+					return text, err
+				})
+			}
+			if err != nil {
+				return nil, nil, err
+			}
 		}
 	}
-	return Of(all), packs, nil
+	return Of(r.all), r.packs, nil
+}
+
+// reading is what was read so far.
+type reading struct {
+	all    []Mark
+	folded int // of them, those that are a Set
+	packs  []backend.Key
+	seen   map[string]bool // names of packs
+}
+
+// add adds the marks of a pack. One that is damaged has none, and may be deleted; one that cannot be read at the moment may not.
+func (r *reading) add(info backend.Info, text func() ([]byte, error)) error {
+	r.packs, r.seen[info.Key.Name] = append(r.packs, info.Key), true
+	if info.Size > int64(maxPack) {
+		return nil
+	}
+	b, err := text()
+	if errors.Is(err, backend.ErrCorrupt) || errors.Is(err, backend.ErrNotFound) {
+		return nil
+	}
+	r.all = decode(r.all, b)
+	if len(r.all) > 2*r.folded+packMarks { // so that many packs of the same values take the memory of one
+		r.all = Of(r.all)
+		r.folded = len(r.all)
+	}
+	return err
 }
 
 // whole returns the bytes of an entry.
