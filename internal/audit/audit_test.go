@@ -273,6 +273,36 @@ func TestRepairSparesWhatWasHealed(t *testing.T) {
 	}
 }
 
+// racing is a backend where somebody stores another value at the instant of a deletion.
+type racing struct {
+	*mem.Backend
+	t     *testing.T
+	heals backend.Key
+}
+
+func (r *racing) Delete(ctx context.Context, key backend.Key) error {
+	put(r.t, r.Backend, r.heals, "healed", nil)
+	return r.Backend.Delete(ctx, key)
+}
+
+func (r *racing) DeleteMatch(ctx context.Context, seen []backend.Seen) error {
+	put(r.t, r.Backend, r.heals, "healed", nil)
+	return r.Backend.DeleteMatch(ctx, seen)
+}
+
+func TestRepairSparesWhatIsHealedLast(t *testing.T) {
+	key := backend.Key{Shelf: backend.ShelfCache, Name: "k/v"}
+	b := &racing{mem.New(nil), t, key}
+	put(t, b.Backend, key, "abc", func(o *backend.PutOptions) { o.Sum++ })
+	_, found := run(t, b, audit.Options{Read: 1, Repair: true})
+	if len(found) != 1 || found[0].Moved || found[0].Gone {
+		t.Errorf("%+v, want it found and left", found)
+	}
+	if _, err := b.Backend.Stat(ctx, key); err != nil {
+		t.Errorf("the healed value is gone: %v", err)
+	}
+}
+
 // late is a backend whose entry cannot be opened until somebody stores it anew, right after it was looked at.
 type late struct {
 	backend.Backend

@@ -34,8 +34,19 @@ func (a *auditor) quarantine(ctx context.Context, key backend.Key, version strin
 	case err == nil && info.Version != version: // healed
 		return saved, false, nil
 	}
-	err = a.b.Delete(ctx, key)
+	err = a.remove(ctx, key, version)
+	if errors.Is(err, backend.ErrChanged) { // healed, or gone
+		return saved, false, nil
+	}
 	return saved, err == nil, err
+}
+
+// remove deletes an entry, while it is the one that was seen where the backend can compare that.
+func (a *auditor) remove(ctx context.Context, key backend.Key, version string) error {
+	if d, ok := backend.As[backend.MatchDeleter](a.b); ok && version != "" {
+		return backend.ItemError(d.DeleteMatch(ctx, []backend.Seen{{Key: key, Version: version}}), 0)
+	}
+	return a.b.Delete(ctx, key)
 }
 
 // save copies the bytes of a corrupt entry, as far as there are any, to the quarantine.
