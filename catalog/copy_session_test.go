@@ -3,11 +3,15 @@ package catalog_test
 import (
 	"context"
 	"fmt"
+	"io"
+	"iter"
+	"strings"
 	"sync/atomic"
 	"testing"
 
 	"github.com/larder-store/larder"
 	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/backend/mem"
 	"github.com/larder-store/larder/catalog"
 	"github.com/larder-store/larder/session"
 )
@@ -129,4 +133,130 @@ func countOn(t *testing.T, s *larder.Store, shelf string) int {
 		n++
 	}
 	return n
+}
+
+// merging is a backend whose lists take the names first, and leave out what is gone by the time that its turn comes, as those of a
+// directory do. What happens between the two is called for one list of a session.
+type merging struct {
+	backend.Backend
+	meanwhile func()
+}
+
+func (m *merging) Limits() backend.Limits { return backend.LimitsOf(m.Backend) }
+
+func (m *merging) List(ctx context.Context, shelf string, opts backend.ListOptions) iter.Seq2[backend.Info, error] {
+	return func(yield func(backend.Info, error) bool) {
+		var all []backend.Info
+		for info, err := range m.Backend.List(ctx, shelf, opts) {
+			if err != nil {
+				yield(info, err)
+				return
+			}
+			all = append(all, info)
+		}
+		if meanwhile := m.meanwhile; meanwhile != nil && strings.HasPrefix(shelf, "s.") {
+			m.meanwhile = nil
+			meanwhile()
+		}
+		for _, info := range all {
+			if _, err := m.Backend.Stat(ctx, info.Key); err == nil && !yield(info, nil) {
+				return
+			}
+		}
+	}
+}
+
+// A session whose packs are merged while it is listed is whole in the copy, also where the list shows neither them nor what they were merged
+// into.
+func TestCopyOfASessionThatIsClosedMeanwhile(t *testing.T) {
+	ctx := t.Context()
+	under := mem.New(nil)
+	m, err := session.Open(ctx, opened(t, under), "sweep", &session.Options{Layout: session.LayoutPacks})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := m.Session(ctx, "one", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const items = 5
+	for i := range items {
+		if err := w.Put(ctx, fmt.Sprintf("%04d", i), float64(i)); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Flush(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	src := opened(t, &merging{under, func() {
+		if err := w.Close(ctx); err != nil {
+			t.Error(err)
+		}
+	}})
+	dst := opened(t, mem.New(nil))
+	if r, err := catalog.Copy(ctx, dst, src, catalog.CopyOptions{}); err != nil || r.Findings() > 0 {
+		t.Fatalf("Copy = %+v, %v", r, err)
+	}
+	if got := itemsOf(t, dst); got != items {
+		t.Errorf("the copy has %d items, want %d", got, items)
+	}
+}
+
+// What is stored in a session, and the session closed, after its packs were copied is in the copy, or it does not look closed there.
+func TestCopyOfASessionThatIsClosedLast(t *testing.T) {
+	ctx := t.Context()
+	under := mem.New(nil)
+	m, err := session.Open(ctx, opened(t, under), "sweep", &session.Options{Layout: session.LayoutPacks})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := m.Session(ctx, "one", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Put(ctx, "0000", 0.); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Flush(ctx); err != nil {
+		t.Fatal(err)
+	}
+	src := opened(t, &sealing{under, func() {
+		if err := w.Put(ctx, "0001", 1.); err != nil {
+			t.Error(err)
+		}
+		if err := w.Close(ctx); err != nil {
+			t.Error(err)
+		}
+	}})
+	dst := opened(t, mem.New(nil))
+	if r, err := catalog.Copy(ctx, dst, src, catalog.CopyOptions{}); err != nil {
+		t.Fatalf("Copy = %+v, %v", r, err)
+	}
+	copied, err := session.Open(ctx, dst, "sweep", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := copied.Info(ctx, "one")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := itemsOf(t, dst); info.Closed && got != 2 {
+		t.Errorf("the copy has %d items of 2, and looks closed", got)
+	}
+}
+
+// sealing is a backend where something happens right before the metadata of a session is read.
+type sealing struct {
+	backend.Backend
+	before func()
+}
+
+func (s *sealing) Limits() backend.Limits { return backend.LimitsOf(s.Backend) }
+
+func (s *sealing) Get(ctx context.Context, key backend.Key) (io.ReadCloser, backend.Info, error) {
+	if before := s.before; before != nil && strings.HasPrefix(key.Shelf, "s.") && key.Name == "m" {
+		s.before = nil
+		before()
+	}
+	return s.Backend.Get(ctx, key)
 }

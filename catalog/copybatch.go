@@ -211,6 +211,9 @@ func (c *copier) prefers(theirs, ours backend.Info) string {
 // item makes the Put of an entry. Its Body is nil if there is nothing to put.
 func (c *copier) item(ctx context.Context, j *job, condition backend.PutOptions) (backend.Item, error) {
 	body := &sourceBody{ctx: ctx, b: c.from, info: j.theirs}
+	if j.from != nil {
+		body.b = j.from
+	}
 	if !c.DryRun && (!known(j.theirs) || j.theirs.Meta == nil || j.theirs.Size <= readAhead || j.attempts > 0) {
 		body.info = backend.Info{Key: j.theirs.Key}
 		if err := body.open(); err != nil {

@@ -34,6 +34,7 @@ type job struct {
 	ours     backend.Info // meaningful if there
 	there    bool         // at the destination
 	unsure   bool         // whether it is there was not looked up
+	from     *pinned      // unless nil, what it is copied from
 	attempts int
 }
 
@@ -91,14 +92,14 @@ func (c *copier) run(ctx context.Context) error {
 // list finds what there is to copy, and closes jobs. wait returns when all jobs are done.
 func (c *copier) list(ctx context.Context, wait func()) error {
 	err := c.values(ctx)
-	var sealed []job
+	var sessions []*copiedSession
 	if err == nil && (c.Sessions || all(c.Where)) {
-		sealed, err = c.shelves(ctx)
+		sessions, err = c.shelves(ctx)
 	}
 	close(c.jobs)
 	wait()
 	if err == nil && ctx.Err() == nil {
-		err = c.seal(ctx, sealed)
+		err = c.seal(ctx, sessions)
 	}
 	return err
 }

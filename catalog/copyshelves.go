@@ -1,8 +1,10 @@
 package catalog
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"io"
 	"slices"
 	"strings"
 
@@ -12,12 +14,22 @@ import (
 	"github.com/larder-store/larder/keying"
 )
 
-// sessionMeta is the entry that says what a session is, and whether it was closed; see package session.
-const sessionMeta = "m"
+// What the shelf of a session holds, beside items; see package session.
+const (
+	sessionMeta  = "m"  // says what the session is, and whether it was closed
+	sessionPacks = "p/" // begins the names of packs, which are merged while the session is in use
+)
 
-// shelves copies sessions, and without a condition all shelves that travel. It returns what must come last: a session must not
-// look closed at the destination before all of it is there.
-func (c *copier) shelves(ctx context.Context) (sealed []job, err error) {
+// copiedSession is a session whose items are copied. What it is comes last: it must not look closed at the destination before all of it
+// is there. So it is read first, before the items are listed: one that was closed then gets no more of them.
+type copiedSession struct {
+	shelf string
+	meta  *job            // nil: none
+	packs map[string]bool // that were listed
+}
+
+// shelves copies sessions, and without a condition all shelves that travel. It returns the sessions, which are left to seal.
+func (c *copier) shelves(ctx context.Context) (sessions []*copiedSession, err error) {
 	opts := backend.ListOptions{}
 	if !all(c.Where) {
 		opts.Prefix = sessionShelves
@@ -31,47 +43,95 @@ func (c *copier) shelves(ctx context.Context) (sealed []job, err error) {
 		}
 		var hold func(backend.Info) bool
 		if strings.HasPrefix(shelf, sessionShelves) {
+			s, err := c.session(ctx, shelf)
+			if err != nil {
+				return nil, err
+			}
+			sessions = append(sessions, s)
 			hold = func(info backend.Info) bool {
-				if info.Key.Name != sessionMeta {
-					return false
-				}
-				sealed = append(sealed, job{theirs: info, unsure: true})
-				return true
+				s.see(info.Key.Name)
+				return info.Key.Name == sessionMeta
 			}
 		}
 		if err := c.shelf(ctx, shelf, backend.ListOptions{}, hold); err != nil {
 			return nil, err
 		}
 	}
-	return sealed, nil
+	return sessions, nil
+}
+
+// session reads what a session is.
+func (c *copier) session(ctx context.Context, shelf string) (*copiedSession, error) {
+	s := &copiedSession{shelf: shelf, packs: map[string]bool{}}
+	body := &sourceBody{ctx: ctx, b: c.from, info: backend.Info{Key: backend.Key{Shelf: shelf, Name: sessionMeta}}}
+	defer body.Close()
+	err := body.open()
+	if errors.Is(err, larder.ErrNotFound) {
+		return s, nil
+	}
+	var text []byte
+	if err == nil && body.info.Size <= readAhead { // else it is something else
+		text, err = io.ReadAll(body)
+	}
+	if err != nil {
+		return s, c.unreadable(body.info.Key, err)
+	}
+	s.meta = &job{theirs: body.info, unsure: true}
+	if int64(len(text)) == body.info.Size {
+		s.meta.from = &pinned{c.from, text, body.info}
+	}
+	return s, nil
+}
+
+// see reports whether a name is that of a pack that was not listed before.
+func (s *copiedSession) see(name string) bool {
+	if !strings.HasPrefix(name, sessionPacks) || s.packs[name] {
+		return false
+	}
+	s.packs[name] = true
+	return true
+}
+
+// pinned is a source as it was when one entry was read.
+type pinned struct {
+	backend.Backend
+	text []byte
+	info backend.Info
+}
+
+// Get implements [backend.Backend] for that entry.
+func (p *pinned) Get(context.Context, backend.Key) (io.ReadCloser, backend.Info, error) {
+	return backend.NewBody(bytes.Clone(p.text)), p.info, nil
 }
 
 // relists bounds how often a session that changes is listed anew.
 const relists = 10
 
-// seal copies what comes last. The packs of a session in use may have been merged between being listed and being read: then
-// what took their place is copied first.
-func (c *copier) seal(ctx context.Context, sealed []job) error {
-	for range relists {
-		c.mu.Lock()
-		gone := c.gone
-		c.gone = map[string]bool{}
-		c.mu.Unlock()
-		again := false
-		for shelf := range gone {
-			if !strings.HasPrefix(shelf, sessionShelves) {
-				continue
+// seal copies what comes last. The packs of a session in use may have been merged between being listed and being read, or while they were
+// listed, so that the list lacks them and what took their place. So packs are looked for until none is new and none is gone.
+func (c *copier) seal(ctx context.Context, sessions []*copiedSession) error {
+	changing := slices.Clone(sessions)
+	for n := 0; n < relists && len(changing) > 0; n++ {
+		var err error
+		changing = slices.DeleteFunc(changing, func(s *copiedSession) bool {
+			if err != nil {
+				return false
 			}
-			again = true
-			if err := c.shelfAnew(ctx, shelf); err != nil {
-				return err
-			}
-		}
-		if !again {
-			break
+			var changed bool
+			changed, err = c.packsAnew(ctx, s)
+			return !changed
+		})
+		if err != nil {
+			return err
 		}
 	}
-	for batch := range slices.Chunk(sealed, c.most) {
+	var last []job
+	for _, s := range sessions {
+		if s.meta != nil {
+			last = append(last, *s.meta)
+		}
+	}
+	for batch := range slices.Chunk(last, c.most) {
 		if err := c.batch(ctx, batch); err != nil {
 			return err
 		}
@@ -79,23 +139,26 @@ func (c *copier) seal(ctx context.Context, sealed []job) error {
 	return nil
 }
 
-// shelfAnew copies what is new on a shelf, in this goroutine.
-func (c *copier) shelfAnew(ctx context.Context, shelf string) error {
-	for info, err := range c.from.List(ctx, shelf, backend.ListOptions{}) {
+// packsAnew copies the packs that were not listed before, in this goroutine. It reports whether there were any, or one was gone.
+func (c *copier) packsAnew(ctx context.Context, s *copiedSession) (changed bool, err error) {
+	c.mu.Lock()
+	delete(c.gone, s.shelf)
+	c.mu.Unlock()
+	for info, err := range c.from.List(ctx, s.shelf, backend.ListOptions{Prefix: sessionPacks}) {
 		if err != nil {
-			return err
+			return false, err
 		}
-		if info.Key.Name == sessionMeta {
+		if !s.see(info.Key.Name) {
 			continue
 		}
-		if _, err := c.to.Stat(ctx, info.Key); !errors.Is(err, larder.ErrNotFound) {
-			continue // it was compared before
-		}
+		changed = true
 		if err := c.batch(ctx, []job{{theirs: info, unsure: true}}); err != nil {
-			return err
+			return false, err
 		}
 	}
-	return nil
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return changed || c.gone[s.shelf], nil
 }
 
 // provenance copies the descriptions of components and of all that they were computed from. It remembers their keys: some 100
