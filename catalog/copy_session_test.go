@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -169,6 +170,30 @@ func (m *merging) List(ctx context.Context, shelf string, opts backend.ListOptio
 // A session whose packs are merged while it is listed is whole in the copy, also where the list shows neither them nor what they were merged
 // into.
 func TestCopyOfASessionThatIsClosedMeanwhile(t *testing.T) {
+	for name, copied := range copies {
+		t.Run(name, func(t *testing.T) { copyWhileClosed(t, copied) })
+	}
+}
+
+// copies are the ways in which a session comes to be in another store.
+var copies = map[string]func(*testing.T, *larder.Store) *larder.Store{
+	"copied": func(t *testing.T, src *larder.Store) *larder.Store {
+		dst := opened(t, mem.New(nil))
+		if r, err := catalog.Copy(t.Context(), dst, src, catalog.CopyOptions{}); err != nil || r.Findings() > 0 {
+			t.Fatalf("Copy = %+v, %v", r, err)
+		}
+		return dst
+	},
+	"exported": func(t *testing.T, src *larder.Store) *larder.Store {
+		path := filepath.Join(t.TempDir(), "store.tar")
+		if r := export(t, path, nil, src, catalog.CopyOptions{}); r.Findings() > 0 {
+			t.Fatalf("Export = %+v", r)
+		}
+		return openTar(t, path)
+	},
+}
+
+func copyWhileClosed(t *testing.T, copied func(*testing.T, *larder.Store) *larder.Store) {
 	ctx := t.Context()
 	under := mem.New(nil)
 	m, err := session.Open(ctx, opened(t, under), "sweep", &session.Options{Layout: session.LayoutPacks})
@@ -193,17 +218,19 @@ func TestCopyOfASessionThatIsClosedMeanwhile(t *testing.T) {
 			t.Error(err)
 		}
 	}})
-	dst := opened(t, mem.New(nil))
-	if r, err := catalog.Copy(ctx, dst, src, catalog.CopyOptions{}); err != nil || r.Findings() > 0 {
-		t.Fatalf("Copy = %+v, %v", r, err)
-	}
-	if got := itemsOf(t, dst); got != items {
+	if got := itemsOf(t, copied(t, src)); got != items {
 		t.Errorf("the copy has %d items, want %d", got, items)
 	}
 }
 
 // What is stored in a session, and the session closed, after its packs were copied is in the copy, or it does not look closed there.
 func TestCopyOfASessionThatIsClosedLast(t *testing.T) {
+	for name, copied := range copies {
+		t.Run(name, func(t *testing.T) { copyBeforeClose(t, copied) })
+	}
+}
+
+func copyBeforeClose(t *testing.T, copied func(*testing.T, *larder.Store) *larder.Store) {
 	ctx := t.Context()
 	under := mem.New(nil)
 	m, err := session.Open(ctx, opened(t, under), "sweep", &session.Options{Layout: session.LayoutPacks})
@@ -228,15 +255,12 @@ func TestCopyOfASessionThatIsClosedLast(t *testing.T) {
 			t.Error(err)
 		}
 	}})
-	dst := opened(t, mem.New(nil))
-	if r, err := catalog.Copy(ctx, dst, src, catalog.CopyOptions{}); err != nil {
-		t.Fatalf("Copy = %+v, %v", r, err)
-	}
-	copied, err := session.Open(ctx, dst, "sweep", nil)
+	dst := copied(t, src)
+	sweep, err := session.Open(ctx, dst, "sweep", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	info, err := copied.Info(ctx, "one")
+	info, err := sweep.Info(ctx, "one")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -141,9 +141,7 @@ func (c *copier) seal(ctx context.Context, sessions []*copiedSession) error {
 
 // packsAnew copies the packs that were not listed before, in this goroutine. It reports whether there were any, or one was gone.
 func (c *copier) packsAnew(ctx context.Context, s *copiedSession) (changed bool, err error) {
-	c.mu.Lock()
-	delete(c.gone, s.shelf)
-	c.mu.Unlock()
+	c.lost(s.shelf)
 	for info, err := range c.from.List(ctx, s.shelf, backend.ListOptions{Prefix: sessionPacks}) {
 		if err != nil {
 			return false, err
@@ -156,9 +154,16 @@ func (c *copier) packsAnew(ctx context.Context, s *copiedSession) (changed bool,
 			return false, err
 		}
 	}
+	return c.lost(s.shelf) || changed, nil
+}
+
+// lost reports whether an entry of a shelf was gone when it was read, since it was last called.
+func (c *copier) lost(shelf string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return changed || c.gone[s.shelf], nil
+	gone := c.gone[shelf]
+	delete(c.gone, shelf)
+	return gone
 }
 
 // provenance copies the descriptions of components and of all that they were computed from. It remembers their keys: some 100

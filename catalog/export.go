@@ -52,6 +52,7 @@ func Export(ctx context.Context, to Archive, base, src *larder.Store, opts CopyO
 type exporter struct {
 	*copier
 	archive Archive
+	session *copiedSession // whose entries were added last
 }
 
 func (e *exporter) run(ctx context.Context) error {
@@ -68,7 +69,9 @@ func (e *exporter) run(ctx context.Context) error {
 				return err
 			}
 			continue
-		case all(e.Where) || e.Sessions && strings.HasPrefix(shelf, sessionShelves):
+		case strings.HasPrefix(shelf, sessionShelves) && (e.Sessions || all(e.Where)):
+			theirs = e.inSession(ctx, shelf)
+		case all(e.Where):
 			theirs = e.from.List(ctx, shelf, backend.ListOptions{})
 		case shelf == backend.ShelfCache:
 			theirs = e.chosen(ctx, needed)
@@ -125,6 +128,42 @@ func (e *exporter) described(ctx context.Context, needed *provenance) iter.Seq2[
 				continue
 			}
 			if !yield(info, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// inSession yields what a session holds: what it is as it was before its items were listed, and of packs all that come to
+// be while others are added, since those that they were merged from may be gone. A pack comes after those that were merged into it, and
+// packs after all else.
+func (e *exporter) inSession(ctx context.Context, shelf string) iter.Seq2[backend.Info, error] {
+	return func(yield func(backend.Info, error) bool) {
+		s, err := e.copier.session(ctx, shelf)
+		if err != nil {
+			yield(backend.Info{}, err)
+			return
+		}
+		e.session = s
+		opts := backend.ListOptions{}
+		for n := 0; n < relists; n++ {
+			e.lost(shelf)
+			fresh := false
+			for info, err := range e.from.List(ctx, shelf, opts) {
+				if err == nil && info.Key.Name == sessionMeta {
+					if s.meta == nil {
+						continue
+					}
+					info = s.meta.theirs
+				}
+				if s.see(info.Key.Name) {
+					fresh, opts.After = true, info.Key.Name
+				}
+				if !yield(info, err) || err != nil {
+					return
+				}
+			}
+			if opts.Prefix = sessionPacks; n > 0 && !fresh && !e.lost(shelf) {
 				return
 			}
 		}
@@ -215,6 +254,9 @@ func (e *exporter) add(ctx context.Context, from backend.Backend, info backend.I
 			e.copied(job{theirs: info})
 		}
 		return nil
+	}
+	if s := e.session; isNew && s != nil && s.meta != nil && s.meta.from != nil && info.Key == s.meta.theirs.Key {
+		from = s.meta.from
 	}
 	body := &sourceBody{ctx: ctx, b: from, info: backend.Info{Key: info.Key}}
 	defer body.Close()
