@@ -62,7 +62,8 @@ var errGap = fmt.Errorf("%w: packs are missing", backend.ErrCorrupt)
 // listPacks lists twice, the second time what comes after the last pack of the first. A list may lack packs that were
 // merged while it went on, and also what they were merged into, if it took the names first. Their replacement was
 // stored before it ended, and its last number is no lower: where they were the last, the second list meets it. Where
-// others come after them, the gap shows.
+// others come after them, the gap shows. Only if such a list lacks packs twice, by a merge within each, can they be missed; lists
+// of shelves, of Postgres and of files lack none.
 func (m *Manager) listPacks(ctx context.Context, shelf string) (live, replaced []packRef, err error) {
 	opts := backend.ListOptions{Prefix: packMark}
 	for range 2 {

@@ -23,7 +23,7 @@ func (b *bucket) List(ctx context.Context, opts driver.ListOptions) iter.Seq2[dr
 		w := walk{b: b, ctx: ctx, opts: opts, yield: yield}
 		// What lies outside the last directory of the prefix cannot match.
 		top := opts.Prefix[:strings.LastIndexByte(opts.Prefix, '/')+1]
-		if err := w.dir(top); err != nil && !errors.Is(err, errStop) {
+		if _, err := w.dir(top); err != nil && !errors.Is(err, errStop) {
 			yield(driver.Object{}, err)
 		}
 	}
@@ -38,21 +38,44 @@ type walk struct {
 	yield func(driver.Object, error) bool
 }
 
-// dir walks the directory of a name that is empty or ends in a slash.
-func (w *walk) dir(name string) error {
+// dir walks the directory of a name that is empty or ends in a slash. It reports whether anything was gone when its turn came. What
+// took its place was stored before, perhaps under a name behind it, so the names are read again before the next entry: of what moves
+// from name to name towards the end, a list meets each thing at one of its places.
+func (w *walk) dir(name string) (gone bool, err error) {
 	names, err := w.names(name)
 	if err != nil {
-		return err
+		return false, err
 	}
-	for _, child := range names {
+	last, anew := "", false
+	for {
 		if err := w.ctx.Err(); err != nil {
-			return err
+			return gone, err
 		}
-		if err := w.child(name + child); err != nil {
-			return err
+		if len(names) == 0 || anew && w.there(name+names[0]) {
+			if !anew {
+				return gone, nil
+			}
+			anew = false
+			if names, err = w.names(name); err != nil {
+				return gone, err
+			}
+			at, _ := slices.BinarySearch(names, last+"\x00") // behind the last
+			names = names[at:]
+			continue
 		}
+		last, names = names[0], names[1:]
+		lost, err := w.child(name + last)
+		if err != nil {
+			return gone, err
+		}
+		gone, anew = gone || lost, anew || lost
 	}
-	return nil
+}
+
+// there reports whether there is anything under a name: one that is gone as well asks for no reading of its own.
+func (w *walk) there(name string) bool {
+	_, err := os.Lstat(w.b.path(name))
+	return err == nil
 }
 
 // names returns what is in a directory, sorted as the names of objects below it are:
@@ -85,32 +108,33 @@ func (w *walk) names(dir string) ([]string, error) {
 	return names, nil
 }
 
-func (w *walk) child(name string) error {
+// child lists what is under a name. It reports whether that was deleted meanwhile.
+func (w *walk) child(name string) (gone bool, err error) {
 	if strings.HasSuffix(name, "/") {
 		if !w.opts.Folders || len(name) <= len(w.opts.Prefix) {
 			return w.dir(name)
 		}
 		if name <= w.opts.After {
-			return nil
+			return false, nil
 		}
-		return w.folder(name)
+		return false, w.folder(name)
 	}
 	if name <= w.opts.After {
-		return nil
+		return false, nil
 	}
 	o, err := w.b.Head(w.ctx, name)
 	switch {
 	case errors.Is(err, backend.ErrNotFound):
-		return nil // deleted meanwhile
+		return true, nil
 	case errors.Is(err, backend.ErrCorrupt):
 		if o, err = w.unreadable(name); errors.Is(err, fs.ErrNotExist) {
-			return nil
+			return true, nil
 		}
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
-	return w.tell(o)
+	return false, w.tell(o)
 }
 
 // unreadable describes a file without a header, so that it is seen and can be deleted.

@@ -3,6 +3,7 @@ package file_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 
@@ -51,6 +52,41 @@ func TestOverwrittenKeysAreListed(t *testing.T) {
 			if n := listed[name(i)]; n != 1 {
 				t.Fatalf("%s is listed %d times, want once", name(i), n)
 			}
+		}
+	}
+}
+
+// What is stored under a name behind others before these are deleted is met by a list that does not meet them, though the names of
+// a directory are read before what is in its files: so packs that are merged are found at one of their places.
+func TestReplacementsAreListed(t *testing.T) {
+	ctx := context.Background()
+	for into, old := range map[string][]string{
+		"p/5-9": {"p/1", "p/2", "p/3", "p/4", "p/5"},
+		"p/5/9": {"p/1", "p/2", "p/3", "p/4", "p/5/1"},
+		"q/1":   {"p/1", "p/2"},
+		"p/3/4": {"p/3/1", "p/3/2"},
+	} {
+		b := open(t, ramdisk.Dir(t))
+		for _, name := range old {
+			put(t, b, name, "v")
+		}
+		var listed []string
+		for info, err := range b.List(ctx, "s", backend.ListOptions{}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if listed = append(listed, info.Key.Name); len(listed) > 1 {
+				continue
+			}
+			put(t, b, into, "v")
+			for _, name := range old {
+				if err := b.Delete(ctx, backend.Key{Shelf: "s", Name: name}); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if want := []string{old[0], into}; !slices.Equal(listed, want) {
+			t.Errorf("listed are %q, want %q", listed, want)
 		}
 	}
 }
