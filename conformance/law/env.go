@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -207,19 +208,21 @@ func (e *Env) clean(ctx context.Context) error {
 	return nil
 }
 
-// crowd runs f n times at once, as nearly as a starting shot can make it, and returns
+// crowd runs f n times at once, as nearly as can be, and returns
 // the first error. A panic is an error.
 func crowd(n int, f func(i int) error) error {
 	errs := make([]error, n)
-	start := make(chan struct{})
+	var there atomic.Int64
 	var wg sync.WaitGroup
 	for i := range n {
 		wg.Go(func() {
-			<-start
+			// Those that sleep until a shot wake one after the other, and the first is done by then.
+			for there.Add(1); there.Load() < int64(n); {
+				runtime.Gosched()
+			}
 			errs[i] = guarded(func() error { return f(i) })
 		})
 	}
-	close(start)
 	wg.Wait()
 	for _, err := range errs {
 		if err != nil {
