@@ -50,7 +50,6 @@ func deleteMatchSeen(ctx context.Context, e *Env) error {
 		case s.Key == old || s.Key == gone || again:
 			p.fails("DeleteMatch of what was replaced or is absent", err, backend.ErrChanged)
 			p.typed("DeleteMatch of what was replaced or is absent", s.Key, err)
-			p.op("DeleteMatch of what was replaced or is absent", err, "delete")
 		case err != nil:
 			p.failf("DeleteMatch of what is as it was seen: %w", err)
 		}
@@ -90,7 +89,6 @@ func deleteMatchFails(ctx context.Context, e *Env) error {
 		if i == 2 {
 			p.fails("DeleteMatch's error for an invalid key", err, backend.ErrInvalidKey)
 			p.typed("DeleteMatch's error for an invalid key", seen[2].Key, err)
-			p.op("DeleteMatch's error for an invalid key", err, "delete")
 		} else if err != nil {
 			p.failf("DeleteMatch's error for a key beside an invalid one: %w", err)
 		}
