@@ -119,6 +119,11 @@ func (c call) single() bool {
 	return !slices.Contains([]string{"List", "Scan", "Shelves", "Acquire", "Sweep", "Find"}, c.name)
 }
 
+// reads reports whether the method leaves all as it is.
+func (c call) reads() bool {
+	return slices.Contains([]string{"Get", "Stat", "List", "Shelves", "GetRange", "GetRange of nothing", "Scan"}, c.name)
+}
+
 func calls(b backend.Backend, key, other backend.Key) []call {
 	two := func() (*strings.Reader, backend.PutOptions) {
 		return strings.NewReader("2"), filled("2", backend.PutOptions{})
