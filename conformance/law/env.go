@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
-	"runtime"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -208,21 +207,19 @@ func (e *Env) clean(ctx context.Context) error {
 	return nil
 }
 
-// crowd runs f n times at once, as nearly as can be, and returns
+// crowd runs f n times at once, as nearly as a starting shot can make it, and returns
 // the first error. A panic is an error.
 func crowd(n int, f func(i int) error) error {
 	errs := make([]error, n)
-	var there atomic.Int64
+	start := make(chan struct{})
 	var wg sync.WaitGroup
 	for i := range n {
 		wg.Go(func() {
-			// Those that sleep until a shot wake one after the other, and the first is done by then.
-			for there.Add(1); there.Load() < int64(n); {
-				runtime.Gosched()
-			}
+			<-start
 			errs[i] = guarded(func() error { return f(i) })
 		})
 	}
+	close(start)
 	wg.Wait()
 	for _, err := range errs {
 		if err != nil {
