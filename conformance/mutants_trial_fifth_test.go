@@ -83,7 +83,11 @@ var fifthTrial = []mutant{
 	{law: "body/left-open", did: "still reads the body when the condition has failed", breaks: func(r *ref) {
 		r.doPut = func(ctx context.Context, k key, b body, o put) (info, error) {
 			if _, err := r.Backend.Stat(ctx, k); err == nil && o.IfAbsent {
-				time.AfterFunc(time.Millisecond, func() { io.CopyN(io.Discard, b, o.Size) })
+				go func() {
+					for p := make([]byte, 1); err == nil; { // for as long as it takes
+						_, err = b.Read(p)
+					}
+				}()
 				return info{}, backend.Wrap("put", "ref", k, backend.ErrExists)
 			}
 			return r.Backend.Put(ctx, k, b, o)

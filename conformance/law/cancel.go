@@ -346,7 +346,7 @@ func cancelAlone(ctx context.Context, e *Env) error {
 	}
 	const patient, hasty = 3, 3
 	pauses := make([]time.Duration, hasty)
-	for range e.pick(60, 300, 3000) {
+	for round := range e.pick(60, 300, 3000) {
 		for i := range pauses {
 			pauses[i] = time.Duration(e.Rand.IntN(1 << e.Rand.IntN(21))) // up to 1 ms
 		}
@@ -364,6 +364,9 @@ func cancelAlone(ctx context.Context, e *Env) error {
 					return fmt.Errorf("a call that was cancelled: %w", q.err)
 				}
 				return nil
+			}
+			if round%2 == 1 {
+				pause() // so that one that gives up was there first
 			}
 			q := p.with(ctx)
 			q.holds(keys[0], keys[0].Name)
