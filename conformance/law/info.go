@@ -228,7 +228,7 @@ func modTimeSlow(ctx context.Context, e *Env) error {
 	waited := moveOn(ctx)
 	resumed := time.Now()
 	if err := errors.Join(end(), waited); err != nil {
-		return fmt.Errorf("Puts that waited for their bodies: %w", err)
+		p.failf("a Put that waited for its body: %w", err)
 	}
 	for _, key := range keys {
 		for what, at := range p.modTimes(key) {
