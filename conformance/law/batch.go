@@ -101,6 +101,12 @@ func batchPut(ctx context.Context, e *Env) error {
 		}
 	}
 	items, texts = append(items, item(e.key("s", "empty"), "", backend.PutOptions{})), append(texts, "")
+	for i, n := range someSizes { // equal bytes, and all else different
+		for _, shelf := range []string{"cache", "s"} {
+			it := item(e.key(shelf, fmt.Sprintf("equal-%d", n)), noise(n, 9), backend.PutOptions{Meta: backend.Meta{"equal": fmt.Sprint(shelf, i)}})
+			items, texts = append(items, it), append(texts, noise(n, 9))
+		}
+	}
 	infos := p.putAll(items)
 	for i, it := range items {
 		if p.err != nil {
@@ -182,6 +188,7 @@ func batchPutFails(ctx context.Context, e *Env) error {
 		}
 		if want != nil {
 			p.typed(what, items[i].Key, batch[i])
+			p.op(what, batch[i], "put")
 		}
 	}
 	p.holds(items[0].Key, "first")
@@ -260,7 +267,9 @@ func raceBatches(ctx context.Context, handles []*probe, keys []backend.Key, did 
 		won[w] = make([]bool, len(keys))
 		var items []backend.Item
 		for i, key := range keys {
-			items = append(items, item(key, text(key, w), opts(i)))
+			it := item(key, text(key, w), opts(i))
+			it.Body = dawdling(text(key, w))
+			items = append(items, it)
 		}
 		_, err := backend.PutBatch(ctx, handles[w].b, items)
 		for i := range keys {

@@ -5,8 +5,10 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing/iotest"
+	"time"
 
 	"github.com/larder-store/larder/backend"
 )
@@ -221,16 +223,23 @@ func leftOpen(ctx context.Context, e *Env) error {
 		body.over.Store(true)
 		bodies = append(bodies, body)
 	}
+	over := func(n int, opts backend.PutOptions) { // what can be refused before the body was read
+		p.put(e.key("s", fmt.Sprintf("%d", len(bodies))), "old")
+		put(newBody(noise(n, 1)), n, opts)
+	}
 	if p.err != nil {
 		return p.err
 	}
 	for _, n := range someSizes {
 		put(newBody(noise(n, 1)), n, backend.PutOptions{})
+		over(n, onlyNew)
+		over(n, matching("none"))
 		put(newBody(noise(n-1, 1)), n, backend.PutOptions{})
 		put(failing(noise(n, 1), int64(n)/2), n, backend.PutOptions{})
 		put(newBody(noise(n, 1)), n, backend.PutOptions{IfMatch: "none"})
 	}
-	p.close() // what still works in the background ends here
+	time.Sleep(20 * time.Millisecond) // what still works in the background gets on,
+	p.close()                         // and ends here
 	for i, b := range bodies {
 		if b.closed.Load() > 0 {
 			p.failf("Put number %d closed its body", i)
@@ -259,7 +268,11 @@ func reusedMemory(ctx context.Context, e *Env) error {
 }
 
 func unfinished(ctx context.Context, e *Env) error {
-	for _, n := range someSizes {
+	sizes := someSizes
+	if e.Tier >= Full {
+		sizes = append(slices.Clone(sizes), e.bulk())
+	}
+	for _, n := range sizes {
 		absent, old := e.key(fmt.Sprintf("s-%d", n), "absent"), e.key(fmt.Sprintf("s-%d", n), "old")
 		p := e.handle(ctx)
 		look := func() error {

@@ -81,6 +81,17 @@ func failing(text string, at int64) *fussyBody {
 	return &fussyBody{r: strings.NewReader(text), at: at, hook: func() error { return errBody }}
 }
 
+// dawdling returns a body that takes a moment in its midst, in which others come in between a condition that was
+// asked too early and the write.
+func dawdling(text string) *fussyBody {
+	return &fussyBody{r: strings.NewReader(text), at: int64(len(text) / 2), hook: func() error { pause(); return nil }}
+}
+
+// dawdle is try with a body that takes a moment.
+func (p *probe) dawdle(key backend.Key, text string, opts backend.PutOptions) (backend.Info, error) {
+	return p.b.Put(p.ctx, key, dawdling(text), filled(text, opts))
+}
+
 // errBody is what bodies fail with on purpose.
 var errBody = errors.New("the body fails on purpose")
 

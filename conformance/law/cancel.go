@@ -226,6 +226,7 @@ func cancelList(ctx context.Context, e *Env) error {
 	few, many := e.keys("few", 10), e.keys("many", e.aPageAndMore())
 	p.fill(few)
 	p.fill(many)
+	p.cancelShelves(e)
 	if p.err != nil {
 		return p.err
 	}
@@ -345,7 +346,7 @@ func cancelAlone(ctx context.Context, e *Env) error {
 	}
 	const patient, hasty = 3, 3
 	pauses := make([]time.Duration, hasty)
-	for range e.pick(60, 300, 3000) {
+	for round := range e.pick(60, 300, 3000) {
 		for i := range pauses {
 			pauses[i] = time.Duration(e.Rand.IntN(1 << e.Rand.IntN(21))) // up to 1 ms
 		}
@@ -364,6 +365,9 @@ func cancelAlone(ctx context.Context, e *Env) error {
 				}
 				return nil
 			}
+			if round%2 == 1 {
+				pause() // so that one that gives up was there first
+			}
 			q := p.with(ctx)
 			q.holds(keys[0], keys[0].Name)
 			q.stat(keys[0])
@@ -377,4 +381,35 @@ func cancelAlone(ctx context.Context, e *Env) error {
 		}
 	}
 	return p.err
+}
+
+// cancelShelves cancels lists of shelves.
+func (p *probe) cancelShelves(e *Env) {
+	const n = 12
+	prefix := e.Shelf("shelf-")
+	for i := range n {
+		p.put(e.key(fmt.Sprintf("shelf-%02d", i), "a"), "a")
+	}
+	for _, at := range []int{1, n / 2, n} {
+		if p.err != nil {
+			return
+		}
+		limited, cancel := context.WithCancel(p.ctx)
+		there, err := 0, error(nil)
+		for _, err = range p.b.Shelves(limited, backend.ListOptions{Prefix: prefix}) {
+			if err != nil {
+				break
+			}
+			if there++; there == at {
+				cancel()
+			}
+		}
+		cancel()
+		what := fmt.Sprintf("Shelves of %d names, cancelled at number %d,", n, at)
+		if err != nil {
+			p.fails(what, err, context.Canceled)
+		} else if there != n {
+			p.failf("%s stops without an error after %d", what, there)
+		}
+	}
 }

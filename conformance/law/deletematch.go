@@ -26,6 +26,7 @@ var deleteMatchLaws = []Law{
 func deleteMatchSeen(ctx context.Context, e *Env) error {
 	p := e.handle(ctx)
 	same, old, gone, other := e.key("s", "a"), e.key("s", "a/b"), e.key("s", "c"), e.key("t", "a")
+	p.seenAsAnother(e)
 	var seen []backend.Seen
 	for i, key := range []backend.Key{same, old, gone, other} {
 		p.put(key, noise(someSizes[i%2], uint64(i)))
@@ -94,4 +95,34 @@ func deleteMatchFails(ctx context.Context, e *Env) error {
 	}
 	p.lists(e.Shelf("s"), backend.ListOptions{}, "000002")
 	return p.err
+}
+
+// seenAsAnother deletes keys by the Version that another key of the same batch has.
+func (p *probe) seenAsAnother(e *Env) {
+	for _, pair := range [][2]backend.Key{{e.key("u", "a"), e.key("u", "b")}, {e.key("v", "a"), e.key("w", "a")}} {
+		p.put(pair[0], "one")
+		p.put(pair[0], "two") // so that versions that are counted differ
+		p.put(pair[1], "three")
+		first, second := p.stat(pair[0]).Version, p.stat(pair[1]).Version
+		if p.err != nil || first == second {
+			continue
+		}
+		err := backend.DeleteMatch(p.ctx, p.b, []backend.Seen{{Key: pair[0], Version: second}, {Key: pair[1], Version: first}})
+		for i := range pair {
+			p.fails("DeleteMatch of a key with the Version of another one of the batch", backend.ItemError(err, i), backend.ErrChanged)
+		}
+		p.holds(pair[0], "two")
+		p.holds(pair[1], "three")
+	}
+}
+
+// removeSeenAs deletes a key that has a version.
+func (p *probe) removeSeenAs(key backend.Key, version string) {
+	if p.err != nil {
+		return
+	}
+	err := backend.DeleteMatch(p.ctx, p.b, []backend.Seen{{Key: key, Version: version}})
+	if err := backend.ItemError(err, 0); err != nil {
+		p.failf("DeleteMatch of %q, which is as it was seen: %w", key, err)
+	}
 }

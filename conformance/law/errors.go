@@ -83,6 +83,27 @@ func (p *probe) typed(what string, key backend.Key, err error) {
 	case outer.Key != key:
 		p.failf("%s = an error with the key %q, want %q", what, outer.Key, key)
 	}
+	if method, _, _ := strings.Cut(what, " "); opOf(method) != "" {
+		p.op(what, err, opOf(method))
+	}
+}
+
+// op wants err to say that it is of the method op. The methods of [backend.Backend] and the items of batches
+// have no choice; other abilities may fail as the methods that they are made of.
+func (p *probe) op(what string, err error, op string) {
+	var e *backend.Error
+	if errors.As(err, &e) && e.Op != op {
+		p.failf("%s = %q, an error with the Op %q, want %q", what, err, e.Op, op)
+	}
+}
+
+// opOf is what the errors of a method of [backend.Backend] call it; empty for those of abilities.
+func opOf(method string) string {
+	switch method {
+	case "Get", "Stat", "Put", "Delete", "List", "Shelves":
+		return strings.ToLower(method)
+	}
+	return ""
 }
 
 // call is one method with arguments that suit a backend with a value under key and none
@@ -96,6 +117,11 @@ type call struct {
 // single reports whether the method is about one key.
 func (c call) single() bool {
 	return !slices.Contains([]string{"List", "Scan", "Shelves", "Acquire", "Sweep", "Find"}, c.name)
+}
+
+// reads reports whether the method leaves all as it is.
+func (c call) reads() bool {
+	return slices.Contains([]string{"Get", "Stat", "List", "Shelves", "GetRange", "GetRange of nothing", "Scan"}, c.name)
 }
 
 func calls(b backend.Backend, key, other backend.Key) []call {
@@ -123,6 +149,12 @@ func calls(b backend.Backend, key, other backend.Key) []call {
 			}
 			_, err = io.ReadAll(body)
 			return errors.Join(err, body.Close())
+		}}, call{"GetRange of nothing", key, func(ctx context.Context) error {
+			body, _, err := backend.GetRange(ctx, b, key, "", 0, 0)
+			if err != nil {
+				return err
+			}
+			return body.Close()
 		}})
 	}
 	if has[backend.Scanner](b) {

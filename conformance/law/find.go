@@ -174,6 +174,13 @@ func queries() []component.Query {
 		ask("", "", map[string]any{"name": "lab"}),
 		ask("", "", map[string]any{"file.name": "a.abf"}),
 		ask("", "", map[string]any{"none": nil}),
+		ask("Spikes", "", nil), // case counts
+		ask("", "", map[string]any{"name": "LAB A"}),
+		ask("", "", map[string]any{"order": "3"}), // and so do kinds
+		ask("", "", map[string]any{"window": "0.25"}),
+		ask("", "", map[string]any{"filter.on": "true"}),
+		ask("", "", map[string]any{"none": "null"}),
+		ask("", "", map[string]any{"filter.on": int64(1)}),
 		{Where: component.And(component.Where(component.FieldType, component.Equal, "recording"), stored(time.Unix(0, 0)))},
 		{After: "26"},
 		{After: "26e1f891cc58fa906fd7d766331d28d18af6882fe4843e439617d38d9a5becbf"},
@@ -194,6 +201,15 @@ func queries() []component.Query {
 		param("filter", component.Exists, nil),
 		param("none", component.Exists, nil),
 		param("name", component.HasPrefix, "lab"),
+		param("name", component.HasPrefix, "LAB"),
+		param("name", component.HasPrefix, "lab_"), // no wildcards
+		param("name", component.HasPrefix, "%a"),
+		param("name", component.HasPrefix, "la*"),
+		component.Where(component.FieldType, component.HasPrefix, "sp_kes"),
+		component.Where(component.FieldType, component.HasPrefix, "%"),
+		component.Where(component.FieldType, component.HasPrefix, "s[op]"),
+		component.Where(component.FieldType, component.HasPrefix, "S"),
+		component.Where(component.FieldKey, component.HasPrefix, "_6"),
 		param("file", component.HasPrefix, "a."),
 		param("order", component.HasPrefix, "3"),
 		param("filter.order", component.In, []any{int64(1), int64(4), "2"}),
@@ -394,6 +410,9 @@ func findChanges(ctx context.Context, e *Env) error {
 	p.finds(component.Query{}, there[3:])
 	p.put(backend.Key{Shelf: shelf, Name: there[0].Key}, string(preimages[there[0].Key]))
 	p.finds(ask(there[0].Type, "", nil), append([]component.Description{there[0]}, there[3:]...))
+	seen := backend.Key{Shelf: shelf, Name: there[3].Key}
+	p.removeSeenAs(seen, p.stat(seen).Version)
+	p.finds(component.Query{}, append([]component.Description{there[0]}, there[4:]...))
 	return p.err
 }
 

@@ -182,6 +182,7 @@ func ownedBytes(ctx context.Context, e *Env) error {
 	for _, n := range someSizes {
 		key, text := e.key("s", fmt.Sprint(n)), noise(n, 1)
 		p.put(key, text)
+		p.put(e.key("s", "others"), noise(n, 2))
 		for range 2 {
 			beside := p.body(key)
 			body := p.body(key)
@@ -193,6 +194,10 @@ func ownedBytes(ctx context.Context, e *Env) error {
 			}
 			p.same("the body", string(mine), text)
 			body.Close()
+			for range e.pick(40, 140, 1000) { // however many buffers take turns
+				p.holds(e.key("s", "others"), noise(n, 2))
+			}
+			p.same("the bytes that a body delivered, after others were read", string(mine), text)
 			clear(mine)
 			p.same("a body that was open while the caller changed the bytes of another", p.readAll(beside), text)
 			p.holds(key, text)

@@ -145,7 +145,12 @@ func (e *Env) raceToCreate(ctx context.Context, handles []*probe) error {
 		n := someSizes[round%2] / 10
 		errs := make([]error, len(handles))
 		if err := crowd(len(handles), func(i int) error {
-			_, errs[i] = handles[i].with(ctx).try(key, noise(n, uint64(i)), onlyNew)
+			q := handles[i].with(ctx)
+			put := q.try
+			if round%4 > 1 {
+				put = q.dawdle
+			}
+			_, errs[i] = put(key, noise(n, uint64(i)), onlyNew)
 			return nil
 		}); err != nil {
 			return err

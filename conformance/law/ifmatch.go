@@ -170,7 +170,12 @@ func (e *Env) raceToChange(ctx context.Context, handles []*probe) error {
 		errs := make([]error, len(handles))
 		infos := make([]backend.Info, len(handles))
 		if err := crowd(len(handles), func(i int) error {
-			infos[i], errs[i] = handles[i].with(ctx).try(key, text(i), matching(version))
+			q := handles[i].with(ctx)
+			put := q.try
+			if round%4 > 1 {
+				put = q.dawdle
+			}
+			infos[i], errs[i] = put(key, text(i), matching(version))
 			return nil
 		}); err != nil {
 			return err

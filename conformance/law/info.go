@@ -41,8 +41,12 @@ var infoLaws = []Law{
 		Rule: "ModTime is right to a second.",
 	},
 	{
+		Name: "info/modtime-slow", Tier: Full, Needs: []Need{OwnClock}, Fn: modTimeSlow,
+		Rule: "ModTime is when the value was stored, not when its Put began.",
+	},
+	{
 		Name: "info/modtime-overwrite", Tier: Full, Fn: modTimeMoves,
-		Rule: "ModTime is when the value was stored, not when its key was first used, first asked about or last read, also after an overwrite of the same size, and of the same bytes.",
+		Rule: "ModTime is when the value was stored, not when its key was first used, first asked about, last read or last refused to be overwritten, also after an overwrite of the same size, and of the same bytes.",
 	},
 }
 
@@ -181,8 +185,9 @@ func modTimeClock(ctx context.Context, e *Env) error {
 
 func modTimeMoves(ctx context.Context, e *Env) error {
 	key, equal, left, p := e.key("s", "a"), e.key("t", "a"), e.key("u", "a"), e.handle(ctx)
+	refused := e.key("v", "a")
 	first := map[backend.Key]map[string]time.Time{}
-	for _, k := range []backend.Key{key, equal, left} {
+	for _, k := range []backend.Key{key, equal, left, refused} {
 		p.put(k, "1")
 		first[k] = p.modTimes(k)
 	}
@@ -198,10 +203,37 @@ func modTimeMoves(ctx context.Context, e *Env) error {
 			}
 		}
 	}
+	p.try(refused, "2", onlyNew) // is refused, for one reason or another
+	p.try(refused, "2", matching("none"))
+	p.b.Put(ctx, refused, strings.NewReader("2"), filled("", backend.PutOptions{}))
 	for range 2 { // the second time it was read a moment ago
-		for what, second := range p.modTimes(left) {
-			if moved := second.Sub(first[left][what]).Abs(); p.err == nil && moved > time.Second {
-				p.failf("%s returns ModTime %v of a value that was read, %v off what it said before", what, second, moved)
+		for k, did := range map[backend.Key]string{left: "read", refused: "not overwritten"} {
+			for what, second := range p.modTimes(k) {
+				if moved := second.Sub(first[k][what]).Abs(); p.err == nil && moved > time.Second {
+					p.failf("%s returns ModTime %v of a value that was %s, %v off what it said before", what, second, did, moved)
+				}
+			}
+		}
+	}
+	return p.err
+}
+
+func modTimeSlow(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
+	var keys []backend.Key
+	for _, n := range someSizes {
+		keys = append(keys, e.key("s", fmt.Sprint(n)))
+	}
+	end := p.waiting(keys, func(i int) string { return noise(someSizes[i], 1) })
+	waited := moveOn(ctx)
+	resumed := time.Now()
+	if err := errors.Join(end(), waited); err != nil {
+		p.failf("a Put that waited for its body: %w", err)
+	}
+	for _, key := range keys {
+		for what, at := range p.modTimes(key) {
+			if p.err == nil && at.Before(resumed.Add(-time.Second)) {
+				p.failf("%s returns ModTime %v of a value whose Put was not done at %v", what, at, resumed)
 			}
 		}
 	}

@@ -62,6 +62,14 @@ var leaseLaws = []Law{
 		Rule: "Leases of different names have nothing to do with one another; a name is one segment of a key.",
 	},
 	{
+		Name: "lease/context", Needs: []Need{Leases}, Fn: leaseContext,
+		Rule: "A context that has ended takes no lease; one that ends later takes none away.",
+	},
+	{
+		Name: "lease/unseen", Needs: []Need{Leases, FreshPlace}, Fn: leaseUnseen,
+		Rule: "A lease is no entry: no shelf and no value comes with it.",
+	},
+	{
 		Name: "lease/refused", Needs: []Need{Leases}, Fn: leaseRefused,
 		Rule: "A lease of no time, or of a name outside the grammar, is an error.",
 	},
@@ -470,4 +478,47 @@ func leaseLostSince(ctx context.Context, e *Env) error {
 		fourth.Release(ctx)
 	}
 	return errors.Join(p.err, q.err)
+}
+
+func leaseContext(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
+	q, err := e.other(ctx)
+	if err != nil {
+		return err
+	}
+	ended, cancel := context.WithCancel(ctx)
+	cancel()
+	name := e.leaseName("ended")
+	for range 3 {
+		_, err := p.with(ended).tryAcquire(name, longLease)
+		p.fails("Acquire with a context that has ended", err, context.Canceled)
+	}
+	l := q.acquire(name, longLease)
+	l.Release(ctx)
+	name = e.leaseName("ends")
+	limited, cancel := context.WithCancel(ctx)
+	held := p.with(limited).acquire(name, longLease)
+	cancel()
+	for range 5 {
+		time.Sleep(2 * time.Millisecond) // what waits for the end of the context gets on
+		q.locked(name)
+		if err := held.Renew(ctx); err != nil {
+			p.failf("Renew of a lease whose context of Acquire ended: %w", err)
+		}
+	}
+	held.Release(ctx)
+	return errors.Join(p.err, q.err)
+}
+
+func leaseUnseen(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
+	l := p.acquire(e.leaseName("a"), longLease)
+	p.noShelf("while a lease is held")
+	if err := l.Renew(ctx); err != nil {
+		p.failf("Renew: %w", err)
+	}
+	p.noShelf("after a Renew")
+	l.Release(ctx)
+	p.noShelf("after a Release")
+	return p.err
 }

@@ -93,7 +93,7 @@ func allKept(ctx context.Context, e *Env) error {
 	for i, key := range large {
 		p.put(key, noise(size, uint64(i)))
 	}
-	small := e.keys("small", e.pick(500, 5000, 70_000))
+	small := e.keys("small", e.pick(500, 5001, 70_000))
 	p.fill(small)
 	p.holds(first, "first")
 	for i, key := range large {

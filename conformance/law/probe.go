@@ -294,6 +294,20 @@ func (p *probe) lists(shelf string, opts backend.ListOptions, want ...string) {
 	}
 }
 
+// noShelf wants the place to be empty.
+func (p *probe) noShelf(when string) {
+	if p.err != nil {
+		return
+	}
+	shelves, err := collect(p.b.Shelves(p.ctx, backend.ListOptions{}))
+	if err != nil {
+		p.failf("Shelves: %w", err)
+	}
+	if len(shelves) > 0 {
+		p.failf("%s Shelves yields %q, and nothing was put", when, shelves)
+	}
+}
+
 func described(opts backend.ListOptions) string {
 	return fmt.Sprintf("prefix %q, after %q, limit %d", opts.Prefix, opts.After, opts.Limit)
 }

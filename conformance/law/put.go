@@ -105,6 +105,8 @@ func allBytes(ctx context.Context, e *Env) error {
 		// What begins as if it were packed, marked or a program.
 		"\x1f\x8b\x08\x00", "\x28\xb5\x2f\xfd", "\xfd7zXZ\x00", "BZh91AY", "PK\x03\x04", "\x04\x22\x4d\x18", "\xef\xbb\xbftext", "#!/bin/sh\n", "<?xml?>", "%PDF-", "null", "{}",
 		packed("what a transport unpacks on its way"),
+		// What a column for documents, or a form, would give back in another form.
+		"{ \"b\" : 1.0,\n  \"a\" : [ ] }\n", "[ 1, 2 ]", "a=%41&b=+c", " blanks at both ends \n",
 	} {
 		key := e.key("s", fmt.Sprintf("bytes-%d", i))
 		p.put(key, text)
@@ -181,13 +183,17 @@ func maxValue(ctx context.Context, e *Env) error {
 	p.holds(key, noise(n, 1))
 	p.refused(e.key("s", "b"), noise(n+1, 2), backend.PutOptions{}, backend.ErrTooLarge)
 	p.absent(e.key("s", "b"))
+	_, err := backend.PutBatch(ctx, p.b, []backend.Item{item(e.key("s", "b"), noise(n+1, 2), backend.PutOptions{}), item(e.key("s", "c"), "small", backend.PutOptions{})})
+	p.fails("an item of more than MaxValue bytes", backend.ItemError(err, 0), backend.ErrTooLarge)
+	p.absent(e.key("s", "b"))
+	p.holds(e.key("s", "c"), "small")
 	return p.err
 }
 
 func overwrite(ctx context.Context, e *Env) error {
 	key, p := e.key("s", "a"), e.handle(ctx)
 	// Up and down across every bound between a value kept inline and one in a file.
-	for i, n := range []int{100, 10, 0, 1, 300_000, 299_999, 5000, 70_000, 3, 200_000, 200_001} {
+	for i, n := range []int{100, 10, 0, 1, 300_000, 299_999, 5000, 70_000, 3, 200_000, 200_001, 65_536, 300_000, 40_000, 70_000, 20_000} {
 		text := noise(n, uint64(i))
 		p.put(key, text)
 		p.holds(key, text)
@@ -261,6 +267,7 @@ func oddMeta() map[string]backend.Meta {
 		"many":         manyMeta(),
 		"like numbers": {"a": "007", "b": "1e3", "c": "-0", "d": "0x10", "e": "1_000", "f": "9007199254740993"},
 		"like words":   {"a": "true", "b": "null", "c": "none", "d": "nan", "e": "undefined"},
+		"like packed":  {"a": "base64:YQ==", "b": "YWJj", "c": "data:,a", "d": "utf-8''a%20b", "e": "'a'"},
 		"like lists":   {"a": "1,2", "b": "a; q=0.5", "c": "[1]", "d": "{}", "e": "a:b"},
 		"names of services": {"content_type": "a/b", "content_encoding": "gzip", "content_length": "1", "cache_control": "no-cache", "etag": "x", "expires": "0",
 			"last_modified": "never", "x_amz_meta_a": "1", "x_ms_meta_a": "1", "x_goog_meta_a": "1", "date": "today", "id": "1"},

@@ -76,7 +76,7 @@ func scanLikeList(ctx context.Context, e *Env) error {
 		p.putWith(backend.Key{Shelf: shelf, Name: sorted[i]}, noise(n, uint64(i)), backend.PutOptions{Meta: backend.Meta{"i": fmt.Sprint(i)}})
 	}
 	for _, opts := range []backend.ListOptions{
-		{}, {Limit: 1}, {Limit: 5}, {Prefix: "a"}, {Prefix: "a/"}, {After: "a/a"}, {After: "zz"}, {Prefix: "a", After: "a/", Limit: 3}, {Prefix: "c"},
+		{}, {Limit: 1}, {Limit: 5}, {Prefix: "a"}, {Prefix: "a/"}, {After: "a/a"}, {After: "zz"}, {Prefix: "a", After: "a/", Limit: 3}, {Prefix: "c"}, {Prefix: "b", Limit: 2}, {Prefix: "c", Limit: 1},
 	} {
 		all := p.scan(shelf, opts)
 		var got []string
@@ -194,6 +194,26 @@ func scanWhole(ctx context.Context, e *Env) error {
 	p.fill(keys)
 	if p.err != nil {
 		return p.err
+	}
+	// For certain: each step overwrites what comes next.
+	steps := 0
+	for entry, err := range backend.Scan(ctx, p.b, keys[0].Shelf, backend.ListOptions{}) {
+		if err != nil {
+			return fmt.Errorf("Scan beside overwrites: %w", err)
+		}
+		text, err := io.ReadAll(entry.Body)
+		if err == nil {
+			err = whole(string(text), entry.Info)
+		}
+		if err != nil {
+			p.failf("a Scan whose loop overwrites what comes next yields %q with %w", entry.Key, err)
+		}
+		for i, key := range keys {
+			p.put(key, noise(someSizes[i%2]+steps+1, uint64(i)))
+		}
+		if steps++; p.err != nil {
+			return p.err
+		}
 	}
 	var done atomic.Bool
 	return crowd(2, func(w int) error {

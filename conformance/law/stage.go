@@ -17,8 +17,16 @@ var stageLaws = []Law{
 		Rule: "A draft is seen by nobody before its Put, and the value that it became stays as it is, whatever is done with the draft: read, put again, written to, closed.",
 	},
 	{
+		Name: "stage/places", Needs: []Need{Stages}, Fn: stagePlaces,
+		Rule: "Write appends, wherever Read and Seek stand; ReadAt moves neither; Put takes all of a draft wherever it stands.",
+	},
+	{
+		Name: "stage/unseen", Needs: []Need{Stages, FreshPlace}, Fn: stageUnseen,
+		Rule: "A draft is no entry: no shelf comes with it, whether it is open, written or closed.",
+	},
+	{
 		Name: "stage/refused", Needs: []Need{Stages}, Fn: stageRefused,
-		Rule: "A draft of a Put that was refused is as it was, and can be put again; held to its size like any body.",
+		Rule: "A draft of a Put that was refused is as it was, and can be written on and put again; held to its size like any body.",
 	},
 	{
 		Name: "stage/sweep", Needs: []Need{Stages, Sweeps}, Fn: stageSweep,
@@ -142,6 +150,11 @@ func stageRefused(ctx context.Context, e *Env) error {
 			p.failf("reading a draft that was refused: %w", err)
 		}
 		p.same("a draft that was refused", read.String(), text)
+		if _, err := io.WriteString(d, "more"); err != nil {
+			p.failf("writing on to a draft that was refused: %w", err)
+		}
+		text += "more"
+		right = filled(text, backend.PutOptions{})
 		if _, err := p.b.Put(ctx, free, d, right); err != nil {
 			p.failf("Put of a draft that was refused before: %w", err)
 		}
@@ -177,4 +190,64 @@ func stageSweep(ctx context.Context, e *Env) error {
 	}
 	p.holds(key, text)
 	return errors.Join(p.err, other.err)
+}
+
+func stagePlaces(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
+	for _, n := range someSizes {
+		head, tail := noise(n, 1), noise(n, 2)
+		key, d := e.key("s", fmt.Sprint(n)), p.stage(head)
+		if d == nil {
+			return p.err
+		}
+		defer d.Close()
+		// read wants the next bytes of the draft to be those from off on.
+		read := func(off, many int) {
+			b := make([]byte, many)
+			if _, err := io.ReadFull(d, b); err != nil {
+				p.failf("reading a draft: %w", err)
+			}
+			p.same(fmt.Sprintf("%d bytes at offset %d of a draft", many, off), string(b), (head + tail)[off:off+many])
+		}
+		if _, err := d.Seek(int64(n/3), io.SeekStart); err != nil {
+			p.failf("Seek in a draft: %w", err)
+		}
+		read(n/3, 10)
+		half := tail[:n/2]
+		if _, err := io.WriteString(d, half); err != nil {
+			p.failf("writing to a draft that was read: %w", err)
+		}
+		read(n/3+10, 10)
+		b := make([]byte, 10)
+		if _, err := d.ReadAt(b, int64(n)); err != nil {
+			p.failf("ReadAt of a draft: %w", err)
+		}
+		p.same("ReadAt of a draft", string(b), tail[:10])
+		read(n/3+20, 10)
+		if _, err := io.WriteString(d, tail[n/2:]); err != nil {
+			p.failf("writing to a draft after ReadAt: %w", err)
+		}
+		read(n/3+30, 10)
+		if _, err := p.b.Put(ctx, key, d, filled(head+tail, backend.PutOptions{})); err != nil {
+			p.failf("Put of a draft that stands in its midst: %w", err)
+		}
+		p.holds(key, head+tail)
+	}
+	return p.err
+}
+
+func stageUnseen(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
+	for _, n := range append([]int{0}, someSizes...) {
+		d := p.stage(noise(n, 1))
+		if d == nil {
+			return p.err
+		}
+		p.noShelf("beside a draft")
+		if err := d.Close(); err != nil {
+			p.failf("closing a draft: %w", err)
+		}
+		p.noShelf("after a draft was closed")
+	}
+	return p.err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/larder-store/larder/backend"
 )
@@ -16,7 +17,11 @@ var viewLaws = []Law{
 	},
 	{
 		Name: "view/snapshot", Needs: []Need{Maps}, Fn: viewSnapshot,
-		Rule: "A View stays as it is while its key is overwritten or deleted, swept, and its handle closed; Close may be called again.",
+		Rule: "A View stays as it is while its key is overwritten or deleted, swept, and its handle closed, and a later one shows what is there by then; Close may be called again.",
+	},
+	{
+		Name: "view/whole", Needs: []Need{Maps}, Fn: viewWhole,
+		Rule: "While others overwrite, a View comes with the Info that belongs to its bytes.",
 	},
 }
 
@@ -93,6 +98,11 @@ func viewSnapshot(ctx context.Context, e *Env) error {
 			continue
 		}
 		p.put(over, noise(n, 3))
+		if again, info := q.view(over); again != nil { // of the same size
+			p.shows("a View of what took the place of an overwritten value", again, noise(n, 3))
+			p.about("its Info", info, over, noise(n, 3))
+			again.Close()
+		}
 		p.put(over, noise(n/2, 4))
 		p.remove(gone)
 		if can[backend.Sweeper](e) {
@@ -117,4 +127,34 @@ func viewSnapshot(ctx context.Context, e *Env) error {
 		v.Close()
 	}
 	return errors.Join(p.err, q.err)
+}
+
+func viewWhole(ctx context.Context, e *Env) error {
+	key, p := e.key("s", "a"), e.handle(ctx)
+	p.put(key, noise(someSizes[1], 0))
+	if p.err != nil {
+		return p.err
+	}
+	var done atomic.Bool
+	return crowd(2, func(w int) error {
+		q := p.with(ctx)
+		if w == 0 {
+			for i := 0; !done.Load() && q.err == nil; i++ {
+				q.put(key, noise(someSizes[1]+i%97, uint64(i)))
+			}
+			return q.err
+		}
+		defer done.Store(true)
+		for range e.pick(100, 500, 5000) {
+			v, info := q.view(key)
+			if v == nil {
+				continue // as it may, and then fails where that is an error
+			}
+			err := v.Use(func(b []byte) error { return whole(string(b), info) })
+			if err := errors.Join(err, v.Close()); err != nil {
+				q.failf("beside overwrites Map shows %w", err)
+			}
+		}
+		return q.err
+	})
 }

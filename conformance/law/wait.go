@@ -16,7 +16,7 @@ func (p *probe) waiting(keys []backend.Key, text func(i int) string) (end func()
 	return p.waitingWith(keys, text, backend.PutOptions{})
 }
 
-// waitingWith is waiting for Puts with options.
+// waitingWith is waiting for Puts with options, each with a Meta of its own.
 func (p *probe) waitingWith(keys []backend.Key, text func(i int) string, opts backend.PutOptions) (end func() error) {
 	ctx, cancel := context.WithCancel(p.ctx)
 	gate := make(chan struct{})
@@ -37,7 +37,9 @@ func (p *probe) waitingWith(keys []backend.Key, text func(i int) string, opts ba
 		}
 		all.Go(func() {
 			defer there()
-			_, errs[i] = p.b.Put(ctx, key, body, filled(text(i), opts))
+			mine := opts
+			mine.Meta = waitingMeta(i)
+			_, errs[i] = p.b.Put(ctx, key, body, filled(text(i), mine))
 		})
 	}
 	midst.Wait()
@@ -48,6 +50,9 @@ func (p *probe) waitingWith(keys []backend.Key, text func(i int) string, opts ba
 		return errors.Join(errs...)
 	}
 }
+
+// waitingMeta is the Meta of the i-th Put of waiting.
+func waitingMeta(i int) backend.Meta { return backend.Meta{"i": fmt.Sprint(i)} }
 
 func manyWait(ctx context.Context, e *Env) error {
 	waiters := e.byTier(24, 48, 200)
@@ -80,13 +85,16 @@ func manyWait(ctx context.Context, e *Env) error {
 		p.shelf(same.Shelf, true)
 		p.remove(same)
 		p.absent(same)
+		p.put(same, "seen")
+		p.removeSeenAs(same, p.stat(same).Version)
+		p.absent(same)
 		p.removeAll([]backend.Key{other})
 		if err := end(); err != nil {
 			p.failf("a Put that waited for its body: %w", err)
 		}
 		for i, key := range keys {
 			if key != same {
-				p.holds(key, text(i))
+				p.sameMeta("Get of a value that was put beside others", p.holds(key, text(i)).Meta, waitingMeta(i))
 			}
 		}
 		got, info := p.get(same)
@@ -111,7 +119,7 @@ func sweepSpares(ctx context.Context, e *Env) error {
 			}
 		}
 	}
-	for _, opts := range []backend.SweepOptions{{DryRun: true}, {}, {Grace: shortest}, {Grace: shortest, Compact: true}} {
+	for _, opts := range []backend.SweepOptions{{DryRun: true}, {DryRun: true, Grace: shortest, Compact: true}, {}, {Grace: shortest}, {Grace: shortest, Compact: true}} {
 		p.sweep(opts)
 		for key, text := range kept {
 			p.unchanged(key, text, infos[key])
