@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"iter"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -14,6 +13,7 @@ import (
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/backend/mem"
 	"github.com/larder-store/larder/catalog"
+	"github.com/larder-store/larder/internal/latelist"
 	"github.com/larder-store/larder/session"
 )
 
@@ -136,37 +136,6 @@ func countOn(t *testing.T, s *larder.Store, shelf string) int {
 	return n
 }
 
-// merging is a backend whose lists take the names first, and leave out what is gone by the time that its turn comes, as those of a
-// directory do. What happens between the two is called for one list of a session.
-type merging struct {
-	backend.Backend
-	meanwhile func()
-}
-
-func (m *merging) Limits() backend.Limits { return backend.LimitsOf(m.Backend) }
-
-func (m *merging) List(ctx context.Context, shelf string, opts backend.ListOptions) iter.Seq2[backend.Info, error] {
-	return func(yield func(backend.Info, error) bool) {
-		var all []backend.Info
-		for info, err := range m.Backend.List(ctx, shelf, opts) {
-			if err != nil {
-				yield(info, err)
-				return
-			}
-			all = append(all, info)
-		}
-		if meanwhile := m.meanwhile; meanwhile != nil && strings.HasPrefix(shelf, "s.") {
-			m.meanwhile = nil
-			meanwhile()
-		}
-		for _, info := range all {
-			if _, err := m.Backend.Stat(ctx, info.Key); err == nil && !yield(info, nil) {
-				return
-			}
-		}
-	}
-}
-
 // A session whose packs are merged while it is listed is whole in the copy, also where the list shows neither them nor what they were merged
 // into.
 func TestCopyOfASessionThatIsClosedMeanwhile(t *testing.T) {
@@ -193,7 +162,9 @@ var copies = map[string]func(*testing.T, *larder.Store) *larder.Store{
 	},
 }
 
-func copyWhileClosed(t *testing.T, copied func(*testing.T, *larder.Store) *larder.Store) {
+// inPacks returns an open session of as many items as packs, and where it is.
+func inPacks(t *testing.T, items int) (backend.Backend, *session.Session) {
+	t.Helper()
 	ctx := t.Context()
 	under := mem.New(nil)
 	m, err := session.Open(ctx, opened(t, under), "sweep", &session.Options{Layout: session.LayoutPacks})
@@ -204,7 +175,6 @@ func copyWhileClosed(t *testing.T, copied func(*testing.T, *larder.Store) *larde
 	if err != nil {
 		t.Fatal(err)
 	}
-	const items = 5
 	for i := range items {
 		if err := w.Put(ctx, fmt.Sprintf("%04d", i), float64(i)); err != nil {
 			t.Fatal(err)
@@ -213,8 +183,16 @@ func copyWhileClosed(t *testing.T, copied func(*testing.T, *larder.Store) *larde
 			t.Fatal(err)
 		}
 	}
-	src := opened(t, &merging{under, func() {
-		if err := w.Close(ctx); err != nil {
+	return under, w
+}
+
+func copyWhileClosed(t *testing.T, copied func(*testing.T, *larder.Store) *larder.Store) {
+	ctx := t.Context()
+	const items = 5
+	under, w := inPacks(t, items)
+	inSession := func(shelf, _ string) bool { return strings.HasPrefix(shelf, "s.") }
+	src := opened(t, &latelist.Backend{Backend: under, In: inSession, Between: func() {
+		if err := w.Close(ctx); err != nil { // which merges the packs
 			t.Error(err)
 		}
 	}})
@@ -223,39 +201,37 @@ func copyWhileClosed(t *testing.T, copied func(*testing.T, *larder.Store) *larde
 	}
 }
 
-// What is stored in a session, and the session closed, after its packs were copied is in the copy, or it does not look closed there.
+// What is stored in a session, and the session closed, while it is copied is in the copy, or it does not look closed there.
 func TestCopyOfASessionThatIsClosedLast(t *testing.T) {
-	for name, copied := range copies {
-		t.Run(name, func(t *testing.T) { copyBeforeClose(t, copied) })
+	moments := map[string]func(backend.Backend, func()) backend.Backend{
+		"before its metadata is read": func(b backend.Backend, f func()) backend.Backend { return &sealing{b, f} },
+		"after its packs were listed": func(b backend.Backend, f func()) backend.Backend {
+			return &latelist.Backend{Backend: b, Between: f, In: func(_, prefix string) bool { return prefix == "p/" }}
+		},
+	}
+	for how, copied := range copies {
+		for when, at := range moments {
+			t.Run(how+", closed "+when, func(t *testing.T) { copyBesideClose(t, copied, at) })
+		}
 	}
 }
 
-func copyBeforeClose(t *testing.T, copied func(*testing.T, *larder.Store) *larder.Store) {
+func copyBesideClose(t *testing.T, copied func(*testing.T, *larder.Store) *larder.Store, at func(backend.Backend, func()) backend.Backend) {
 	ctx := t.Context()
-	under := mem.New(nil)
-	m, err := session.Open(ctx, opened(t, under), "sweep", &session.Options{Layout: session.LayoutPacks})
-	if err != nil {
-		t.Fatal(err)
-	}
-	w, err := m.Session(ctx, "one", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Put(ctx, "0000", 0.); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Flush(ctx); err != nil {
-		t.Fatal(err)
-	}
-	src := opened(t, &sealing{under, func() {
+	under, w := inPacks(t, 1)
+	closed := false
+	dst := copied(t, opened(t, at(under, func() {
+		closed = true
 		if err := w.Put(ctx, "0001", 1.); err != nil {
 			t.Error(err)
 		}
 		if err := w.Close(ctx); err != nil {
 			t.Error(err)
 		}
-	}})
-	dst := copied(t, src)
+	})))
+	if !closed {
+		t.Error("the session was not closed meanwhile")
+	}
 	sweep, err := session.Open(ctx, dst, "sweep", nil)
 	if err != nil {
 		t.Fatal(err)

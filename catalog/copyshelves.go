@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/larder-store/larder"
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/component"
@@ -107,36 +109,30 @@ func (p *pinned) Get(context.Context, backend.Key) (io.ReadCloser, backend.Info,
 // relists bounds how often a session that changes is listed anew.
 const relists = 10
 
-// seal copies what comes last. The packs of a session in use may have been merged between being listed and being read, or while they were
-// listed, so that the list lacks them and what took their place. So packs are looked for until none is new and none is gone.
+// seal copies what comes last.
 func (c *copier) seal(ctx context.Context, sessions []*copiedSession) error {
-	changing := slices.Clone(sessions)
-	for n := 0; n < relists && len(changing) > 0; n++ {
-		var err error
-		changing = slices.DeleteFunc(changing, func(s *copiedSession) bool {
-			if err != nil {
-				return false
-			}
-			var changed bool
-			changed, err = c.packsAnew(ctx, s)
-			return !changed
-		})
-		if err != nil {
-			return err
-		}
-	}
-	var last []job
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(c.Parallel)
 	for _, s := range sessions {
-		if s.meta != nil {
-			last = append(last, *s.meta)
-		}
+		g.Go(func() error { return c.sealOne(ctx, s) })
 	}
-	for batch := range slices.Chunk(last, c.most) {
-		if err := c.batch(ctx, batch); err != nil {
+	return g.Wait()
+}
+
+// sealOne copies what a session is, after the packs that are left. Those of a session in use may have been merged between being listed
+// and being read, or while they were listed, so that the list lacks them and what took their place. So packs are looked for until none is
+// new and none is gone.
+func (c *copier) sealOne(ctx context.Context, s *copiedSession) error {
+	for n, changed := 0, true; changed && n < relists; n++ {
+		var err error
+		if changed, err = c.packsAnew(ctx, s); err != nil {
 			return err
 		}
 	}
-	return nil
+	if s.meta == nil {
+		return nil
+	}
+	return c.batch(ctx, []job{*s.meta})
 }
 
 // packsAnew copies the packs that were not listed before, in this goroutine. It reports whether there were any, or one was gone.

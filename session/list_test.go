@@ -1,49 +1,19 @@
 package session
 
 import (
-	"context"
 	"fmt"
-	"iter"
-	"strings"
 	"testing"
 
 	"github.com/larder-store/larder"
-	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/backend/mem"
+	"github.com/larder-store/larder/internal/latelist"
 )
-
-// stale lists packs as a directory is listed: it takes the names first, and leaves out those that are gone when their turn comes.
-// Between the two, the first time, it runs a hook.
-type stale struct {
-	*mem.Backend
-	between func()
-}
-
-func (s *stale) List(ctx context.Context, shelf string, opts backend.ListOptions) iter.Seq2[backend.Info, error] {
-	if s.between == nil || !strings.HasPrefix(opts.Prefix, packMark) {
-		return s.Backend.List(ctx, shelf, opts)
-	}
-	return func(yield func(backend.Info, error) bool) {
-		var names []backend.Info
-		for info := range s.Backend.List(ctx, shelf, opts) {
-			names = append(names, info)
-		}
-		hook := s.between
-		s.between = nil
-		hook()
-		for _, info := range names {
-			if _, err := s.Backend.Stat(ctx, info.Key); err == nil && !yield(info, nil) {
-				return
-			}
-		}
-	}
-}
 
 // A list may lack both the packs that were merged while it went on and what they were merged into. A collation has all
 // that was stored before it began all the same.
 func TestListBesideAMerge(t *testing.T) {
 	ctx := t.Context()
-	b := &stale{Backend: mem.New(nil)}
+	b := &latelist.Backend{Backend: mem.New(nil), In: func(_, prefix string) bool { return prefix == packMark }}
 	m, err := Open(ctx, larder.New(b, nil), "m", &Options{Layout: LayoutPacks})
 	if err != nil {
 		t.Fatal(err)
@@ -61,7 +31,7 @@ func TestListBesideAMerge(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	b.between = func() { // Close merges the packs into one
+	b.Between = func() { // Close merges the packs into one
 		if err := s.Close(ctx); err != nil {
 			t.Error(err)
 		}
@@ -73,7 +43,7 @@ func TestListBesideAMerge(t *testing.T) {
 		}
 		n++
 	}
-	if n != items || b.between != nil {
-		t.Errorf("%d items are collated of %d; merged meanwhile: %t", n, items, b.between == nil)
+	if n != items || b.Between != nil {
+		t.Errorf("%d items are collated of %d; merged meanwhile: %t", n, items, b.Between == nil)
 	}
 }

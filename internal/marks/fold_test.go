@@ -4,43 +4,14 @@ import (
 	"context"
 	"errors"
 	"io"
-	"iter"
 	"slices"
 	"testing"
 
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/backend/mem"
+	"github.com/larder-store/larder/internal/latelist"
 	"github.com/larder-store/larder/internal/marks"
 )
-
-// beside is a backend whose lists take all names at once, as those of buckets do, and what happens then is called for the
-// first of them.
-type beside struct {
-	backend.Backend
-	then func()
-}
-
-func (b *beside) List(ctx context.Context, shelf string, opts backend.ListOptions) iter.Seq2[backend.Info, error] {
-	return func(yield func(backend.Info, error) bool) {
-		var all []backend.Info
-		for info, err := range b.Backend.List(ctx, shelf, opts) {
-			if err != nil {
-				yield(info, err)
-				return
-			}
-			all = append(all, info)
-		}
-		if then := b.then; then != nil {
-			b.then = nil
-			then()
-		}
-		for _, info := range all {
-			if !yield(info, nil) {
-				return
-			}
-		}
-	}
-}
 
 // Marks that are folded while they are read are read: a list may lack the packs, and what they were folded into. An eviction that
 // read none would take all values for unused.
@@ -55,15 +26,16 @@ func TestReadBesideFold(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	b := &beside{under, func() {
+	fold := func() {
 		if err := marks.Fold(ctx, under, nil); err != nil {
 			t.Error(err)
 		}
-	}}
+	}
+	b := &latelist.Backend{Backend: under, Between: fold}
 	if got := read(t, b); !slices.Equal(got, want) {
 		t.Errorf("read %v beside a fold, want %v", got, want)
 	}
-	if b.then != nil || len(packs(t, under)) != 1 {
+	if b.Between != nil || len(packs(t, under)) != 1 {
 		t.Error("nothing was folded meanwhile")
 	}
 
@@ -72,11 +44,7 @@ func TestReadBesideFold(t *testing.T) {
 		t.Fatal(err)
 	}
 	want = append(want, marks.Mark{ID: 9, At: 8})
-	b.then = func() {
-		if err := marks.Fold(ctx, under, nil); err != nil {
-			t.Error(err)
-		}
-	}
+	b.Between = fold
 	if err := marks.Fold(ctx, b, nil); err != nil {
 		t.Fatal(err)
 	}
