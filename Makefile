@@ -21,11 +21,10 @@ check:
 	$(GO) -C interop vet ./...
 	$(GO) tool staticcheck ./...
 
-# A process with the race detector sleeps for a second before it ends, and many tests start processes. Tests wait for disks and
-# clocks for a third of their time: so one package more than there are processors.
+# A process with the race detector sleeps for a second before it ends, and many tests start processes.
 race: export GORACE = atexit_sleep_ms=10
 race:
-	$(GO) test -race -p $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )) -parallel 4 -timeout 45m ./...
+	$(GO) test -race -parallel 4 -timeout 45m ./...
 
 # On servers that others wrote, which the tests start. Half of its time is theirs, so it does without -race.
 interop:
