@@ -13,6 +13,7 @@ import (
 	"github.com/larder-store/larder"
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/backend/mem"
+	"github.com/larder-store/larder/backend/tar"
 	"github.com/larder-store/larder/catalog"
 	"github.com/larder-store/larder/session"
 )
@@ -283,4 +284,144 @@ func (s *sealing) Get(ctx context.Context, key backend.Key) (io.ReadCloser, back
 		before()
 	}
 	return s.Backend.Get(ctx, key)
+}
+
+// A session that is deleted after the copy read that it is closed, or opened again, does not look closed in the copy with items missing.
+func TestCopyOfASessionThatIsNotClosedAnyMore(t *testing.T) {
+	for name, change := range map[string]func(context.Context, *session.Manager) error{
+		"deleted": func(ctx context.Context, m *session.Manager) error { return m.Remove(ctx, "one") },
+		"anew": func(ctx context.Context, m *session.Manager) error {
+			if err := m.Remove(ctx, "one"); err != nil {
+				return err
+			}
+			_, err := m.Session(ctx, "one", nil)
+			return err
+		},
+		"again": func(ctx context.Context, m *session.Manager) error {
+			_, err := m.Session(ctx, "one", nil)
+			return err
+		},
+	} {
+		for _, layout := range []session.Layout{session.LayoutPacks, session.LayoutItems} {
+			t.Run(name+"/"+string(layout), func(t *testing.T) { copyOfReopened(t, layout, change) })
+		}
+	}
+}
+
+func copyOfReopened(t *testing.T, layout session.Layout, change func(context.Context, *session.Manager) error) {
+	ctx := t.Context()
+	under := mem.New(nil)
+	m, err := session.Open(ctx, opened(t, under), "sweep", &session.Options{Layout: layout})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := m.Session(ctx, "one", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Put(ctx, "0000", 0.); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(ctx); err != nil {
+		t.Fatal(err)
+	}
+	src := opened(t, &merging{under, func() {
+		if err := change(ctx, m); err != nil {
+			t.Error(err)
+		}
+	}})
+	dst := opened(t, mem.New(nil))
+	if _, err := catalog.Copy(ctx, dst, src, catalog.CopyOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	sweep, err := session.Open(ctx, dst, "sweep", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info, err := sweep.Info(ctx, "one"); err == nil && info.Closed {
+		t.Errorf("the copy looks closed: %+v", info)
+	}
+}
+
+// removing is a backend where something happens right before a pack is read.
+type removing struct {
+	backend.Backend
+	before func()
+}
+
+func (r *removing) Get(ctx context.Context, key backend.Key) (io.ReadCloser, backend.Info, error) {
+	if before := r.before; before != nil && strings.HasPrefix(key.Name, "p/") {
+		r.before = nil
+		before()
+	}
+	return r.Backend.Get(ctx, key)
+}
+
+// In an archive what a session is comes before its packs. One that is deleted between the two is an error.
+func TestExportOfASessionThatIsDeleted(t *testing.T) {
+	ctx := t.Context()
+	under := mem.New(nil)
+	m, err := session.Open(ctx, opened(t, under), "sweep", &session.Options{Layout: session.LayoutPacks})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := m.Session(ctx, "one", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Put(ctx, "0000", 0.); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(ctx); err != nil {
+		t.Fatal(err)
+	}
+	src := opened(t, &removing{under, func() {
+		if err := m.Remove(ctx, "one"); err != nil {
+			t.Error(err)
+		}
+	}})
+	to, err := tar.Create(filepath.Join(t.TempDir(), "store.tar"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer to.Abort()
+	if r, err := catalog.Export(ctx, to, nil, src, catalog.CopyOptions{}); err == nil || !strings.Contains(err.Error(), "deleted") {
+		t.Errorf("Export = %+v, %v, want an error that says that the session was deleted", r, err)
+	}
+}
+
+// What a session is may take as much as its labels do: it is read first all the same.
+func TestCopyOfASessionWithManyLabels(t *testing.T) {
+	for name, copied := range copies {
+		t.Run(name, func(t *testing.T) {
+			ctx := t.Context()
+			under := mem.New(nil)
+			m, err := session.Open(ctx, opened(t, under), "sweep", &session.Options{Layout: session.LayoutPacks})
+			if err != nil {
+				t.Fatal(err)
+			}
+			w, err := m.Session(ctx, "one", &session.SessionOptions{Labels: map[string]string{"notes": strings.Repeat("\n", 60<<10)}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := w.Put(ctx, "0000", 0.); err != nil {
+				t.Fatal(err)
+			}
+			if err := w.Flush(ctx); err != nil {
+				t.Fatal(err)
+			}
+			src := opened(t, &merging{under, func() {
+				if err := w.Close(ctx); err != nil {
+					t.Error(err)
+				}
+			}})
+			sweep, err := session.Open(ctx, copied(t, src), "sweep", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if info, err := sweep.Info(ctx, "one"); err != nil || info.Closed {
+				t.Errorf("Info of the copy = closed %t, %v; want it as it was before its items were listed", info.Closed, err)
+			}
+		})
+	}
 }
