@@ -12,6 +12,7 @@ import (
 	"github.com/larder-store/larder"
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/backend/mem"
+	"github.com/larder-store/larder/backend/tar"
 	"github.com/larder-store/larder/catalog"
 	"github.com/larder-store/larder/internal/latelist"
 	"github.com/larder-store/larder/session"
@@ -162,16 +163,16 @@ var copies = map[string]func(*testing.T, *larder.Store) *larder.Store{
 	},
 }
 
-// inPacks returns an open session of as many items as packs, and where it is.
-func inPacks(t *testing.T, items int) (backend.Backend, *session.Session) {
+// begun returns an open session with items, each of which was flushed, its manager, and where it is.
+func begun(t *testing.T, layout session.Layout, opts *session.SessionOptions, items int) (backend.Backend, *session.Manager, *session.Session) {
 	t.Helper()
 	ctx := t.Context()
 	under := mem.New(nil)
-	m, err := session.Open(ctx, opened(t, under), "sweep", &session.Options{Layout: session.LayoutPacks})
+	m, err := session.Open(ctx, opened(t, under), "sweep", &session.Options{Layout: layout})
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := m.Session(ctx, "one", nil)
+	w, err := m.Session(ctx, "one", opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,19 +184,24 @@ func inPacks(t *testing.T, items int) (backend.Backend, *session.Session) {
 			t.Fatal(err)
 		}
 	}
-	return under, w
+	return under, m, w
+}
+
+// listedBeside is a backend where something happens in the midst of the first list of a session.
+func listedBeside(t *testing.T, under backend.Backend, change func() error) backend.Backend {
+	inSession := func(shelf, _ string) bool { return strings.HasPrefix(shelf, "s.") }
+	return &latelist.Backend{Backend: under, In: inSession, Between: func() {
+		if err := change(); err != nil {
+			t.Error(err)
+		}
+	}}
 }
 
 func copyWhileClosed(t *testing.T, copied func(*testing.T, *larder.Store) *larder.Store) {
 	ctx := t.Context()
 	const items = 5
-	under, w := inPacks(t, items)
-	inSession := func(shelf, _ string) bool { return strings.HasPrefix(shelf, "s.") }
-	src := opened(t, &latelist.Backend{Backend: under, In: inSession, Between: func() {
-		if err := w.Close(ctx); err != nil { // which merges the packs
-			t.Error(err)
-		}
-	}})
+	under, _, w := begun(t, session.LayoutPacks, nil, items)
+	src := opened(t, listedBeside(t, under, func() error { return w.Close(ctx) })) // which merges the packs
 	if got := itemsOf(t, copied(t, src)); got != items {
 		t.Errorf("the copy has %d items, want %d", got, items)
 	}
@@ -218,7 +224,7 @@ func TestCopyOfASessionThatIsClosedLast(t *testing.T) {
 
 func copyBesideClose(t *testing.T, copied func(*testing.T, *larder.Store) *larder.Store, at func(backend.Backend, func()) backend.Backend) {
 	ctx := t.Context()
-	under, w := inPacks(t, 1)
+	under, _, w := begun(t, session.LayoutPacks, nil, 1)
 	closed := false
 	dst := copied(t, opened(t, at(under, func() {
 		closed = true
@@ -259,4 +265,101 @@ func (s *sealing) Get(ctx context.Context, key backend.Key) (io.ReadCloser, back
 		before()
 	}
 	return s.Backend.Get(ctx, key)
+}
+
+// A session that is deleted after the copy read that it is closed, or opened again, does not look closed in the copy with items missing.
+func TestCopyOfASessionThatIsNotClosedAnyMore(t *testing.T) {
+	for name, change := range map[string]func(context.Context, *session.Manager) error{
+		"deleted": func(ctx context.Context, m *session.Manager) error { return m.Remove(ctx, "one") },
+		"anew": func(ctx context.Context, m *session.Manager) error {
+			if err := m.Remove(ctx, "one"); err != nil {
+				return err
+			}
+			_, err := m.Session(ctx, "one", nil)
+			return err
+		},
+		"again": func(ctx context.Context, m *session.Manager) error {
+			_, err := m.Session(ctx, "one", nil)
+			return err
+		},
+	} {
+		for _, layout := range []session.Layout{session.LayoutPacks, session.LayoutItems} {
+			t.Run(name+"/"+string(layout), func(t *testing.T) { copyOfReopened(t, layout, change) })
+		}
+	}
+}
+
+func copyOfReopened(t *testing.T, layout session.Layout, change func(context.Context, *session.Manager) error) {
+	ctx := t.Context()
+	under, m, w := begun(t, layout, nil, 1)
+	if err := w.Close(ctx); err != nil {
+		t.Fatal(err)
+	}
+	src := opened(t, listedBeside(t, under, func() error { return change(ctx, m) }))
+	dst := opened(t, mem.New(nil))
+	if _, err := catalog.Copy(ctx, dst, src, catalog.CopyOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	sweep, err := session.Open(ctx, dst, "sweep", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info, err := sweep.Info(ctx, "one"); err == nil && info.Closed {
+		t.Errorf("the copy looks closed: %+v", info)
+	}
+}
+
+// removing is a backend where something happens right before a pack is read.
+type removing struct {
+	backend.Backend
+	before func()
+}
+
+func (r *removing) Get(ctx context.Context, key backend.Key) (io.ReadCloser, backend.Info, error) {
+	if before := r.before; before != nil && strings.HasPrefix(key.Name, "p/") {
+		r.before = nil
+		before()
+	}
+	return r.Backend.Get(ctx, key)
+}
+
+// In an archive what a session is comes before its packs. One that is deleted between the two is an error.
+func TestExportOfASessionThatIsDeleted(t *testing.T) {
+	ctx := t.Context()
+	under, m, w := begun(t, session.LayoutPacks, nil, 1)
+	if err := w.Close(ctx); err != nil {
+		t.Fatal(err)
+	}
+	src := opened(t, &removing{under, func() {
+		if err := m.Remove(ctx, "one"); err != nil {
+			t.Error(err)
+		}
+	}})
+	to, err := tar.Create(filepath.Join(t.TempDir(), "store.tar"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer to.Abort()
+	if r, err := catalog.Export(ctx, to, nil, src, catalog.CopyOptions{}); err == nil || !strings.Contains(err.Error(), "deleted") {
+		t.Errorf("Export = %+v, %v, want an error that says that the session was deleted", r, err)
+	}
+}
+
+// What a session is may take as much as its labels do: it is read first all the same.
+func TestCopyOfASessionWithManyLabels(t *testing.T) {
+	for name, copied := range copies {
+		t.Run(name, func(t *testing.T) {
+			ctx := t.Context()
+			labels := map[string]string{"notes": strings.Repeat("\n", 60<<10)}
+			under, _, w := begun(t, session.LayoutPacks, &session.SessionOptions{Labels: labels}, 1)
+			src := opened(t, listedBeside(t, under, func() error { return w.Close(ctx) }))
+			sweep, err := session.Open(ctx, copied(t, src), "sweep", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if info, err := sweep.Info(ctx, "one"); err != nil || info.Closed {
+				t.Errorf("Info of the copy = closed %t, %v; want it as it was before its items were listed", info.Closed, err)
+			}
+		})
+	}
 }

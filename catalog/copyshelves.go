@@ -3,6 +3,7 @@ package catalog
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"slices"
@@ -20,14 +21,17 @@ import (
 const (
 	sessionMeta  = "m"  // says what the session is, and whether it was closed
 	sessionPacks = "p/" // begins the names of packs, which are merged while the session is in use
+
+	sessionMetaMost = 2*64<<10 + 4096 // bytes; package session reads no more of what a session is
 )
 
 // copiedSession is a session whose items are copied. What it is comes last: it must not look closed at the destination before all of it
 // is there. So it is read first, before the items are listed: one that was closed then gets no more of them.
 type copiedSession struct {
-	shelf string
-	meta  *job            // nil: none
-	packs map[string]bool // that were listed
+	shelf  string
+	meta   *job            // nil: none
+	closed bool            // as meta says
+	packs  map[string]bool // that were listed
 }
 
 // shelves copies sessions, and without a condition all shelves that travel. It returns the sessions, which are left to seal.
@@ -72,7 +76,7 @@ func (c *copier) session(ctx context.Context, shelf string) (*copiedSession, err
 		return s, nil
 	}
 	var text []byte
-	if err == nil && body.info.Size <= readAhead { // else it is something else
+	if err == nil && body.info.Size <= sessionMetaMost { // else it is something else
 		text, err = io.ReadAll(body)
 	}
 	if err != nil {
@@ -82,7 +86,29 @@ func (c *copier) session(ctx context.Context, shelf string) (*copiedSession, err
 	if int64(len(text)) == body.info.Size {
 		s.meta.from = &pinned{c.from, text, body.info}
 	}
+	var said struct{ Closed bool }
+	s.closed = json.Unmarshal(text, &said) != nil || said.Closed
 	return s, nil
+}
+
+// settled returns what a session is, once its items are copied; nil if that cannot be said. One that was closed when it was read first may have
+// been deleted meanwhile, or opened again, and then the copy lacks some of its items. It must not look closed.
+func (c *copier) settled(ctx context.Context, s *copiedSession) (*job, error) {
+	if s.meta == nil || !s.closed {
+		return s.meta, nil
+	}
+	now, err := c.session(ctx, s.shelf)
+	switch {
+	case err != nil:
+		return nil, err
+	case now.meta != nil && same(now.meta.theirs, s.meta.theirs):
+		return s.meta, nil
+	case now.meta != nil && !now.closed:
+		s.meta, s.closed = now.meta, false
+		return s.meta, nil
+	}
+	c.count(func(r *CopyReport) { r.Gone++ })
+	return nil, nil
 }
 
 // see reports whether a name is that of a pack that was not listed before.
@@ -129,10 +155,11 @@ func (c *copier) sealOne(ctx context.Context, s *copiedSession) error {
 			return err
 		}
 	}
-	if s.meta == nil {
-		return nil
+	meta, err := c.settled(ctx, s)
+	if err != nil || meta == nil {
+		return err
 	}
-	return c.batch(ctx, []job{*s.meta})
+	return c.batch(ctx, []job{*meta})
 }
 
 // packsAnew copies the packs that were not listed before, in this goroutine. It reports whether there were any, or one was gone.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"iter"
 	"maps"
@@ -145,16 +146,19 @@ func (e *exporter) inSession(ctx context.Context, shelf string) iter.Seq2[backen
 			return
 		}
 		e.session = s
+		var told *job // what the session is, if it was added
 		opts := backend.ListOptions{}
 		for n := 0; n < relists; n++ {
 			e.lost(shelf)
 			fresh := false
 			for info, err := range e.from.List(ctx, shelf, opts) {
 				if err == nil && info.Key.Name == sessionMeta {
-					if s.meta == nil {
+					if s.meta, err = e.settled(ctx, s); err == nil && s.meta == nil {
 						continue
 					}
-					info = s.meta.theirs
+					if told = s.meta; told != nil {
+						info = told.theirs
+					}
 				}
 				if s.see(info.Key.Name) {
 					fresh, opts.After = true, info.Key.Name
@@ -164,8 +168,14 @@ func (e *exporter) inSession(ctx context.Context, shelf string) iter.Seq2[backen
 				}
 			}
 			if opts.Prefix = sessionPacks; n > 0 && !fresh && !e.lost(shelf) {
-				return
+				break
 			}
+		}
+		if told == nil {
+			return
+		}
+		if meta, err := e.settled(ctx, s); err != nil || meta != told {
+			yield(backend.Info{}, cmp.Or(err, fmt.Errorf("the session %q was deleted, or opened again, while it was exported: try again", shelf)))
 		}
 	}
 }

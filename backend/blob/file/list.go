@@ -40,9 +40,10 @@ type walk struct {
 
 // dir walks the directory of a name that is empty or ends in a slash. It reports whether anything was gone when its turn came. What
 // took its place was stored before, perhaps under a name behind it, so the names are read again before the next entry: of what moves
-// from name to name towards the end, a list meets each thing at one of its places.
+// from name to name towards the end, a list meets each thing at one of its places. It may miss what moves to a directory that is new, out of
+// one where other things stay: nothing that was read is gone then.
 func (w *walk) dir(name string) (gone bool, err error) {
-	names, err := w.names(name)
+	names, gone, err := w.names(name)
 	if err != nil {
 		return false, err
 	}
@@ -56,7 +57,7 @@ func (w *walk) dir(name string) (gone bool, err error) {
 				return gone, nil
 			}
 			anew = false
-			if names, err = w.names(name); err != nil {
+			if names, _, err = w.names(name); err != nil {
 				return gone, err
 			}
 			at, _ := slices.BinarySearch(names, last+"\x00") // behind the last
@@ -79,16 +80,15 @@ func (w *walk) there(name string) bool {
 }
 
 // names returns what is in a directory, sorted as the names of objects below it are:
-// a directory with its slash.
-func (w *walk) names(dir string) ([]string, error) {
+// a directory with its slash. A directory in which there is nothing is as good as gone: what was the last in it is deleted before it is.
+func (w *walk) names(dir string) (names []string, gone bool, err error) {
 	entries, err := durable.ReadDir(w.b.path(dir))
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
-		return nil, nil // gone, or never one
+		return nil, true, nil // or never one
 	}
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	var names []string
 	for _, e := range entries {
 		child := e.Name()
 		if e.IsDir() {
@@ -105,7 +105,7 @@ func (w *walk) names(dir string) ([]string, error) {
 		}
 	}
 	slices.Sort(names)
-	return names, nil
+	return names, len(entries) == 0, nil
 }
 
 // child lists what is under a name. It reports whether that was deleted meanwhile.

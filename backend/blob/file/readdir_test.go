@@ -65,6 +65,8 @@ func TestReplacementsAreListed(t *testing.T) {
 		"p/5/9": {"p/1", "p/2", "p/3", "p/4", "p/5/1"},
 		"q/1":   {"p/1", "p/2"},
 		"p/3/4": {"p/3/1", "p/3/2"},
+		"r/1":   {"p/1", "q/1"}, // the directory q is gone when its turn comes
+		"p/3/1": {"p/1", "p/2/1", "p/2/2"},
 	} {
 		b := open(t, ramdisk.Dir(t))
 		for _, name := range old {
