@@ -21,6 +21,7 @@ type copier struct {
 	probe  backend.Key // in dst for as long as the copy runs; see ready
 	record bool        // the source had a record when the copy began
 	most   int         // entries in a batch
+	anew   bool        // all is written anew, so that what is replaced is gone
 	jobs   chan []job
 
 	mu     sync.Mutex // guards what follows, and the calls of Found and Progress

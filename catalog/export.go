@@ -41,7 +41,7 @@ func Export(ctx context.Context, to Archive, base, src *larder.Store, opts CopyO
 	if err := c.ready(ctx); err != nil {
 		return CopyReport{}, err
 	}
-	c.DryRun = opts.DryRun
+	c.DryRun, c.anew = opts.DryRun, true
 	e := &exporter{copier: c, archive: to}
 	err := e.run(ctx)
 	if err == nil {
@@ -63,7 +63,7 @@ func (e *exporter) run(ctx context.Context) error {
 	}
 	needed := &provenance{c: e.copier, seen: map[string]bool{}}
 	for _, shelf := range shelves {
-		var theirs iter.Seq2[backend.Info, error]
+		ours, theirs := e.to.List(ctx, shelf, backend.ListOptions{}), nothing
 		switch {
 		case shelf == backend.ShelfStore:
 			if err := e.addRecord(ctx); err != nil {
@@ -71,7 +71,20 @@ func (e *exporter) run(ctx context.Context) error {
 			}
 			continue
 		case strings.HasPrefix(shelf, sessionShelves) && (e.Sessions || all(e.Where)):
-			theirs = e.inSession(ctx, shelf)
+			s, err := e.copier.session(ctx, shelf)
+			if err != nil {
+				return err
+			}
+			what, err := e.mixed(ctx, s)
+			if err != nil {
+				return err
+			}
+			if what == Replaced {
+				ours = nothing
+			}
+			if what == Replaced || what == "" {
+				theirs = e.inSession(ctx, s)
+			}
 		case all(e.Where):
 			theirs = e.from.List(ctx, shelf, backend.ListOptions{})
 		case shelf == backend.ShelfCache:
@@ -80,15 +93,16 @@ func (e *exporter) run(ctx context.Context) error {
 			theirs = e.described(ctx, needed)
 		case shelf == ShelfOutputs: // which comes after the others, in order
 			theirs = e.noted(ctx, needed)
-		default:
-			theirs = func(func(backend.Info, error) bool) {}
 		}
-		if err := e.merge(ctx, e.to.List(ctx, shelf, backend.ListOptions{}), theirs); err != nil {
+		if err := e.merge(ctx, ours, theirs); err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+// nothing is an empty list.
+func nothing(func(backend.Info, error) bool) {}
 
 // shelfNames returns the shelves of both stores that travel, and that of the record, in order.
 func (e *exporter) shelfNames(ctx context.Context) ([]string, error) {
@@ -138,13 +152,9 @@ func (e *exporter) described(ctx context.Context, needed *provenance) iter.Seq2[
 // inSession yields what a session holds: what it is as it was before its items were listed, and of packs all that come to
 // be while others are added, since those that they were merged from may be gone. A pack comes after those that were merged into it, and
 // packs after all else.
-func (e *exporter) inSession(ctx context.Context, shelf string) iter.Seq2[backend.Info, error] {
+func (e *exporter) inSession(ctx context.Context, s *copiedSession) iter.Seq2[backend.Info, error] {
 	return func(yield func(backend.Info, error) bool) {
-		s, err := e.copier.session(ctx, shelf)
-		if err != nil {
-			yield(backend.Info{}, err)
-			return
-		}
+		shelf := s.shelf
 		e.session = s
 		var told *job // what the session is, if it was added
 		opts := backend.ListOptions{}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/codec"
+	"github.com/larder-store/larder/internal/packname"
 	"github.com/larder-store/larder/internal/sums"
 	"github.com/larder-store/larder/internal/temp"
 )
@@ -129,7 +130,7 @@ func (k *packKeeper) merge(ctx context.Context, packs []packRef, oldest bool) (p
 	}
 	digest, sum, n := summer.Sums()
 	first, last := packs[0].first, packs[len(packs)-1].last
-	ref := packRef{packName(first, last), first, last, n}
+	ref := packRef{packname.Of(first, last), first, last, n}
 	err := k.s.putPack(ctx, ref, body, digest, sum)
 	if errors.Is(err, backend.ErrExists) {
 		err = nil // made of the same packs, by a process that died before it deleted them

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"os/user"
+	"slices"
 	"time"
 
 	"github.com/larder-store/larder/backend"
@@ -52,8 +53,12 @@ type stored struct {
 	LastWrite time.Time         `json:"last_write,omitzero"`
 	Closed    bool              `json:"closed"`
 	Labels    map[string]string `json:"labels,omitempty"`
-	Nonce     string            `json:"nonce"` // of this opening
+	Nonce     string            `json:"nonce"`             // of this opening
+	Earlier   []string          `json:"earlier,omitempty"` // nonces of those before, the last of them last
 }
+
+// maxEarlier bounds the openings that a session remembers. A copy knows by them whether a session goes on from another one.
+const maxEarlier = 32
 
 // Info returns what is known of a session. One that was never opened is [larder.ErrNotFound].
 func (m *Manager) Info(ctx context.Context, session string) (Info, error) {
@@ -138,6 +143,10 @@ func (st stored) item(shelf string) (backend.Item, error) {
 
 // opened returns the metadata of a session that this process opens now.
 func (m *Manager) opened(st stored, nonce string, labels map[string]string) stored {
+	if st.Nonce != "" && st.Nonce != nonce {
+		earlier := append(slices.Clone(st.Earlier), st.Nonce)
+		st.Earlier = earlier[max(0, len(earlier)-maxEarlier):]
+	}
 	st.Format, st.Closed, st.Nonce = infoFormat, false, nonce
 	st.Host, st.User, st.PID, st.Opened = ComputerName(), UserName(), os.Getpid(), m.now()
 	if st.Started.IsZero() {

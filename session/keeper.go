@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/internal/packname"
 	"github.com/larder-store/larder/internal/sums"
 )
 
@@ -210,13 +211,13 @@ func (k *packKeeper) store(ctx context.Context) error {
 		if len(k.packs) > 0 {
 			n = k.packs[len(k.packs)-1].last + 1
 		}
-		if n > maxPack {
+		if n > packname.Max {
 			return fmt.Errorf("%w: the session has %d packs", backend.ErrTooLarge, n-1)
 		}
 		if err := k.s.hold.held(); err != nil {
 			return err
 		}
-		ref := packRef{packName(n, n), n, n, int64(len(f.body))}
+		ref := packRef{packname.Of(n, n), n, n, int64(len(f.body))}
 		err := k.s.putPack(ctx, ref, bytes.NewReader(f.body), f.digest, f.sum)
 		if errors.Is(err, backend.ErrExists) {
 			// Our own, of an attempt whose outcome was unknown; or one of a holder before us, that came late.

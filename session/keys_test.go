@@ -10,6 +10,7 @@ import (
 	"github.com/larder-store/larder"
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/backend/mem"
+	"github.com/larder-store/larder/internal/packname"
 )
 
 func managerOn(t *testing.T, b backend.Backend) *Manager {
@@ -79,7 +80,7 @@ func TestOverlappingPacks(t *testing.T) {
 		{2, 4, []record{item("a", "3"), gone("b"), item("d", "4")}},
 		{5, 5, []record{gone("c"), item("e", "5")}},
 	} {
-		_, err := backend.PutBytes(ctx, b, backend.Key{Shelf: shelf, Name: packName(p.first, p.last)}, packOf(p.records), backend.PutOptions{})
+		_, err := backend.PutBytes(ctx, b, backend.Key{Shelf: shelf, Name: packname.Of(p.first, p.last)}, packOf(p.records), backend.PutOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/internal/packname"
 	"github.com/larder-store/larder/keying"
 )
 
@@ -17,9 +18,9 @@ const (
 	shelfMark = "s."
 	shelfDot  = "."
 
-	metaName = "m"  // the metadata of the session
-	itemMark = "k"  // k and the form of an item's key, folded into segments: one item
-	packMark = "p/" // see packRef: many items
+	metaName = "m"             // the metadata of the session
+	itemMark = "k"             // k and the form of an item's key, folded into segments: one item
+	packMark = packname.Prefix // see packRef: many items
 )
 
 // shelfPrefix returns what the shelves of a manager's sessions begin with.

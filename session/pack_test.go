@@ -202,25 +202,6 @@ func FuzzPackResealed(f *testing.F) {
 	})
 }
 
-func TestPackNames(t *testing.T) {
-	for _, c := range []struct {
-		name        string
-		first, last uint64
-	}{{"p/000000000001=000000000000", 1, 1}, {"p/000000000007=000000000003", 4, 7}} {
-		if got := packName(c.first, c.last); got != c.name {
-			t.Errorf("packName(%d, %d) = %q, want %q", c.first, c.last, got, c.name)
-		}
-		if first, last, ok := parsePackName(c.name); !ok || first != c.first || last != c.last {
-			t.Errorf("parsePackName(%q) = %d, %d, %v", c.name, first, last, ok)
-		}
-	}
-	for _, name := range []string{"p/1=0", "p/000000000000=000000000000", "p/000000000001=000000000001", "p/x", "p/000000000001", "p/000000000001=000000000000x", "p/+00000000001=000000000000"} {
-		if first, last, ok := parsePackName(name); ok {
-			t.Errorf("parsePackName(%q) = %d, %d, want none", name, first, last)
-		}
-	}
-}
-
 func TestCompactionStopsWhereItCostsMore(t *testing.T) {
 	var packs []packRef
 	for i := range uint64(1000) {

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/internal/packname"
 )
 
 // packRef is a pack of a session. Each flush is numbered, and its pack has that number alone. A pack that was
@@ -16,29 +16,10 @@ import (
 // deleted, so that of packs whose numbers lie within another's only the other counts. Of two records with
 // one key that of the pack with the higher last number is the item, also where numbers overlap, as after two
 // processes merged, of which one had lost the session without knowing.
-//
-// The name is "p/<last>=<last-first>", in twelve digits each: in a list a merged pack comes after all that it
-// replaces.
 type packRef struct {
 	name        string
 	first, last uint64
 	size        int64
-}
-
-func packName(first, last uint64) string {
-	return fmt.Sprintf("%s%012d=%012d", packMark, last, last-first)
-}
-
-// maxPack is the last number that a name can hold: a flush a second for 31,000 years.
-const maxPack = 999_999_999_999
-
-func parsePackName(name string) (first, last uint64, ok bool) {
-	var span uint64
-	if n, err := fmt.Sscanf(strings.TrimPrefix(name, packMark), "%d=%d", &last, &span); n != 2 || err != nil || span >= last {
-		return 0, 0, false
-	}
-	first = last - span
-	return first, last, packName(first, last) == name
 }
 
 // packs returns the packs that count, in the order of their numbers, and those that others replaced.
@@ -71,7 +52,7 @@ func (m *Manager) listPacks(ctx context.Context, shelf string) (live, replaced [
 			if err != nil {
 				return nil, nil, err
 			}
-			first, last, ok := parsePackName(info.Key.Name)
+			first, last, ok := packname.Parse(info.Key.Name)
 			if !ok {
 				return nil, nil, fmt.Errorf("%w: %q is not the name of a pack", backend.ErrCorrupt, info.Key)
 			}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/backend/mem"
+	"github.com/larder-store/larder/internal/packname"
 	"github.com/larder-store/larder/internal/sums"
 )
 
@@ -43,7 +44,7 @@ func TestPackBodies(t *testing.T) {
 	m := &Manager{backend: c}
 	b := []byte("0123456789")
 	digest, sum := sums.Of(b)
-	key := backend.Key{Shelf: "s", Name: packName(1, 1)}
+	key := backend.Key{Shelf: "s", Name: packname.Of(1, 1)}
 	if _, err := c.Put(ctx, key, bytes.NewReader(b), backend.PutOptions{Size: int64(len(b)), Digest: digest, Sum: sum}); err != nil {
 		t.Fatal(err)
 	}
