@@ -97,8 +97,12 @@ func (f *file) ring(ctx context.Context, p turnstile.WaitPolicy, alone bool) (*l
 	return l, nil
 }
 
-// dial connects to the host. Without an error it may still return nil: the host is this process, or about to leave.
+// dial connects to the host. Without an error it may still return nil: the host is this process, or about to leave, or the place is closed.
 func (f *file) dial() (*link, error) {
+	if f.place.work.Begin(context.Background()) != nil {
+		return nil, nil
+	}
+	defer f.place.work.End() // the place's directory is open until then
 	fi, err := os.Stat(f.path)
 	if err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -355,5 +356,41 @@ func TestEternalBye(t *testing.T) {
 	}
 	if _, err := getText(b, "k"); !errors.Is(err, backend.ErrNotFound) {
 		t.Errorf("get of what was deleted: %v", err)
+	}
+}
+
+// A process that asks a host uses the directory's descriptor until Close has waited for it: later the number may belong to another directory.
+func TestDialBesideClose(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), strings.Repeat("long", 30)) // so that the socket's name goes by the descriptor
+	b, err := Open(dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := putText(b, "a", "text"); err != nil {
+		t.Fatal(err)
+	}
+	f := b.place.main
+	dialed, over := make(chan struct{}), make(chan error)
+	go func() {
+		for n := 0; ; n++ {
+			if n == 1 {
+				close(dialed)
+			}
+			if l, err := f.dial(); l != nil || err != nil {
+				over <- fmt.Errorf("dial without a host = %v, %v", l, err)
+				return
+			}
+			if n > 0 && f.place.closed() {
+				over <- nil
+				return
+			}
+		}
+	}()
+	<-dialed
+	if err := b.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := <-over; err != nil {
+		t.Error(err)
 	}
 }
