@@ -37,11 +37,18 @@ type engine struct {
 	close    func() error
 }
 
+// The kinds of engines.
+const (
+	engineBolt   = "bolt"
+	engineOwn    = "own" // bolt, in a directory for each process
+	engineLarder = "larder"
+)
+
 func openEngine(ctx context.Context, kind, dir string, shelves int) (*engine, error) {
-	if kind == "bolt" {
-		return openBolts(dir, shelves)
+	if kind == engineLarder {
+		return openLarder(ctx, dir)
 	}
-	return openLarder(ctx, dir)
+	return openBolts(dir, shelves)
 }
 
 // known is the name of one of the values that a shelf holds from the beginning.
@@ -71,7 +78,11 @@ func fleetWorker(args []string) error {
 	if err != nil {
 		return err
 	}
-	e, err := openEngine(context.Background(), args[1], args[2], shelves)
+	dir := args[2]
+	if args[1] == engineOwn {
+		dir = filepath.Join(dir, number)
+	}
+	e, err := openEngine(context.Background(), args[1], dir, shelves)
 	if err != nil {
 		return err
 	}
