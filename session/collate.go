@@ -117,19 +117,22 @@ func elements[E any](items iter.Seq2[Item[[]E], error]) iter.Seq2[E, error] {
 const (
 	portionBytes = 32 << 10
 	windowBytes  = 256 << 10
+	portionItems = portionBytes / 128 // at first
 )
 
-// step is an item of a session, or an error.
-type step[T any] struct {
-	item  Item[T]
-	err   error
-	fatal bool // err is about more than one item or session
+// pair is an item of a session. It has no more pointers than it needs: collections of garbage look at all that wait.
+type pair[T any] struct {
+	key   string
+	value T
 }
 
-// portion is what a session's reader hands over.
+// portion is what a session's reader hands over: items, and perhaps an error behind them.
 type portion[T any] struct {
-	steps  []step[T]
-	weight int64 // in the window
+	session string
+	items   []pair[T]
+	err     error
+	fatal   bool  // err is about more than one item or session
+	weight  int64 // in the window
 }
 
 // reading is a session that is read.
@@ -159,7 +162,7 @@ func collate[T any](ctx context.Context, m *Manager, q query, opts []CollateOpti
 		defer readers.Wait() // nothing is read any more when the collation is over
 		defer cancel()
 		queue := make(chan reading[T], parallel-1)                       // in order; with the one that is yielded they are parallel
-		spare := make(chan []step[T], parallel*windowBytes/portionBytes) // steps that were looked at, for later portions
+		spare := make(chan []pair[T], parallel*windowBytes/portionBytes) // what was looked at, for later portions
 		readers.Go(func() {
 			defer close(queue)
 			for session, err := range m.Sessions(ctx) {
@@ -170,7 +173,7 @@ func collate[T any](ctx context.Context, m *Manager, q query, opts []CollateOpti
 					return
 				}
 				if err != nil {
-					r.portions <- portion[T]{steps: []step[T]{{err: err, fatal: true}}}
+					r.portions <- portion[T]{err: err, fatal: true}
 					close(r.portions)
 					return
 				}
@@ -179,24 +182,24 @@ func collate[T any](ctx context.Context, m *Manager, q query, opts []CollateOpti
 		})
 		for r := range queue {
 			for b := range r.portions {
-				for _, s := range b.steps {
-					switch {
-					case s.err == nil:
-						if !yield(s.item, nil) {
-							return
-						}
-					case report != nil && !s.fatal:
-						report(s.err)
-					default:
-						yield(Item[T]{}, s.err)
+				for _, item := range b.items {
+					if !yield(Item[T]{b.session, item.key, item.value}, nil) {
 						return
 					}
 				}
-				clear(b.steps)
+				clear(b.items)
 				r.window.Release(b.weight)
 				select {
-				case spare <- b.steps[:0]:
+				case spare <- b.items[:0]:
 				default:
+				}
+				switch {
+				case b.err == nil:
+				case report != nil && !b.fatal:
+					report(b.err)
+				default:
+					yield(Item[T]{}, b.err)
+					return
 				}
 			}
 			// A reader that is cut off just ends: what it did not send must not look as if it were not there.
@@ -211,56 +214,63 @@ func collate[T any](ctx context.Context, m *Manager, q query, opts []CollateOpti
 }
 
 // readSession sends the items of a session, decoded.
-func readSession[T any](ctx context.Context, m *Manager, session string, q query, to reading[T], spare <-chan []step[T]) {
+func readSession[T any](ctx context.Context, m *Manager, session string, q query, to reading[T], spare <-chan []pair[T]) {
 	defer close(to.portions)
-	var steps []step[T]
+	var items []pair[T]
 	size := 0
-	send := func() bool {
+	send := func(err error, fatal bool) bool {
 		weight := int64(min(size, windowBytes))
 		if to.window.Acquire(ctx, weight) != nil {
 			return false
 		}
 		select {
-		case to.portions <- portion[T]{steps, weight}:
+		case to.portions <- portion[T]{session, items, err, fatal, weight}:
 		case <-ctx.Done():
 			return false
 		}
-		steps, size = nil, 0
-		select {
-		case steps = <-spare:
-		default:
-		}
+		items, size = nil, 0
 		return true
 	}
 	shelf, err := shelfOf(m.prefix, session)
 	if err != nil {
-		steps = append(steps, step[T]{err: wrap(session, err)})
-		send()
+		send(wrap(session, err), false)
 		return
 	}
 	for r, err := range m.scan(ctx, shelf, q) {
 		if err == nil && q.enough(r.key) {
 			break
 		}
+		if items == nil { // not before: a session's last portion would lose them
+			items = reuse(spare)
+		}
 		size += r.size()
-		steps = append(steps, step[T]{item: Item[T]{Session: session, Key: r.key}})
-		s := &steps[len(steps)-1] // decoded in its place: a value whose address is taken would be allocated
+		items = append(items, pair[T]{key: r.key})
+		value := &items[len(items)-1].value // decoded in its place: a value whose address is taken would be allocated
 		if err == nil && !q.keys {
-			if err = decode(r, &s.item.Value); err != nil {
+			if err = decode(r, value); err != nil {
 				r.codec = "decoded"
 			}
 		}
 		if err != nil {
-			*s = step[T]{err: m.placed(session, r, err), fatal: ctx.Err() != nil}
+			items = items[:len(items)-1]
+			err = m.placed(session, r, err)
 		}
-		if size >= portionBytes && !send() {
+		if (err != nil || size >= portionBytes) && !send(err, ctx.Err() != nil) {
 			return
 		}
 	}
-	if err := ctx.Err(); err != nil {
-		steps = []step[T]{{err: err, fatal: true}}
+	err = ctx.Err()
+	if err != nil || len(items) > 0 {
+		send(err, true)
 	}
-	if len(steps) > 0 {
-		send()
+}
+
+// reuse returns spare items, or new ones.
+func reuse[T any](spare <-chan []pair[T]) []pair[T] {
+	select {
+	case items := <-spare:
+		return items
+	default:
+		return make([]pair[T], 0, portionItems)
 	}
 }

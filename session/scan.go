@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/codec"
@@ -54,7 +55,8 @@ const maxTries = 100
 // packs anew and goes on behind the last key.
 func (m *Manager) scanPacks(ctx context.Context, shelf string, live []packRef, q query, above [][]record) source {
 	return func(yield func(record, error) bool) {
-		var own pieces
+		own := spares.Get().(*pieces)
+		defer spares.Put(own)
 		for tries := 0; ; tries++ {
 			var sources []source
 			for _, r := range live {
@@ -122,7 +124,8 @@ func (m *Manager) scanItems(ctx context.Context, shelf string, q query) source {
 			m.listItems(ctx, shelf, opts, q)(yield)
 			return
 		}
-		var own pieces
+		own := spares.Get().(*pieces)
+		defer spares.Put(own)
 		for e, err := range backend.Scan(ctx, m.backend, shelf, opts) {
 			if err != nil {
 				yield(record{}, err)
@@ -148,6 +151,9 @@ func (m *Manager) scanItems(ctx context.Context, shelf string, q query) source {
 type pieces []byte
 
 const piece = 32 << 10
+
+// spares are pieces that a scan left: what there is room for in them, a later scan uses.
+var spares = sync.Pool{New: func() any { return new(pieces) }}
 
 func (p *pieces) clone(b []byte) []byte {
 	if len(b) > piece/8 {
