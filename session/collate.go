@@ -180,8 +180,11 @@ func collate[T any](ctx context.Context, m *Manager, q query, opts []CollateOpti
 				readers.Go(func() { readSession(ctx, m, session, q, r, spare) })
 			}
 		})
+		var load ballast
+		defer load.drop()
 		for r := range queue {
 			for b := range r.portions {
+				load.passed(b.weight)
 				for _, item := range b.items {
 					if !yield(Item[T]{b.session, item.key, item.value}, nil) {
 						return
