@@ -152,26 +152,31 @@ func TestLeaseTakenAgain(t *testing.T) {
 	}
 }
 
-// A heartbeat comes each third of the ttl: never sooner, and as long as the computation takes.
+// A heartbeat comes each third of the ttl: never sooner, and as long as the computation takes. On a busy machine an answer may come so
+// late that the heartbeat is sent again, after a look at what became of the first: such a round says nothing, and there are three.
 func TestHeartbeats(t *testing.T) {
-	const ttl, n = 3 * time.Second, 3
-	w := newLeaseWire(t)
-	compute(t, w.open(t, "&lease=3s", larder.Options{}), "the result", func() {
-		began := time.Now()
-		w.writes(t, n)
-		took := time.Since(began)
-		t.Logf("%d heartbeats in %v", n, took)
-		if took < (n-1)*ttl/3 {
-			t.Errorf("%d heartbeats in %v, want one each %v", n, took, ttl/3)
+	const ttl, n, rounds = 3 * time.Second, 3, 3
+	for round := 1; ; round++ {
+		w := newLeaseWire(t)
+		compute(t, w.open(t, "&lease=3s", larder.Options{}), "the result", func() {
+			began := time.Now()
+			w.writes(t, n)
+			if took := time.Since(began); took < (n-1)*ttl/3 {
+				t.Errorf("%d heartbeats in %v, want one each %v", n, took, ttl/3)
+			}
+		})
+		got := w.counted()
+		if got["GET"] != 0 && round < rounds {
+			continue
 		}
-	})
-	got := w.counted()
-	if got["GET"] != 0 || got["PUT"] < n+2 {
-		t.Errorf("%d heartbeats take %v, want a PUT each, and one before and after", n, got)
-	}
-	compute(t, w.open(t, "", larder.Options{}), "the result", func() { t.Error("computed again") })
-	if got := w.counted(); len(got) > 0 {
-		t.Errorf("a hit makes %v requests for leases, want none", got)
+		if got["GET"] != 0 || got["PUT"] < n+2 {
+			t.Errorf("%d heartbeats take %v, want a PUT each, and one before and after", n, got)
+		}
+		compute(t, w.open(t, "", larder.Options{}), "the result", func() { t.Error("computed again") })
+		if got := w.counted(); len(got) > 0 {
+			t.Errorf("a hit makes %v requests for leases, want none", got)
+		}
+		return
 	}
 }
 
