@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/internal/durable"
 	"github.com/larder-store/larder/internal/turnstile"
 )
 
@@ -99,7 +100,25 @@ func (d *dir) last(f *os.File, name string) error {
 // Open implements [indexed.Data]. The reader keeps the file alive though it is removed
 // meanwhile; on Windows it keeps it from being removed, and the sweep removes it later.
 func (d *dir) Open(_ context.Context, name string, size, off, n int64) (io.ReadCloser, error) {
-	f, err := os.Open(d.file(name))
+	f, err := d.open(name, size)
+	if err != nil {
+		return nil, err
+	}
+	if off == 0 && (n < 0 || n >= size) {
+		return f, nil
+	}
+	if n < 0 || n > size {
+		n = size // and the section ends where the file does
+	}
+	return section{io.NewSectionReader(f, min(off, size), n), f}, nil
+}
+
+// open opens the file of that name, which must have that size.
+func (d *dir) open(name string, size int64) (*os.File, error) {
+	f, err := durable.Open(d.file(name))
+	if errors.Is(err, durable.ErrIrregular) {
+		return nil, fmt.Errorf("%w: %w", backend.ErrCorrupt, err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -111,13 +130,7 @@ func (d *dir) Open(_ context.Context, name string, size, off, n int64) (io.ReadC
 		f.Close()
 		return nil, err
 	}
-	if off == 0 && (n < 0 || n >= size) {
-		return f, nil
-	}
-	if n < 0 || n > size {
-		n = size // and the section ends where the file does
-	}
-	return section{io.NewSectionReader(f, min(off, size), n), f}, nil
+	return f, nil
 }
 
 // section is a part of a file.

@@ -51,7 +51,7 @@ const (
 
 // inspect reports whether path is a store.
 func inspect(path string) (state, error) {
-	line, err := os.ReadFile(filepath.Join(path, formatFile))
+	line, err := durable.ReadFile(filepath.Join(path, formatFile))
 	switch {
 	case err == nil:
 		return ours, checkFormat(path, line)

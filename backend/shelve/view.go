@@ -3,7 +3,6 @@ package shelve
 import (
 	"context"
 	"errors"
-	"os"
 
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/internal/mapped"
@@ -11,18 +10,11 @@ import (
 
 // Map implements [indexed.Mapper].
 func (d *dir) Map(_ context.Context, name string, size int64) (*backend.View, error) {
-	f, err := os.Open(d.file(name))
+	f, err := d.open(name, size)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	fi, err := f.Stat()
-	if err == nil {
-		err = d.checkSize(name, fi.Size(), size)
-	}
-	if err != nil {
-		return nil, err
-	}
 	if size < mapped.MinSize {
 		return nil, errors.ErrUnsupported
 	}

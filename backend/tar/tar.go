@@ -22,6 +22,7 @@ import (
 	"sync/atomic"
 
 	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/internal/durable"
 )
 
 const scheme = "tar"
@@ -48,7 +49,7 @@ type shelf struct {
 
 // Open opens the tar at path, and reads the headers of all its members.
 func Open(ctx context.Context, path string) (*Backend, error) {
-	f, err := os.Open(path)
+	f, err := durable.Open(path)
 	if err != nil {
 		return nil, backend.Wrap("open", scheme, backend.Key{}, err)
 	}

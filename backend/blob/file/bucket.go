@@ -100,11 +100,14 @@ func (b *body) Read(p []byte) (int, error) {
 func (b *body) Close() error { return b.f.Close() }
 
 // open opens a file for reading. ENOTDIR says that a file lies where the path wants a
-// directory, and EISDIR the reverse: of Larder's making is neither.
+// directory, and [durable.ErrIrregular] the reverse, or a pipe: of Larder's making is neither.
 func open(path string) (*os.File, error) {
-	f, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+	f, err := durable.Open(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
 		return nil, backend.ErrNotFound
+	case errors.Is(err, durable.ErrIrregular):
+		return nil, fmt.Errorf("%w: %w", backend.ErrCorrupt, err)
 	}
 	return f, err
 }
@@ -200,7 +203,7 @@ func (b *bucket) place(ctx context.Context, temp *tempFile, path string, opts dr
 // versionOf returns the version of a file; "" if there is none that can be read.
 func versionOf(path string) (string, error) {
 	f, err := open(path)
-	if errors.Is(err, backend.ErrNotFound) {
+	if errors.Is(err, backend.ErrNotFound) || errors.Is(err, backend.ErrCorrupt) {
 		return "", nil
 	}
 	if err != nil {

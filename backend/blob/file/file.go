@@ -144,7 +144,7 @@ func makeRoot(path string) error {
 
 // formatted reports whether root is a store already, of the format that is known here.
 func formatted(root string) (bool, error) {
-	found, err := os.ReadFile(filepath.Join(root, private, formatFile))
+	found, err := durable.ReadFile(filepath.Join(root, private, formatFile))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return false, nil

@@ -1,0 +1,44 @@
+//go:build unix
+
+package file_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"github.com/larder-store/larder/backend"
+)
+
+// Whoever can write a store can put a pipe in a value's place. It costs a miss, and nobody waits for it.
+func TestPipeInAValuesPlace(t *testing.T) {
+	dir := t.TempDir()
+	b := open(t, dir)
+	put(t, b, "a", "1")
+	put(t, b, "b", "2")
+	path := filepath.Join(dir, "s", "a!")
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := get(t, b, "a"); !errors.Is(err, backend.ErrCorrupt) {
+		t.Errorf("Get = %q, %v, want ErrCorrupt", got, err)
+	}
+	if _, err := b.Stat(context.Background(), key("a")); !errors.Is(err, backend.ErrCorrupt) {
+		t.Errorf("Stat = %v, want ErrCorrupt", err)
+	}
+	for _, err := range backend.Scan(context.Background(), b, "s", backend.ListOptions{After: "a"}) {
+		if err != nil {
+			t.Errorf("Scan behind it: %v", err)
+		}
+	}
+	put(t, b, "a", "3")
+	if got, err := get(t, b, "a"); got != "3" || err != nil {
+		t.Errorf("Get after a Put = %q, %v, want what was put", got, err)
+	}
+}
