@@ -77,7 +77,10 @@ func ownOnly(ctx context.Context, b larder.Backend, entries []Entry) error {
 			continue
 		}
 		_, err := b.Stat(ctx, e.Info.Key)
-		if err != nil && !errors.Is(err, larder.ErrNotFound) && !errors.Is(err, larder.ErrCorrupt) {
+		if errors.Is(err, larder.ErrNotFound) || errors.Is(err, larder.ErrCorrupt) && !errors.Is(err, backend.ErrMisplaced) {
+			continue
+		}
+		if err != nil {
 			return fmt.Errorf("nothing is removed: %w", err)
 		}
 	}

@@ -129,7 +129,7 @@ func describe(key backend.Key, o driver.Object) (backend.Info, stamp, error) {
 		return backend.Info{}, s, fmt.Errorf("%w: object %q: %w", backend.ErrCorrupt, o.Name, err)
 	}
 	if s.key != keyCheck(key) {
-		return backend.Info{}, s, fmt.Errorf("object %q holds the value of another key: it was renamed, or belongs to a store whose prefix begins with this one's; open it under its own prefix", o.Name)
+		return backend.Info{}, s, fmt.Errorf("object %q %w: it was renamed or copied, and counts as absent until it is stored anew; or it belongs to a store whose prefix begins with this one's: then open it under its own prefix", o.Name, backend.ErrMisplaced)
 	}
 	if err := s.holds(o); err != nil {
 		return backend.Info{}, s, fmt.Errorf("%w: object %q: %w", backend.ErrCorrupt, o.Name, err)

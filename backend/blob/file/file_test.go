@@ -222,8 +222,13 @@ func TestRenamedFileIsNoHit(t *testing.T) {
 	if err := os.Rename(filepath.Join(dir, "s", "a!"), filepath.Join(dir, "s", "b!")); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := get(t, b, "b"); err == nil || !strings.Contains(err.Error(), "another key") {
+	got, err := get(t, b, "b")
+	if !errors.Is(err, backend.ErrMisplaced) || !errors.Is(err, backend.ErrCorrupt) || !strings.Contains(err.Error(), "another key") {
 		t.Errorf("Get of the renamed file = %q, %v; want an error that says so", got, err)
+	}
+	put(t, b, "b", "2")
+	if got, err := get(t, b, "b"); got != "2" || err != nil {
+		t.Errorf("after a Put the renamed file holds %q, %v; want what was put", got, err)
 	}
 }
 
