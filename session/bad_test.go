@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -15,6 +17,7 @@ import (
 
 	"github.com/larder-store/larder"
 	"github.com/larder-store/larder/backend"
+	_ "github.com/larder-store/larder/backend/blob/file"
 	"github.com/larder-store/larder/backend/mem"
 	"github.com/larder-store/larder/backend/shelve"
 	"github.com/larder-store/larder/codec"
@@ -265,6 +268,36 @@ func TestForgedEntries(t *testing.T) {
 		if !errors.Is(last, larder.ErrCorrupt) {
 			t.Errorf("%s: a collation that skips nothing ends with %v, want ErrCorrupt", layout, last)
 		}
+	}
+}
+
+// A file that was copied over another one's, as a bad restore does, costs the items under the wrong names, and no others.
+func TestMisplacedItems(t *testing.T) {
+	ctx := context.Background()
+	dir := t.TempDir()
+	b, err := backend.Open(ctx, "file://"+filepath.ToSlash(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := manager(t, b, "m", nil)
+	s := opened(t, m, "s", nil)
+	for i := range 9 {
+		put(t, s, fmt.Sprint("k", i), i)
+	}
+	closed(t, s)
+	shelf, _ := m.Location("s")
+	text, err := os.ReadFile(filepath.Join(dir, shelf, "kk3!"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, shelf, "kk4!"), text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var errs []error
+	got := collected[int](t, m, session.All, session.SkipErrors(func(err error) { errs = append(errs, err) }))
+	same(t, "what is sound", got, []string{"s:k0=0", "s:k1=1", "s:k2=2", "s:k3=3", "s:k5=5", "s:k6=6", "s:k7=7", "s:k8=8"})
+	if len(errs) != 1 || !errors.Is(errs[0], backend.ErrMisplaced) || !strings.Contains(errs[0].Error(), `session "s", key "k4"`) {
+		t.Errorf("errors %v, want one that names the item", errs)
 	}
 }
 

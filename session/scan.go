@@ -193,7 +193,7 @@ func (m *Manager) listItems(ctx context.Context, shelf string, opts backend.List
 			if errors.Is(err, backend.ErrNotFound) {
 				continue
 			}
-			if !yield(r, err) || err != nil && !errors.Is(err, backend.ErrCorrupt) {
+			if !yield(r, err) || err != nil && !ofItemAlone(err) {
 				return
 			}
 		}
@@ -207,7 +207,7 @@ func (m *Manager) item(ctx context.Context, shelf, key string) (record, backend.
 		return record{key: key}, backend.Info{}, err
 	}
 	body, info, err := m.backend.Get(ctx, backend.Key{Shelf: shelf, Name: name})
-	if errors.Is(err, backend.ErrCorrupt) {
+	if ofItemAlone(err) {
 		return record{key: key, codec: codec.Raw}, info, err
 	}
 	if err != nil {
@@ -217,6 +217,11 @@ func (m *Manager) item(ctx context.Context, shelf, key string) (record, backend.
 	b, err := readVerified(body, info)
 	r, err := itemRecord(key, info, b, err)
 	return r, info, err
+}
+
+// ofItemAlone reports whether an error says nothing of other items.
+func ofItemAlone(err error) bool {
+	return errors.Is(err, backend.ErrCorrupt) || errors.Is(err, backend.ErrNewer)
 }
 
 // readVerified reads a whole value. The reader is not closed.
