@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -53,6 +54,10 @@ larder waits for its end. A stage is over when the last process that it started 
 What a larder that was killed left running is ended by the next one that wants
 its outputs.
 
+-i and -o take one path each: of a pattern such as src/*.py, which the shell expands,
+-i would take the first and the second would be the command. Declare the directory,
+or write -i before each path.
+
 A label is letters, digits, '.', '_' and '-'; write ./a=b for a file with '=' in
 its name. A value is read as JSON if it is JSON (5, true, [1,2], {"a":1}, "5"),
 else as text.
@@ -93,13 +98,8 @@ func newRun(a *app) *cobra.Command {
 		Short:   "Run a command, or give back what it made before",
 		Long:    runHelp,
 		Example: runExample,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return misused("run: no command was given; write: larder run [flags] -- command argument...")
-			}
-			return nil
-		},
-		RunE: func(cmd *cobra.Command, args []string) error { return a.run(cmd, &f, args) },
+		Args:    func(cmd *cobra.Command, args []string) error { return f.checkCommand(cmd.ArgsLenAtDash() < 0, args) },
+		RunE:    func(cmd *cobra.Command, args []string) error { return a.run(cmd, &f, args) },
 	}
 	fl := cmd.Flags()
 	fl.SetInterspersed(false)
@@ -123,6 +123,18 @@ func newRun(a *app) *cobra.Command {
 	fl.StringVar(&f.storeErrors, "store-errors", storeErrorsRun, "if the store cannot be used: `run` the command without it, or fail")
 	cmd.MarkFlagsMutuallyExclusive("dry-run", "refresh", "check")
 	return cmd
+}
+
+// checkCommand refuses a command that begins before the "--", where paths were declared: most likely the shell made several
+// words of one pattern, of which -i took the first, and the second would be run.
+func (f *runFlags) checkCommand(noDash bool, args []string) error {
+	switch {
+	case len(args) == 0:
+		return misused("run: no command was given; write: larder run [flags] -- command argument...")
+	case noDash && len(f.inputs)+len(f.outputs) > 0 && slices.Contains(args, "--"):
+		return misused("run: the command would begin with %q, before the --: -i and -o take one path each, and a pattern that the shell expands gives several; write -i before each path, or declare their directory. If %q is the command, write -- before it", args[0], args[0])
+	}
+	return nil
 }
 
 func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
