@@ -22,7 +22,7 @@ type Entry struct {
 }
 
 // Scan is [Scanner] for any backend: without the ability it lists and gets. An
-// entry that was removed between the two is left out.
+// entry that was removed between the two is left out; the body of one that is corrupt fails when it is read.
 func Scan(ctx context.Context, b Backend, shelf string, opts ListOptions) iter.Seq2[Entry, error] {
 	if s, ok := As[Scanner](b); ok {
 		return s.Scan(ctx, shelf, opts)
@@ -35,15 +35,17 @@ func Scan(ctx context.Context, b Backend, shelf string, opts ListOptions) iter.S
 				yield(Entry{}, err)
 				return
 			}
-			body, info, err := b.Get(ctx, info.Key)
-			if errors.Is(err, ErrNotFound) {
+			body, got, err := b.Get(ctx, info.Key)
+			switch {
+			case errors.Is(err, ErrNotFound):
 				continue
-			}
-			if err != nil {
+			case errors.Is(err, ErrCorrupt):
+				body, got = FailingBody(err), info
+			case err != nil:
 				yield(Entry{}, err)
 				return
 			}
-			more := yield(Entry{info, body}, nil)
+			more := yield(Entry{got, body}, nil)
 			body.Close()
 			if n++; !more || n == limit {
 				return
@@ -51,3 +53,11 @@ func Scan(ctx context.Context, b Backend, shelf string, opts ListOptions) iter.S
 		}
 	}
 }
+
+// FailingBody is the body of an entry that cannot be read, in a Scan: each Read fails with err.
+func FailingBody(err error) io.ReadCloser { return failing{err} }
+
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) { return 0, f.err }
+func (f failing) Close() error             { return nil }

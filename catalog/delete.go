@@ -77,10 +77,7 @@ func ownOnly(ctx context.Context, b larder.Backend, entries []Entry) error {
 			continue
 		}
 		_, err := b.Stat(ctx, e.Info.Key)
-		if errors.Is(err, larder.ErrNotFound) || errors.Is(err, larder.ErrCorrupt) && !errors.Is(err, backend.ErrMisplaced) {
-			continue
-		}
-		if err != nil {
+		if err != nil && !errors.Is(err, larder.ErrNotFound) && !errors.Is(err, larder.ErrCorrupt) {
 			return fmt.Errorf("nothing is removed: %w", err)
 		}
 	}

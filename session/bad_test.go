@@ -296,7 +296,7 @@ func TestMisplacedItems(t *testing.T) {
 	var errs []error
 	got := collected[int](t, m, session.All, session.SkipErrors(func(err error) { errs = append(errs, err) }))
 	same(t, "what is sound", got, []string{"s:k0=0", "s:k1=1", "s:k2=2", "s:k3=3", "s:k5=5", "s:k6=6", "s:k7=7", "s:k8=8"})
-	if len(errs) != 1 || !errors.Is(errs[0], backend.ErrMisplaced) || !strings.Contains(errs[0].Error(), `session "s", key "k4"`) {
+	if len(errs) != 1 || !errors.Is(errs[0], larder.ErrCorrupt) || !strings.Contains(errs[0].Error(), `session "s", key "k4"`) {
 		t.Errorf("errors %v, want one that names the item", errs)
 	}
 }

@@ -129,7 +129,7 @@ func describe(key backend.Key, o driver.Object) (backend.Info, stamp, error) {
 		return backend.Info{}, s, fmt.Errorf("%w: object %q: %w", backend.ErrCorrupt, o.Name, err)
 	}
 	if s.key != keyCheck(key) {
-		return backend.Info{}, s, fmt.Errorf("object %q %w: it was renamed or copied, and counts as absent until it is stored anew; or it belongs to a store whose prefix begins with this one's: then open it under its own prefix", o.Name, backend.ErrMisplaced)
+		return backend.Info{}, s, s.strange(o.Name)
 	}
 	if err := s.holds(o); err != nil {
 		return backend.Info{}, s, fmt.Errorf("%w: object %q: %w", backend.ErrCorrupt, o.Name, err)
@@ -141,6 +141,18 @@ func describe(key backend.Key, o driver.Object) (backend.Info, stamp, error) {
 	return backend.Info{
 		Key: key, Size: o.Size, Digest: s.digest, Sum: s.sum, Version: o.Version, ModTime: o.ModTime, Meta: meta,
 	}, s, nil
+}
+
+// strange says what is wrong with an object that was stored under another key than its name says. It is corrupt, unless
+// it is where another store has it, whose prefix is longer or shorter: nobody removes that store's values for damaged ones.
+func (s stamp) strange(object string) error {
+	whole := strings.TrimSuffix(object, mark)
+	for i := range len(whole) {
+		if (i == 0 || whole[i-1] == '/') && s.key == keyCheckOf(whole[i:]) {
+			return fmt.Errorf("object %q belongs to the store with the prefix %q; open that one", object, strings.TrimSuffix(whole[:i], "/"))
+		}
+	}
+	return fmt.Errorf("%w: object %q holds the value of another key: it was renamed or copied", backend.ErrCorrupt, object)
 }
 
 // holds compares what was recorded with what the service says of the object, as far as it does.

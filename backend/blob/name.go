@@ -63,7 +63,9 @@ func (b *Backend) key(object string) (backend.Key, bool) {
 // keyCheck goes into an object's metadata: an object that was renamed, or belongs to a
 // store with a longer prefix, is not taken for another key's value. The prefix is no part
 // of it, so that a whole store may be moved.
-func keyCheck(key backend.Key) string {
-	sum := sha256.Sum256([]byte(key.String()))
+func keyCheck(key backend.Key) string { return keyCheckOf(key.String()) }
+
+func keyCheckOf(key string) string {
+	sum := sha256.Sum256([]byte(key))
 	return hex.EncodeToString(sum[:8])
 }

@@ -165,7 +165,7 @@ func (a *auditor) entry(ctx context.Context, listed backend.Info) error {
 		return nil // removed meanwhile
 	}
 	f := Finding{Key: listed.Key, Err: err}
-	if errors.Is(err, backend.ErrCorrupt) && !errors.Is(err, backend.ErrMisplaced) && a.Repair {
+	if errors.Is(err, backend.ErrCorrupt) && a.Repair {
 		saved, removed, err := a.quarantine(ctx, listed.Key, info.Version, description)
 		if err != nil {
 			return fmt.Errorf("repair %q: %w", listed.Key, err)

@@ -44,7 +44,7 @@ func (s *Store) Scan(ctx context.Context, shelf string, opts backend.ListOptions
 					vanished++
 					continue
 				case errors.Is(err, backend.ErrCorrupt):
-					body, info = failing{err}, e.Info
+					body, info = backend.FailingBody(err), e.Info
 				case err != nil:
 					yield(backend.Entry{}, err)
 					return
@@ -78,12 +78,6 @@ func (s *Store) body(ctx context.Context, e Entry) (io.ReadCloser, backend.Info,
 	}
 	return s.open(ctx, e, 0, -1)
 }
-
-// failing is a body that cannot be read.
-type failing struct{ err error }
-
-func (f failing) Read([]byte) (int, error) { return 0, f.err }
-func (f failing) Close() error             { return nil }
 
 // walk yields entries page by page; nothing is held while one is looked at.
 func (s *Store) walk(ctx context.Context, shelf string, opts backend.ListOptions, room *Room) iter.Seq2[Entry, error] {
