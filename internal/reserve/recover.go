@@ -68,14 +68,54 @@ func RemoveAll(path string) error {
 	return os.RemoveAll(path)
 }
 
-// Sweep clears up after all runs of this user whose processes have ended without doing so, and
-// returns how many there were. dir is that of [Options].
+// Sweep clears up after all runs of this user whose larder has ended without doing so, and returns how many there were. What
+// they left running is ended first, as the next run on their outputs would do. dir is that of [Options].
 func Sweep(ctx context.Context, dir string, dryRun bool, note func(string)) (n int, err error) {
 	if dir == "" {
 		if dir, err = Dir(); err != nil {
 			return 0, err
 		}
 	}
+	running, err := orphaned(ctx, dir)
+	if err != nil {
+		return 0, err
+	}
+	var errs []error
+	for _, r := range running {
+		if dryRun {
+			n++
+			note("would end " + r.who())
+			continue
+		}
+		ended, err := r.endOrphans(ctx, Options{Note: note})
+		if err == nil && ended == 0 {
+			note("left alone: " + r.who())
+		}
+		errs = append(errs, err)
+	}
+	cleared, err := sweepDead(ctx, dir, dryRun, note)
+	return n + cleared, errors.Join(append(errs, err)...)
+}
+
+// orphaned returns the runs whose larder is gone while some of their processes live.
+func orphaned(ctx context.Context, dir string) (found []record, err error) {
+	unlock, err := mutex(dir, ctx.Done())
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	err = records(dir, func(r record, f *os.File) (keep bool, err error) {
+		free, err := durable.TryLock(f, false)
+		if err == nil && !free && r.Nonce != "" && !r.isOuter() && !r.ownerAlive() {
+			found = append(found, r)
+		}
+		return false, err
+	})
+	return found, err
+}
+
+// sweepDead is Sweep for runs of which no process lives.
+func sweepDead(ctx context.Context, dir string, dryRun bool, note func(string)) (n int, err error) {
 	unlock, err := mutex(dir, ctx.Done())
 	if err != nil {
 		return 0, err
