@@ -10,6 +10,7 @@ import (
 	"strconv"
 
 	"github.com/larder-store/larder/component"
+	"github.com/larder-store/larder/keying"
 )
 
 // node is a component as JSON describes it. It answers as a component itself, so that a
@@ -127,7 +128,7 @@ func (g *graph) fill(n *node, text nodeText) (*node, error) {
 	}
 	n.typ, n.version = text.Type, text.Version
 	if len(text.Parameters) > 0 {
-		v, err := ParseJSON(bytes.NewReader(text.Parameters))
+		v, err := ParseParameter(bytes.NewReader(text.Parameters))
 		if err != nil {
 			return nil, fmt.Errorf("parameters of %q: %w", text.Type, err)
 		}
@@ -195,12 +196,19 @@ func unmarshal(text []byte, v any) error {
 	return dec.Decode(v)
 }
 
-// ParseJSON reads one JSON value whole and exactly, as parameters are meant: integers of any size, no
-// name twice in an object, no number that a float64 cannot hold.
+// ParseJSON reads one JSON value whole, as data: integers of any size, no name twice in an object, no number that
+// a float64 cannot hold. A number with a fraction or an exponent is the nearest float64.
 func ParseJSON(r io.Reader) (any, error) {
-	dec := json.NewDecoder(r)
+	return parseJSON(r, func(s string) (float64, error) { return strconv.ParseFloat(s, 64) })
+}
+
+// ParseParameter is [ParseJSON] for parameters: a number that a float64 would round is an error, as [keying.ExactFloat] says.
+func ParseParameter(r io.Reader) (any, error) { return parseJSON(r, keying.ExactFloat) }
+
+func parseJSON(r io.Reader, float func(string) (float64, error)) (any, error) {
+	dec := jsonDecoder{json.NewDecoder(r), float}
 	dec.UseNumber()
-	v, err := jsonValue(dec)
+	v, err := dec.value()
 	if err != nil {
 		return nil, err
 	}
@@ -210,7 +218,12 @@ func ParseJSON(r io.Reader) (any, error) {
 	return v, nil
 }
 
-func jsonValue(dec *json.Decoder) (any, error) {
+type jsonDecoder struct {
+	*json.Decoder
+	float func(text string) (float64, error)
+}
+
+func (dec jsonDecoder) value() (any, error) {
 	token, err := dec.Token()
 	if err == io.EOF {
 		return nil, io.ErrUnexpectedEOF
@@ -220,20 +233,20 @@ func jsonValue(dec *json.Decoder) (any, error) {
 	}
 	switch t := token.(type) {
 	case json.Number:
-		return number(t.String())
+		return dec.number(t.String())
 	case json.Delim:
 		if t == '[' {
-			return jsonArray(dec)
+			return dec.array()
 		}
-		return jsonObject(dec)
+		return dec.object()
 	}
 	return token, nil
 }
 
-func jsonArray(dec *json.Decoder) (any, error) {
+func (dec jsonDecoder) array() (any, error) {
 	array := []any{}
 	for dec.More() {
-		v, err := jsonValue(dec)
+		v, err := dec.value()
 		if err != nil {
 			return nil, err
 		}
@@ -243,7 +256,7 @@ func jsonArray(dec *json.Decoder) (any, error) {
 	return array, err
 }
 
-func jsonObject(dec *json.Decoder) (any, error) {
+func (dec jsonDecoder) object() (any, error) {
 	object := map[string]any{}
 	for dec.More() {
 		token, err := dec.Token()
@@ -254,7 +267,7 @@ func jsonObject(dec *json.Decoder) (any, error) {
 		if _, twice := object[name]; twice {
 			return nil, fmt.Errorf("the name %q is there twice in one JSON object", name)
 		}
-		if object[name], err = jsonValue(dec); err != nil {
+		if object[name], err = dec.value(); err != nil {
 			return nil, err
 		}
 	}
@@ -262,16 +275,16 @@ func jsonObject(dec *json.Decoder) (any, error) {
 	return object, err
 }
 
-func number(text string) (any, error) {
+func (dec jsonDecoder) number(text string) (any, error) {
 	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
 		return n, nil
 	}
 	if n, ok := new(big.Int).SetString(text, 10); ok {
 		return n, nil
 	}
-	f, err := strconv.ParseFloat(text, 64)
-	if err != nil {
+	f, err := dec.float(text)
+	if errors.Is(err, strconv.ErrRange) {
 		return nil, fmt.Errorf("the number %s is beyond a float64", text)
 	}
-	return f, nil
+	return f, err
 }

@@ -330,7 +330,7 @@ func (p *whereParser) paramValue() (any, error) {
 	if p.kind == quotedToken || !json.Valid([]byte(p.tok)) {
 		return p.tok, nil
 	}
-	return ParseJSON(strings.NewReader(p.tok))
+	return ParseParameter(strings.NewReader(p.tok))
 }
 
 func (p *whereParser) ageValue() (any, error) {

@@ -2,6 +2,7 @@ package keying
 
 import (
 	"encoding"
+	"errors"
 	"fmt"
 	"math/big"
 	"reflect"
@@ -98,15 +99,25 @@ func encodeJSONNumber(e *encoder, v reflect.Value) error {
 		n, _ := new(big.Int).SetString(s, 10)
 		return e.bigInt(n)
 	}
-	f, err := strconv.ParseFloat(s, 64)
+	f, err := ExactFloat(s)
 	if err != nil {
-		return faultf("json.Number %.40q is no float64", s)
-	}
-	if !keepsDigits(s, f) {
-		return faultf("json.Number %.40q has more digits than a float64 holds; give it as text", s)
+		return faultf("json.Number %w", err)
 	}
 	e.buf = appendFloat(e.buf, f)
 	return nil
+}
+
+// ExactFloat reads a decimal number as a parameter: the nearest float64, if that keeps all digits of the text. Else two
+// different parameters would be one.
+func ExactFloat(s string) (float64, error) {
+	f, err := strconv.ParseFloat(s, 64)
+	if err != nil {
+		return 0, fmt.Errorf("%.40q is no float64: %w", s, errors.Unwrap(err))
+	}
+	if !keepsDigits(s, f) {
+		return 0, fmt.Errorf("%.40q has more digits than a float64 holds; give it as text", s)
+	}
+	return f, nil
 }
 
 // maxNumberText bounds what is spelled: a sign and the decimal digits of maxIntegerBits.

@@ -43,7 +43,7 @@ func parseValue(text string) (any, error) {
 	if !json.Valid([]byte(text)) {
 		return text, nil
 	}
-	return catalog.ParseJSON(strings.NewReader(text))
+	return catalog.ParseParameter(strings.NewReader(text))
 }
 
 // writeJSON writes v on a line of its own.

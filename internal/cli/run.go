@@ -59,7 +59,8 @@ its outputs.
 or write -i before each path.
 
 A label is letters, digits, '.', '_' and '-'; write ./a=b for a file with '=' in
-its name. A value is read as JSON if it is JSON (5, true, [1,2], {"a":1}, "5"),
+its name. A value is read as JSON if it is JSON (5, true, [1,2], {"a":1}, "5"; a number
+with more digits than a 64-bit float holds is refused, since another would share its key),
 else as text.
 
 larder exits as the command does, or with 128 and the number of the signal that ended it;
