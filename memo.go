@@ -30,7 +30,7 @@ import (
 // and nothing is stored.
 //
 // A result that cannot be stored is returned all the same, and the failure is logged and
-// counted; but for a store of another generator ([ErrKeys]) or a newer format nothing is computed. So is a store that cannot be reached for the lookup.
+// counted (one that cannot even be encoded cannot be copied either: each of several callers computes its own); but for a store of another generator ([ErrKeys]) or a newer format nothing is computed. So is a store that cannot be reached for the lookup.
 func Memo[T any](ctx context.Context, s *Store, c Component, attribute string, compute func(ctx context.Context) (T, error), opts ...GetOption) (T, error) {
 	var v, none T
 	err := s.memo(ctx, c, attribute, &v, opts, func(ctx context.Context) (any, error) {
@@ -90,6 +90,9 @@ func (s *Store) memo(ctx context.Context, c Component, attribute string, dst any
 			return err
 		}
 		err = s.deliver(ctx, f, dst, opts)
+		if errors.Is(err, errTaken) {
+			continue
+		}
 		if !errors.Is(err, errOutdated) {
 			return err
 		}
@@ -105,10 +108,14 @@ type outcome struct {
 	panicked *panicError
 	found    any      // a pointer to the value that another process stored, good for one waiter
 	computed *encoded // from which each waiter decodes
-	value    any      // computed, but not encodable
+	value    any      // computed, but not encodable, good for one waiter
+	taken    bool     // value has gone to one
 
-	mu *sync.Mutex // guards found and the position of computed
+	mu *sync.Mutex // guards found, taken and the position of computed
 }
+
+// errTaken: another waiter got what cannot be copied. Each computes a value of its own then.
+var errTaken = errors.New("larder: the value went to another caller")
 
 // panicError carries a panic of compute to the goroutines of its callers.
 type panicError struct {
@@ -242,6 +249,12 @@ func (s *Store) deliver(ctx context.Context, f *flight, dst any, opts []GetOptio
 		}
 		return nil
 	case o.value != nil:
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		if o.taken {
+			return errTaken
+		}
+		o.taken = true
 		return assign(dst, o.value)
 	}
 	o.mu.Lock()

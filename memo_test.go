@@ -97,6 +97,37 @@ func TestMemoOneFlight(t *testing.T) {
 	}
 }
 
+// What cannot be encoded cannot be copied: then each caller computes a value of its own, rather than share one that
+// another may change.
+func TestMemoSharesNothing(t *testing.T) {
+	type result struct {
+		M map[string]int
+		F func()
+	}
+	s := open(t, mem.New(nil))
+	const callers = 4
+	var computed atomic.Int64
+	var wg sync.WaitGroup
+	for range callers {
+		wg.Go(func() {
+			v, err := larder.Memo(t.Context(), s, fit(1), "x", func(context.Context) (result, error) {
+				computed.Add(1)
+				time.Sleep(10 * time.Millisecond) // the others come
+				return result{map[string]int{}, func() {}}, nil
+			})
+			if err != nil || len(v.M) != 0 {
+				t.Errorf("Memo = %v, %v, want a result that nobody changed", v.M, err)
+				return
+			}
+			v.M["mine"] = 1
+		})
+	}
+	wg.Wait()
+	if computed.Load() != callers {
+		t.Errorf("computed %d times, want once for each caller", computed.Load())
+	}
+}
+
 func TestMemoErrorIsNotStored(t *testing.T) {
 	s := open(t, mem.New(nil))
 	_, err := larder.Memo(t.Context(), s, fit(1), "x", func(context.Context) (int, error) { return 7, errBoom })
