@@ -16,9 +16,6 @@ import (
 // costs less than to plan a query (measured).
 const glances = 12
 
-// glimpses is how many answers a first look brings along: who wants one only should not pay for twelve.
-const glimpses = 4
-
 // glance looks at the next few keys, whatever an index would say, by a statement that is planned once: so the first answers of
 // what is dense come without a plan, which takes most of the time of a small page. It returns the candidates among them.
 func (f *finder) glance(ctx context.Context) ([]candidate, error) {
@@ -39,29 +36,26 @@ func (f *finder) glance(ctx context.Context) ([]candidate, error) {
 		looked += "(c.type, c.key) > (" + typ + ", " + after + ") AND c.type <= " + typ + " ORDER BY c.type, c.key" + last
 		looked = "(SELECT key, hit FROM (" + looked + " UNION ALL " + odd + ") AS u ORDER BY key" + last
 	}
-	// Of the keys that are no answers only the last one is told, if the look got so far.
-	sql := "SELECT key, hit, stored, sum, size, CASE WHEN ahead < " + strconv.Itoa(pageBytes) + " THEN body END, ahead >= " + strconv.Itoa(pageBytes) + ", whole FROM (" +
-		"SELECT w.key, w.hit, e.stored, e.sum, e.size, e.body, coalesce(sum(e.size) OVER (ORDER BY w.key) - e.size, 0) AS ahead, w.key = w.last AND w.keys < " + strconv.Itoa(glances) + " AS whole FROM (" +
-		"SELECT key, hit, count(*) FILTER (WHERE hit) OVER (ORDER BY key) AS nth, count(*) OVER () AS keys, max(key) OVER () AS last FROM " + looked + " AS l) AS w " +
-		"LEFT JOIN " + schema + "entries e ON w.hit AND e.shelf = 'components' AND e.name = w.key " +
-		"WHERE w.nth <= " + strconv.Itoa(glimpses) + " AND (w.hit OR w.key = w.last)) AS s ORDER BY key"
+	sql := "SELECT key, hit, stored, sum, size, CASE WHEN ahead < " + strconv.Itoa(pageBytes) + " THEN body END, ahead >= " + strconv.Itoa(pageBytes) + " FROM (" +
+		"SELECT w.key, w.hit, e.stored, e.sum, e.size, e.body, coalesce(sum(e.size) OVER (ORDER BY w.key) - e.size, 0) AS ahead FROM " + looked + " AS w " +
+		"LEFT JOIN " + schema + "entries e ON w.hit AND e.shelf = 'components' AND e.name = w.key) AS s ORDER BY key"
 	var found []candidate
 	var end string
-	var cut, ended bool
-	err := f.b.db.query(ctx, sql, a.values, func() { found, end, cut, ended = nil, f.after, false, true }, func(rows pgx.Rows) error {
+	var keys int
+	var cut bool
+	err := f.b.db.query(ctx, sql, a.values, func() { found, end, keys, cut = nil, f.after, 0, false }, func(rows pgx.Rows) error {
 		var c candidate
 		var stored *time.Time
-		var hit, over, whole bool
+		var hit, over bool
 		var sum, size *int64
-		if err := rows.Scan(&c.key, &hit, &stored, &sum, &size, &c.body, &over, &whole); err != nil {
+		if err := rows.Scan(&c.key, &hit, &stored, &sum, &size, &c.body, &over); err != nil {
 			return err
 		}
 		if cut = cut || over; cut {
-			ended = false
 			return nil
 		}
-		end, ended = c.key, whole
-		if hit && stored != nil {
+		end = c.key
+		if keys++; hit && stored != nil {
 			c.info = backend.Info{ModTime: *stored, Sum: uint32(*sum), Size: *size}
 			found = append(found, c)
 		}
@@ -70,7 +64,7 @@ func (f *finder) glance(ctx context.Context) ([]candidate, error) {
 	if err != nil {
 		return nil, err
 	}
-	f.after, f.ended = end, ended
+	f.after, f.ended = end, keys < glances && !cut
 	f.limit = firstFind
 	if len(found) > glances/8 {
 		f.limit = secondFind
