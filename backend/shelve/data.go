@@ -117,7 +117,7 @@ func (d *dir) Open(_ context.Context, name string, size, off, n int64) (io.ReadC
 func (d *dir) open(name string, size int64) (*os.File, error) {
 	f, err := durable.Open(d.file(name))
 	if errors.Is(err, durable.ErrIrregular) {
-		return nil, fmt.Errorf("%w: %w", backend.ErrCorrupt, err)
+		return nil, fmt.Errorf("%w: %w; store the value again", backend.ErrCorrupt, err)
 	}
 	if err != nil {
 		return nil, err

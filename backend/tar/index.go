@@ -82,13 +82,6 @@ func metaOf(text string) backend.Meta {
 
 // readIndex reads the headers of all members.
 func readIndex(ctx context.Context, f *os.File) ([]shelf, error) {
-	fi, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !fi.Mode().IsRegular() {
-		return nil, errors.New("it is no file; a directory of that name is opened as shelve:PATH")
-	}
 	w := &window{f: f, r: bufio.NewReaderSize(f, 64<<10)}
 	r := tar.NewReader(w)
 	if err := readHead(r); err != nil {

@@ -50,6 +50,9 @@ type shelf struct {
 // Open opens the tar at path, and reads the headers of all its members.
 func Open(ctx context.Context, path string) (*Backend, error) {
 	f, err := durable.Open(path)
+	if errors.Is(err, durable.ErrIrregular) {
+		err = fmt.Errorf("%w; a directory of that name is opened as shelve:PATH", err)
+	}
 	if err != nil {
 		return nil, backend.Wrap("open", scheme, backend.Key{}, err)
 	}

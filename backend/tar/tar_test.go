@@ -315,7 +315,7 @@ func TestURLs(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(dir, "none.tar")); err == nil {
 		t.Error("opening a tar made one")
 	}
-	if _, err := backend.Open(ctx, "tar:"+dir); err == nil || !strings.Contains(err.Error(), "it is no file") {
+	if _, err := backend.Open(ctx, "tar:"+dir); err == nil || !strings.Contains(err.Error(), "is no regular file; a directory of that name is opened as shelve:PATH") {
 		t.Errorf("Open of a directory = %v", err)
 	}
 	if _, err := backend.Open(ctx, "tar:x.tar?sync=1"); !errors.Is(err, backend.ErrInvalidURL) {

@@ -8,7 +8,7 @@ import (
 )
 
 // ErrIrregular is what lies where a file is expected, and is none.
-var ErrIrregular = errors.New("is no regular file; remove it")
+var ErrIrregular = errors.New("is no regular file")
 
 // regular closes what is no regular file.
 func regular(f *os.File) (*os.File, error) {

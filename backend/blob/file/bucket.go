@@ -107,7 +107,7 @@ func open(path string) (*os.File, error) {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
 		return nil, backend.ErrNotFound
 	case errors.Is(err, durable.ErrIrregular):
-		return nil, fmt.Errorf("%w: %w", backend.ErrCorrupt, err)
+		return nil, fmt.Errorf("%w: %w; store the value again", backend.ErrCorrupt, err)
 	}
 	return f, err
 }
