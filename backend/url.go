@@ -120,6 +120,11 @@ func OpenWith(ctx context.Context, rawURL string, opts ...OpenOption) (Backend, 
 	if err != nil {
 		return nil, &Error{Op: "open", Backend: u.Scheme, Err: err}
 	}
+	if plain {
+		if err := paramsInPath(rawURL); err != nil {
+			return nil, err
+		}
+	}
 	p.plain = plain
 	for _, o := range opts {
 		o(p)
@@ -171,6 +176,24 @@ func parse(rawURL string) (u *url.URL, plain bool, err error) {
 		return nil, false, InvalidURL("open %s URL: there is an @ behind its host; in a password write %%2F for /, %%3F for ?, %%23 for # and %%40 for @", scheme)
 	}
 	return u, false, nil
+}
+
+// paramsInPath refuses a plain path that looks as if it had parameters: a directory of that name would be made, and what they
+// say not be done. One that is there is meant.
+func paramsInPath(path string) error {
+	before, params, ok := strings.Cut(path, "?")
+	name, _, given := strings.Cut(params, "=")
+	if !ok || !given || strings.ContainsFunc(name, func(r rune) bool { return r != '_' && (r < 'a' || r > 'z') }) {
+		return nil
+	}
+	if _, err := os.Stat(path); err == nil {
+		return nil
+	}
+	form := "%s:%s?%s=…"
+	if filepath.IsAbs(before) {
+		form = "%s://%s?%s=…"
+	}
+	return InvalidURL("open: a plain path takes no parameters: write "+form, DefaultScheme, filepath.ToSlash(before), name)
 }
 
 // dirOf returns the directory that a URL names. A plain path is taken as it is.

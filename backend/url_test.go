@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -315,6 +317,27 @@ func TestNestedURL(t *testing.T) {
 		}
 		if got != want[0] || other != want[1] {
 			t.Errorf("Open(%q) has data %q and other %q, want %q", rawURL, got, other, want)
+		}
+	}
+}
+
+// A plain path that looks as if it had parameters would be a directory of that name, without what they ask for.
+func TestParametersOfAPlainPath(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "s?max_size=1KiB")
+	_, err := backend.Open(context.Background(), path)
+	want := "write " + backend.DefaultScheme + "://" + filepath.ToSlash(dir) + "/s?max_size=…"
+	if !errors.Is(err, backend.ErrInvalidURL) || !strings.Contains(err.Error(), want) {
+		t.Errorf("Open(%q) = %v, want ErrInvalidURL and %q", path, err, want)
+	}
+	for _, odd := range []string{path, filepath.Join(dir, "why?"), filepath.Join(dir, "a?b c=d")} {
+		if odd == path { // one that is there is meant
+			if err := os.Mkdir(path, 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := backend.Open(context.Background(), odd); err != nil && strings.Contains(err.Error(), "takes no parameters") {
+			t.Errorf("Open(%q) = %v, want it taken as it is", odd, err)
 		}
 	}
 }

@@ -126,6 +126,9 @@ func (a *app) collateTo(ctx context.Context, f *collateFlags, m *session.Manager
 			err = c.pass(ctx)
 		}
 		if err != nil || complete {
+			if err == nil && c.n == 0 {
+				a.note("nothing found")
+			}
 			return finish(out, err)
 		}
 		select {

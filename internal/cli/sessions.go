@@ -109,7 +109,7 @@ func (a *app) sessionsList(ctx context.Context, name string, asJSON bool) error 
 			}
 			continue
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", s, stateOf(info), info.User, info.Host, ago(now, info.Started), ago(now, info.LastWrite))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", printable(s), stateOf(info), printable(info.User), printable(info.Host), ago(now, info.Started), ago(now, info.LastWrite))
 	}
 	return w.Flush()
 }
@@ -119,7 +119,7 @@ func (a *app) managersList(ctx context.Context, store *larder.Store, asJSON bool
 		if err == nil && asJSON {
 			err = writeJSON(a.stdout, map[string]string{"name": name})
 		} else if err == nil {
-			_, err = fmt.Fprintln(a.out(), name)
+			_, err = fmt.Fprintln(a.out(), printable(name))
 		}
 		if err != nil {
 			return err
@@ -222,8 +222,8 @@ func (a *app) sessionsShow(ctx context.Context, name, s string, asJSON bool) err
 		return writeJSON(a.stdout, text)
 	}
 	w := tabwriter.NewWriter(a.out(), 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "session\t%s\nstate\t%s\nitems\t%d, kept as %s\n", s, text.State, n, info.Layout)
-	fmt.Fprintf(w, "writer\t%s on %s, process %d\n", info.User, info.Host, info.PID)
+	fmt.Fprintf(w, "session\t%s\nstate\t%s\nitems\t%d, kept as %s\n", printable(s), text.State, n, info.Layout)
+	fmt.Fprintf(w, "writer\t%s on %s, process %d\n", printable(info.User), printable(info.Host), info.PID)
 	for _, t := range []struct {
 		what string
 		at   time.Time
@@ -233,7 +233,7 @@ func (a *app) sessionsShow(ctx context.Context, name, s string, asJSON bool) err
 		}
 	}
 	for _, label := range slices.Sorted(maps.Keys(info.Labels)) {
-		fmt.Fprintf(w, "label %s\t%s\n", label, info.Labels[label])
+		fmt.Fprintf(w, "label %s\t%s\n", printable(label), printable(info.Labels[label]))
 	}
 	fmt.Fprintf(w, "location\tshelf %s\n", text.Location)
 	return w.Flush()
@@ -267,7 +267,7 @@ func (a *app) sessionsRemove(ctx context.Context, name string, sessions []string
 	}
 	for _, s := range sessions { // all are there, or none is removed
 		if err := removable(ctx, store, m, s); err != nil {
-			return missIfAbsent(err)
+			return missIfAbsent(fmt.Errorf("session %q: %w; none was removed", s, err))
 		}
 	}
 	for _, s := range sessions {
