@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -119,6 +120,19 @@ func sweepSpares(ctx context.Context, e *Env) error {
 			}
 		}
 	}
+	var odd []backend.Key
+	for _, name := range near { // as somebody's temporary files are called, too
+		odd = append(odd, e.key("near", name))
+	}
+	p.fill(odd)
+	for _, key := range odd {
+		kept[key], infos[key] = key.Name, p.stat(key)
+	}
+	if e.Tier >= Full { // until times that are stamped anew would show
+		if err := moveOn(ctx); err != nil {
+			return errors.Join(p.err, err)
+		}
+	}
 	for _, opts := range []backend.SweepOptions{{DryRun: true}, {DryRun: true, Grace: shortest, Compact: true}, {}, {Grace: shortest}, {Grace: shortest, Compact: true}} {
 		p.sweep(opts)
 		for key, text := range kept {
@@ -142,8 +156,12 @@ func sweepUnfinished(ctx context.Context, e *Env) error {
 	if err != nil {
 		return err
 	}
-	for _, n := range someSizes {
-		old, absent := e.key("s", fmt.Sprintf("%d-old", n)), e.key("s", fmt.Sprintf("%d-absent", n))
+	for i, n := range slices.Concat(someSizes, someSizes) {
+		opts := backend.SweepOptions{}
+		if i >= len(someSizes) {
+			opts.Grace = shortest
+		}
+		old, absent := e.key("s", fmt.Sprintf("%d-old-%d", n, i)), e.key("s", fmt.Sprintf("%d-absent-%d", n, i))
 		text := func(i int) string { return fmt.Sprintf("%d ", i) + noise(n, 1) }
 		p.put(old, noise(n, 2))
 		if p.err != nil {
@@ -154,7 +172,7 @@ func sweepUnfinished(ctx context.Context, e *Env) error {
 		sweepers := []*probe{p.with(ctx), q.with(ctx)}
 		go func() {
 			swept <- crowd(2, func(i int) error {
-				sweepers[i].sweep(backend.SweepOptions{})
+				sweepers[i].sweep(opts)
 				return sweepers[i].err
 			})
 		}()
