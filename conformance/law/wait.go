@@ -161,7 +161,7 @@ func sweepUnfinished(ctx context.Context, e *Env) error {
 		if i >= len(someSizes) {
 			opts.Grace = shortest
 		}
-		old, absent := e.key("s", fmt.Sprintf("%d-old-%d", n, i)), e.key("s", fmt.Sprintf("%d-absent-%d", n, i))
+		old, absent := e.key("s", fmt.Sprintf("%d-%d-old", n, i)), e.key("s", fmt.Sprintf("%d-%d-absent", n, i))
 		text := func(i int) string { return fmt.Sprintf("%d ", i) + noise(n, 1) }
 		p.put(old, noise(n, 2))
 		if p.err != nil {
