@@ -23,7 +23,7 @@ var sweepLaws = []Law{
 	},
 	{
 		Name: "sweep/unfinished", Needs: []Need{Sweeps}, Fn: sweepUnfinished,
-		Rule: "A sweep beside a Put that waits for its body takes nothing from it; a sweep that waits for the Put keeps no other call waiting.",
+		Rule: "A sweep beside a Put that waits for its body takes nothing from it, however short its Grace; a sweep that waits for the Put keeps no other call waiting.",
 	},
 	{
 		Name: "sweep/beside", Needs: []Need{Sweeps}, Fn: sweepBeside,

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -156,12 +155,8 @@ func sweepUnfinished(ctx context.Context, e *Env) error {
 	if err != nil {
 		return err
 	}
-	for i, n := range slices.Concat(someSizes, someSizes) {
-		opts := backend.SweepOptions{}
-		if i >= len(someSizes) {
-			opts.Grace = shortest
-		}
-		old, absent := e.key("s", fmt.Sprintf("%d-%d-old", n, i)), e.key("s", fmt.Sprintf("%d-%d-absent", n, i))
+	for _, n := range someSizes {
+		old, absent := e.key("s", fmt.Sprintf("%d-old", n)), e.key("s", fmt.Sprintf("%d-absent", n))
 		text := func(i int) string { return fmt.Sprintf("%d ", i) + noise(n, 1) }
 		p.put(old, noise(n, 2))
 		if p.err != nil {
@@ -172,7 +167,7 @@ func sweepUnfinished(ctx context.Context, e *Env) error {
 		sweepers := []*probe{p.with(ctx), q.with(ctx)}
 		go func() {
 			swept <- crowd(2, func(i int) error {
-				sweepers[i].sweep(opts)
+				sweepers[i].sweep(backend.SweepOptions{Grace: []time.Duration{0, shortest}[i]})
 				return sweepers[i].err
 			})
 		}()
