@@ -74,7 +74,8 @@ type Backend interface {
 	// opts.Size bytes: a shorter one fails with [io.ErrUnexpectedEOF], a longer one
 	// with [ErrTooLong], and either leaves the old value as it was. Put neither closes
 	// the body nor uses it, or the memory behind it, after it returned. While it reads the
-	// body, which may take long, it keeps no other call waiting, of the same key or of others;
+	// body, which may take long, it keeps no other call waiting, of the same key or of others, and
+	// reserves nothing: another Put with IfAbsent may create the key meanwhile;
 	// Close and Sweep alone may wait for it, and keep no other call waiting meanwhile.
 	//
 	// Put returns the Info of what it stored. Its ModTime may be zero where the
@@ -93,7 +94,7 @@ type Backend interface {
 	// The loop body may call any method of the same backend: an implementation
 	// MUST NOT hold a transaction, a lock or a pooled connection across a yield.
 	// An error is yielded once, as the last step. A shelf that does not exist is empty. What
-	// List returns may be ranged over again, and looks anew each time.
+	// List returns may be ranged over again, and looks anew each time; after Close that is [ErrClosed].
 	List(ctx context.Context, shelf string, opts ListOptions) iter.Seq2[Info, error]
 
 	// Shelves yields the names of the shelves that hold at least one entry, in

@@ -16,7 +16,7 @@ type BatchPutter interface {
 	// treated as by Put: while one is waited for, no other call is.
 	//
 	// Where any item failed the error is a [BatchError], unless nothing could be
-	// attempted at all. A crash leaves each item stored wholly or not at all.
+	// attempted at all. What was not stored because ctx ended has failed too. A crash leaves each item stored wholly or not at all.
 	PutBatch(ctx context.Context, items []Item) ([]Info, error)
 }
 

@@ -10,7 +10,8 @@ import (
 // A MatchDeleter removes values only while they are the ones that were seen.
 type MatchDeleter interface {
 	// DeleteMatch removes each key whose present entry has the Version given. One that has another, or is absent, fails
-	// with [ErrChanged] and stays as it is. Whether it is compared at the instant of the deletion is not promised, since
+	// with [ErrChanged] and stays as it is. It is compared during the call, with what the place holds, and not with what the
+	// handle saw before; whether at the instant of the deletion is not promised, since
 	// buckets cannot: a value that takes its place between the two may be deleted. Failures are reported as by PutBatch.
 	DeleteMatch(ctx context.Context, seen []Seen) error
 }

@@ -25,7 +25,8 @@ type Lease interface {
 	// the same name, also after a Sweep and after the last handle was closed.
 	Epoch() uint64
 	// Renew prolongs the lease by its ttl from now. [ErrChanged] means that it was lost: once
-	// another took it, Renew fails whatever happened since, also if that other gave it up.
+	// another took it, Renew fails whatever happened since, also if that other gave it up. A ctx that
+	// has ended is an error, and renews nothing.
 	Renew(ctx context.Context) error
 	// Release gives it up, and may be called again. Releasing a lost lease does no harm.
 	Release(ctx context.Context) error

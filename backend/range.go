@@ -11,7 +11,7 @@ type RangeGetter interface {
 	// GetRange returns the bytes [off, off+n) of key, fewer where the value ends
 	// earlier, none where off is at its end or beyond; n < 0 reads to the end. A
 	// negative off is an error. With a version that is not empty, any other
-	// version found is [ErrChanged], wherever off is, and none [ErrNotFound]: so parts read one by one are parts of one
+	// version found is [ErrChanged], wherever off is and whatever n, and none [ErrNotFound]: so parts read one by one are parts of one
 	// value. Its body is like that of Get, and the Info is that of the whole value.
 	//
 	// Nothing verifies a range: the caller brings its own checksum.

@@ -7,7 +7,7 @@ import (
 
 // A Sweeper removes what interrupted or overwritten Puts left behind, and gives space
 // back. It never removes a value that can be read, nor changes what is known of it. It takes
-// nothing from a Put that is under way; it may wait for such Puts, or spare what
+// nothing from a Put that is under way, whatever Grace is; it may wait for such Puts, or spare what
 // they write, but keeps no other call waiting for them.
 type Sweeper interface {
 	Sweep(ctx context.Context, opts SweepOptions) (SweepReport, error)

@@ -20,7 +20,7 @@ var batchLaws = []Law{
 	},
 	{
 		Name: "batch/put-order", Needs: []Need{BatchPuts}, Fn: batchPutOrder,
-		Rule: "Items of one key are stored in the order given: the last one stays.",
+		Rule: "Items of one key are stored in the order given: the last one stays, and each has a Version of its own.",
 	},
 	{
 		Name: "batch/put-told", Needs: []Need{BatchPuts}, Fn: batchPutTold,
@@ -44,7 +44,7 @@ var batchLaws = []Law{
 	},
 	{
 		Name: "batch/put-many", Needs: []Need{BatchPuts}, Fn: batchPutMany,
-		Rule: "A batch may have no items, or more than any service takes at once.",
+		Rule: "A batch may have no items, or more than any service takes at once; those that fail have their errors in their places.",
 	},
 	{
 		Name: "batch/delete", Needs: []Need{BatchDeletes}, Fn: batchDelete,
@@ -137,6 +137,14 @@ func batchPutOrder(ctx context.Context, e *Env) error {
 		}
 	}
 	infos := p.putAll(items)
+	told := map[string]bool{}
+	for i, info := range infos {
+		if what := items[i].Key.Name + " " + info.Version; told[what] {
+			p.failf("two items of different bytes of one batch, under one key, have the Version %q", info.Version)
+		} else {
+			told[what] = true
+		}
+	}
 	for i, name := range []string{"a", "b"} {
 		last := fmt.Sprintf("%s %d %s", name, 8, noise(someSizes[1], 1))
 		got := p.holds(e.key("s", name), last)
@@ -319,7 +327,29 @@ func batchPutMany(ctx context.Context, e *Env) error {
 		it := items[i]
 		p.sameMeta("Get of an item of a large batch", p.holds(it.Key, it.Key.Name).Meta, it.Meta)
 	}
+	p.failsAt(e, 2, 50, 120)
 	return p.err
+}
+
+// failsAt puts a batch whose items at these places fail, wherever an engine divides it.
+func (p *probe) failsAt(e *Env, places ...int) {
+	var items []backend.Item
+	for i, key := range e.keys("places", 130) {
+		if slices.Contains(places, i) {
+			key.Name = "Not/Valid"
+		}
+		items = append(items, item(key, key.Name, backend.PutOptions{}))
+	}
+	infos, err := backend.PutBatch(p.ctx, p.b, items)
+	for i, it := range items {
+		failed := backend.ItemError(err, i) != nil
+		if want := slices.Contains(places, i); p.err == nil && failed != want {
+			p.failf("item %d of %d, %q, fails: %v, want %v", i, len(items), it.Key, failed, want)
+		}
+		if p.err == nil && (len(infos) != len(items) || !failed && infos[i].Key != it.Key) {
+			p.failf("PutBatch of %d items, of which some fail, returns another Info in the place of %q", len(items), it.Key)
+		}
+	}
 }
 
 func (p *probe) removeAll(keys []backend.Key) {
@@ -362,9 +392,9 @@ func batchDelete(ctx context.Context, e *Env) error {
 
 func batchDeleteFails(ctx context.Context, e *Env) error {
 	p := e.handle(ctx)
-	keys := e.keys("s", 5)
+	keys := e.keys("s", 130)
 	p.fill(keys)
-	keys[2].Name = "Not/Valid"
+	keys[2].Name, keys[120].Name = "Not/Valid", "Not/Valid/either"
 	err := backend.DeleteBatch(ctx, p.b, keys)
 	var batch backend.BatchError
 	if !errors.As(err, &batch) || len(batch) != len(keys) {
@@ -372,14 +402,14 @@ func batchDeleteFails(ctx context.Context, e *Env) error {
 		return p.err
 	}
 	for i, err := range batch {
-		if i == 2 {
+		if i == 2 || i == 120 {
 			p.fails("DeleteBatch's error for an invalid key", err, backend.ErrInvalidKey)
-			p.typed("DeleteBatch's error for an invalid key", keys[2], err)
+			p.typed("DeleteBatch's error for an invalid key", keys[i], err)
 		} else if err != nil {
 			p.failf("DeleteBatch's error for a key beside an invalid one: %w", err)
 		}
 	}
-	p.lists(e.Shelf("s"), backend.ListOptions{}, "000002")
+	p.lists(e.Shelf("s"), backend.ListOptions{}, "000002", "000120")
 	return p.err
 }
 

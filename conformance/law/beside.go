@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/larder-store/larder/backend"
 )
 
 func batchPutBodies(ctx context.Context, e *Env) error {
 	p := e.open(ctx)
+	var watchers []*fussyBody
 	for _, n := range someSizes {
 		text := noise(n, 1)
 		bodies, done, err := bodiesOf(text)
@@ -48,14 +50,19 @@ func batchPutBodies(ctx context.Context, e *Env) error {
 		for _, it := range items {
 			p.holds(it.Key, text)
 		}
+		watchers = append(watchers, fussy)
+		if err := done(); err != nil {
+			p.failf("PutBatch left a file that cannot be closed: %w", err)
+		}
+	}
+	time.Sleep(20 * time.Millisecond) // what still works in the background gets on,
+	p.close()                         // and ends here
+	for _, fussy := range watchers {
 		if fussy.closed.Load() > 0 {
 			p.failf("PutBatch closed a body")
 		}
 		if fussy.usedLate.Load() > 0 {
 			p.failf("PutBatch used a body after it returned")
-		}
-		if err := done(); err != nil {
-			p.failf("PutBatch left a file that cannot be closed: %w", err)
 		}
 	}
 	return p.err

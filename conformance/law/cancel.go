@@ -30,6 +30,10 @@ var cancelLaws = []Law{
 		Rule: "A Put cancelled while its body is read ends soon, took effect wholly or not at all, and does not use the body after it returned.",
 	},
 	{
+		Name: "cancel/batch", Needs: []Need{BatchPuts}, Fn: cancelInBatch,
+		Rule: "A batch cancelled while it reads a body ends soon; an item that it did not store has the context's error, and the others are there.",
+	},
+	{
 		Name: "cancel/list", Fn: cancelList,
 		Rule: "A list cancelled at any step ends with the context's error or is complete; a long one ends long before.",
 	},
@@ -216,6 +220,32 @@ func cancelInBody(ctx context.Context, e *Env) error {
 			}
 			p.settled(fmt.Sprintf("a Put cancelled at byte %d of %d", at, size), err, key, old, text)
 			cancel()
+		}
+	}
+	return p.err
+}
+
+func cancelInBatch(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
+	const many, at = 6, 2
+	for _, size := range someSizes {
+		limited, cancel := context.WithCancel(ctx)
+		var items []backend.Item
+		for i, key := range e.keys(fmt.Sprintf("s-%d", size), many) {
+			items = append(items, item(key, noise(size, uint64(i)), backend.PutOptions{}))
+		}
+		body := newBody(noise(size, at))
+		body.at, body.hook = int64(size)/2, func() error { cancel(); return nil }
+		items[at].Body = body
+		_, err := backend.PutBatch(limited, p.b, items)
+		cancel()
+		for i, it := range items {
+			what := fmt.Sprintf("item %d of a batch that was cancelled at item %d", i, at)
+			failed := backend.ItemError(err, i)
+			p.settled(what, failed, it.Key, "", noise(size, uint64(i)))
+			if failed == nil && p.err == nil {
+				p.holds(it.Key, noise(size, uint64(i)))
+			}
 		}
 	}
 	return p.err

@@ -75,6 +75,9 @@ func deleteAndPut(ctx context.Context, e *Env) error {
 		p.sameMeta("Get after Delete and Put", info.Meta, backend.Meta{fmt.Sprintf("m%d", i): "1"})
 		p.remove(key)
 		p.absent(key)
+		p.put(key, "without any")
+		p.sameMeta("Get after Delete and a Put without Meta", p.holds(key, "without any").Meta, nil)
+		p.remove(key)
 	}
 	return p.err
 }

@@ -11,7 +11,7 @@ import (
 var deleteMatchLaws = []Law{
 	{
 		Name: "delete-match/seen", Needs: []Need{MatchDeletes}, Fn: deleteMatchSeen,
-		Rule: "DeleteMatch removes the entries that have the Version given, and no others: one that was replaced stays and fails with ErrChanged, as an absent one does.",
+		Rule: "DeleteMatch removes the entries that have the Version given, and no others: one that was replaced, by whichever handle, stays and fails with ErrChanged, as an absent one does; one of the same bytes under another key stays.",
 	},
 	{
 		Name: "delete-match/told", Needs: []Need{MatchDeletes}, Fn: deleteMatchTold,
@@ -25,6 +25,10 @@ var deleteMatchLaws = []Law{
 
 func deleteMatchSeen(ctx context.Context, e *Env) error {
 	p := e.handle(ctx)
+	q, err := e.other(ctx)
+	if err != nil {
+		return err
+	}
 	same, old, gone, other := e.key("s", "a"), e.key("s", "a/b"), e.key("s", "c"), e.key("t", "a")
 	p.seenAsAnother(e)
 	var seen []backend.Seen
@@ -41,7 +45,7 @@ func deleteMatchSeen(ctx context.Context, e *Env) error {
 		return p.err
 	}
 	before := e.unknown.Load()
-	err := backend.DeleteMatch(ctx, p.b, seen)
+	err = backend.DeleteMatch(ctx, p.b, seen)
 	tried := e.unknown.Load() > before // again: who knows what the first attempt deleted
 	for i, s := range seen {
 		again := i >= len(seen)/2
@@ -62,7 +66,20 @@ func deleteMatchSeen(ctx context.Context, e *Env) error {
 	if err := backend.DeleteMatch(ctx, p.b, nil); err != nil {
 		p.failf("DeleteMatch of nothing: %w", err)
 	}
-	return p.err
+	// What another handle put in its place counts, not what this one saw last.
+	p.put(other, "seen")
+	last := p.stat(other).Version
+	q.put(other, "put by another handle")
+	p.fails("DeleteMatch of what another handle replaced", backend.ItemError(backend.DeleteMatch(ctx, p.b, []backend.Seen{{Key: other, Version: last}}), 0), backend.ErrChanged)
+	p.holds(other, "put by another handle")
+	// Equal bytes may have equal Versions.
+	twin := e.key("s", "twin")
+	p.put(same, "of the same bytes")
+	p.put(twin, "of the same bytes")
+	p.removeSeenAs(same, p.stat(same).Version)
+	p.absent(same)
+	p.holds(twin, "of the same bytes")
+	return errors.Join(p.err, q.err)
 }
 
 func deleteMatchFails(ctx context.Context, e *Env) error {

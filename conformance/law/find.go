@@ -117,6 +117,13 @@ func components() []describedAs {
 			"86726c61726465722f636f6d706f6e656e742f31667370696b65736132f680f6",
 			component.Description{Key: "e9f165829450ad17a41010902d268a6f24e94ded2c8bfe31dbfcf76ab99c5d95", Type: "spikes", Version: "2"},
 		},
+		{
+			"86726c61726465722f636f6d706f6e656e742f3166646f747465646134a363612e620163632e64a161656178637261774361626380f6",
+			component.Description{
+				Key: "ece360927b3bc2e7599f808854469017b770414206ddcbd70b32e1f94d30954f", Type: "dotted", Version: "4",
+				Parameters: map[any]any{"a.b": int64(1), "c.d": map[any]any{"e": "x"}, "raw": []byte("abc")},
+			},
+		},
 	}
 }
 
@@ -185,6 +192,7 @@ func queries() []component.Query {
 		{After: "26"},
 		{After: "26e1f891cc58fa906fd7d766331d28d18af6882fe4843e439617d38d9a5becbf"},
 		{After: "f"},
+		{Where: component.Where(component.FieldKey, component.HasPrefix, "2"), After: "26"},
 	}
 	param := component.WhereParam
 	for _, c := range []component.Condition{
@@ -200,6 +208,15 @@ func queries() []component.Query {
 		param("filter.on", component.Exists, nil),
 		param("filter", component.Exists, nil),
 		param("none", component.Exists, nil),
+		param("a.b", component.Equal, int64(1)), // names that hold dots
+		param("c.d.e", component.Equal, "x"),
+		param("a", component.Exists, nil),
+		param("raw", component.Equal, []byte("abc")),
+		param("raw", component.Equal, "abc"), // bytes are no text
+		param("raw", component.HasPrefix, "a"),
+		param("raw", component.In, []any{"abc"}),
+		param("name", component.Less, "LAB B"), // by bytes, whatever people think
+		param("name", component.Greater, "LAB B"),
 		param("name", component.HasPrefix, "lab"),
 		param("name", component.HasPrefix, "LAB"),
 		param("name", component.HasPrefix, "lab_"), // no wildcards

@@ -35,7 +35,7 @@ var handleLaws = []Law{
 	},
 	{
 		Name: "handle/closed", Fn: closed,
-		Rule: "A method called after Close returns ErrClosed, and does nothing.",
+		Rule: "A method called after Close returns ErrClosed, and does nothing, also where the handle knew the answer; so does what List returned before.",
 	},
 	{
 		Name: "handle/close-others", Needs: []Need{SharedPlace}, Fn: closeOthers,
@@ -222,6 +222,7 @@ func closed(ctx context.Context, e *Env) error {
 	key, other := e.key("s", "a"), e.key("s", "b")
 	p, q := e.handle(ctx), e.open(ctx)
 	q.put(key, "1")
+	q.absent(other)
 	for _, c := range calls(q.b, key, other) { // so that the handle knows what it could answer from memory
 		if c.reads() {
 			if err := c.do(ctx); err != nil {
@@ -229,6 +230,7 @@ func closed(ctx context.Context, e *Env) error {
 			}
 		}
 	}
+	seq := q.b.List(ctx, key.Shelf, backend.ListOptions{})
 	q.close()
 	if q.err != nil {
 		return q.err
@@ -236,6 +238,12 @@ func closed(ctx context.Context, e *Env) error {
 	for _, c := range calls(q.b, key, other) {
 		q.fails(c.name+" after Close", c.do(ctx), backend.ErrClosed)
 	}
+	_, err := collect(seq)
+	q.fails("ranging after Close over what List returned before", err, backend.ErrClosed)
+	_, err = q.b.Stat(ctx, other)
+	q.fails("Stat of an absent key after Close", err, backend.ErrClosed)
+	_, _, err = load(ctx, q.b, other)
+	q.fails("Get of an absent key after Close", err, backend.ErrClosed)
 	if ok, err := e.meets(ctx, SharedPlace); ok {
 		p.holds(key, "1")
 		p.absent(other)

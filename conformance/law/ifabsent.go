@@ -35,6 +35,14 @@ var ifAbsentLaws = []Law{
 		Rule: "A Put with IfAbsent that failed reserves nothing: the next one creates the key. One that was cancelled stored the value, or reserves nothing either.",
 	},
 	{
+		Name: "if-absent/waits", Needs: []Need{AtomicIfAbsent}, Fn: ifAbsentWaits,
+		Rule: "A Put with IfAbsent that waits for its body reserves nothing: another one creates the key meanwhile, and it is the first that gets ErrExists.",
+	},
+	{
+		Name: "if-absent/seen", Needs: []Need{AtomicIfAbsent}, Fn: ifAbsentSeen,
+		Rule: "IfAbsent asks the place: a key that the handle found absent before, and another one has created, exists.",
+	},
+	{
 		Name: "if-absent/apart", Needs: []Need{AtomicIfAbsent}, Fn: ifAbsentApart,
 		Rule: "IfAbsent under different keys succeeds for each, however many come at once, also for one name on many shelves.",
 	},
@@ -97,6 +105,46 @@ func (p *probe) unchanged(key backend.Key, text string, before backend.Info) {
 		}
 		p.sameMeta(what+" after a refused Put", info.Meta, before.Meta)
 	}
+}
+
+func ifAbsentWaits(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
+	q, err := e.other(ctx)
+	if err != nil {
+		return err
+	}
+	for _, n := range someSizes {
+		for i, h := range []*probe{p, q} {
+			key := e.key("s", fmt.Sprintf("%d-%d", n, i))
+			end := p.waitingWith([]backend.Key{key}, func(int) string { return noise(n, 1) }, onlyNew)
+			h.putWith(key, noise(n, 2), onlyNew)
+			p.fails("Put with IfAbsent, of a key that another one created while it waited for its body,", end(), backend.ErrExists)
+			h.holds(key, noise(n, 2))
+		}
+	}
+	return errors.Join(p.err, q.err)
+}
+
+func ifAbsentSeen(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
+	q, err := e.other(ctx)
+	if err != nil {
+		return err
+	}
+	for _, n := range someSizes {
+		key := e.key("s", fmt.Sprint(n))
+		p.absent(key)
+		p.asked([]backend.Key{key})
+		q.put(key, "created by another")
+		p.refused(key, noise(n, 1), onlyNew, backend.ErrExists)
+		p.holds(key, "created by another")
+		p.remove(key) // and what it found there may be gone
+		p.putWith(key, noise(n, 2), onlyNew)
+		q.remove(key)
+		p.putWith(key, noise(n, 3), onlyNew)
+		p.holds(key, noise(n, 3))
+	}
+	return errors.Join(p.err, q.err)
 }
 
 const racers = 16

@@ -46,7 +46,7 @@ var infoLaws = []Law{
 	},
 	{
 		Name: "info/modtime-overwrite", Tier: Full, Fn: modTimeMoves,
-		Rule: "ModTime is when the value was stored, not when its key was first used, first asked about, last read or last refused to be overwritten, also after an overwrite of the same size, and of the same bytes.",
+		Rule: "ModTime is when the value was stored, not when its key was first used, first asked about, last read or last refused to be overwritten, nor when its shelf last changed; also after an overwrite of the same size, and of the same bytes.",
 	},
 }
 
@@ -196,6 +196,7 @@ func modTimeMoves(ctx context.Context, e *Env) error {
 	}
 	p.put(key, "2")
 	p.put(equal, "1")
+	p.put(e.key("u", "b"), "beside what is left as it was")
 	for _, k := range []backend.Key{key, equal} {
 		for what, second := range p.modTimes(k) {
 			if p.err == nil && !second.After(first[k][what]) {
@@ -258,7 +259,9 @@ func (p *probe) modTimes(key backend.Key) map[string]time.Time {
 	_, got := p.get(key)
 	times := map[string]time.Time{"Get": got.ModTime, "Stat": p.stat(key).ModTime}
 	for _, info := range p.list(key.Shelf, backend.ListOptions{}) {
-		times["List"] = info.ModTime
+		if info.Key == key {
+			times["List"] = info.ModTime
+		}
 	}
 	return times
 }

@@ -33,7 +33,7 @@ var keyLaws = []Law{
 	},
 	{
 		Name: "key/shelves", Fn: separateShelves,
-		Rule: "The same name on two shelves is two keys, also where one shelf's name begins with the other's.",
+		Rule: "The same name on two shelves is two keys, also where one shelf's name begins with the other's, or shelf and name joined by any byte are those of another key.",
 	},
 }
 
@@ -183,14 +183,17 @@ func hashes(ctx context.Context, e *Env) error {
 func separateShelves(ctx context.Context, e *Env) error {
 	p := e.handle(ctx)
 	shelves := []string{"s", "s-x", "s.x", "s=", "s0", "sx", "cache", "components"}
+	names := []string{"a", "x-a", "x.a", "x/a"}
 	for _, shelf := range shelves {
-		for _, name := range []string{"a", "x/a"} {
+		for _, name := range names {
 			p.put(e.key(shelf, name), shelf+" "+name)
 		}
 	}
 	for i, shelf := range shelves {
-		p.holds(e.key(shelf, "a"), shelf+" a")
-		p.lists(e.Shelf(shelf), backend.ListOptions{}, "a", "x/a")
+		for _, name := range names {
+			p.holds(e.key(shelf, name), shelf+" "+name)
+		}
+		p.lists(e.Shelf(shelf), backend.ListOptions{}, names...)
 		p.remove(e.key(shelf, "a"))
 		for k, other := range shelves {
 			if k > i {
@@ -198,7 +201,7 @@ func separateShelves(ctx context.Context, e *Env) error {
 			}
 			p.holds(e.key(other, "x/a"), other+" x/a")
 		}
-		p.lists(e.Shelf(shelf), backend.ListOptions{}, "x/a")
+		p.lists(e.Shelf(shelf), backend.ListOptions{}, names[1:]...)
 	}
 	return p.err
 }

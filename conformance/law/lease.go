@@ -63,7 +63,7 @@ var leaseLaws = []Law{
 	},
 	{
 		Name: "lease/context", Needs: []Need{Leases}, Fn: leaseContext,
-		Rule: "A context that has ended takes no lease; one that ends later takes none away.",
+		Rule: "A context that has ended takes no lease and renews none; one that ends later takes none away.",
 	},
 	{
 		Name: "lease/unseen", Needs: []Need{Leases, FreshPlace}, Fn: leaseUnseen,
@@ -499,6 +499,7 @@ func leaseContext(ctx context.Context, e *Env) error {
 	limited, cancel := context.WithCancel(ctx)
 	held := p.with(limited).acquire(name, longLease)
 	cancel()
+	p.fails("Renew with a context that has ended", held.Renew(ended), context.Canceled)
 	for range 5 {
 		time.Sleep(2 * time.Millisecond) // what waits for the end of the context gets on
 		q.locked(name)

@@ -214,6 +214,8 @@ func listInfos(ctx context.Context, e *Env) error {
 		p.put(key, "replaced")
 		want[key.Name] = p.putWith(key, noise(n, uint64(i)), backend.PutOptions{Meta: backend.Meta{"i": fmt.Sprint(i)}})
 	}
+	alike := backend.Key{Shelf: shelf, Name: "alike"} // and takes less room than its Size
+	want[alike.Name] = p.put(alike, strings.Repeat("alike ", 1000))
 	infos := p.list(shelf, backend.ListOptions{})
 	if p.err == nil && len(infos) != len(want) {
 		p.failf("List yields %d entries, want %d", len(infos), len(want))

@@ -268,7 +268,7 @@ func oddMeta() map[string]backend.Meta {
 		"like numbers": {"a": "007", "b": "1e3", "c": "-0", "d": "0x10", "e": "1_000", "f": "9007199254740993"},
 		"like words":   {"a": "true", "b": "null", "c": "none", "d": "nan", "e": "undefined"},
 		"like packed":  {"a": "base64:YQ==", "b": "YWJj", "c": "data:,a", "d": "utf-8''a%20b", "e": "'a'"},
-		"like lists":   {"a": "1,2", "b": "a; q=0.5", "c": "[1]", "d": "{}", "e": "a:b"},
+		"like lists":   {"a": "1,2", "b": "a; q=0.5", "c": "[1]", "d": "{}", "e": "a:b", "f": "a, b"},
 		"names of services": {"content_type": "a/b", "content_encoding": "gzip", "content_length": "1", "cache_control": "no-cache", "etag": "x", "expires": "0",
 			"last_modified": "never", "x_amz_meta_a": "1", "x_ms_meta_a": "1", "x_goog_meta_a": "1", "date": "today", "id": "1"},
 		"names of ours": {"key": "k", "size": "1", "digest": "d", "sum": "0", "version": "v", "modtime": "t", "time": "t", "meta": "m", "name": "n", "shelf": "s"},

@@ -23,7 +23,11 @@ var rangeLaws = []Law{
 	},
 	{
 		Name: "range/version", Needs: []Need{Ranges}, Fn: rangeVersion,
-		Rule: "A range asked for by Version is of that Version, or ErrChanged.",
+		Rule: "A range asked for by Version is of that Version, or ErrChanged, wherever it begins and though it has no bytes.",
+	},
+	{
+		Name: "range/told", Needs: []Need{Ranges}, Fn: rangeTold,
+		Rule: "A range is of the value that is there, though ranges of an earlier one were read: whichever handle overwrote or deleted it, alone or in a batch.",
 	},
 	{
 		Name: "range/body", Needs: []Need{Ranges}, Fn: rangeBody,
@@ -117,6 +121,8 @@ func rangeVersion(ctx context.Context, e *Env) error {
 			_, _, err = part(ctx, p.b, key, old, off, 10)
 			p.fails(fmt.Sprintf("GetRange of an earlier Version from byte %d of %d", off, n), err, backend.ErrChanged)
 		}
+		_, _, err = part(ctx, p.b, key, old, 5, 0)
+		p.fails("GetRange of no bytes of an earlier Version", err, backend.ErrChanged)
 		_, _, err = part(ctx, p.b, key, now+"x", 5, 10)
 		p.fails("GetRange of another Version", err, backend.ErrChanged)
 		text, _, err = part(ctx, p.b, key, now, 5, 10)
@@ -209,17 +215,21 @@ func rangeBody(ctx context.Context, e *Env) error {
 		// What it delivered is the caller's, and what is closed early is free.
 		key := e.key("s", fmt.Sprint(size))
 		p.put(key, text)
-		body := open(ctx, key, 0, -1)
-		var mine []byte
-		if t, ok := body.(taker); ok {
-			mine = t.Take()
-		} else {
-			mine, _ = io.ReadAll(body)
+		for _, n := range []int64{100, int64(size), -1} {
+			body := open(ctx, key, 0, n)
+			var mine []byte
+			if t, ok := body.(taker); ok {
+				mine = t.Take()
+			} else {
+				mine, _ = io.ReadAll(body)
+			}
+			body.Close()
+			clear(mine)
+			for _, n := range []int64{int64(size), -1} {
+				p.same("a range after the caller changed the bytes of another", p.readAll(open(ctx, key, 0, n)), text)
+			}
+			p.holds(key, text)
 		}
-		body.Close()
-		clear(mine)
-		p.same("a range after the caller changed the bytes of another", p.readAll(open(ctx, key, 0, -1)), text)
-		p.holds(key, text)
 		for i := range e.pick(60, 200, 3000) {
 			body := open(ctx, key, int64(i), 50)
 			if i%2 == 1 {

@@ -39,7 +39,7 @@ var scanLaws = []Law{
 	},
 	{
 		Name: "scan/whole", Needs: []Need{Scans}, Fn: scanWhole,
-		Rule: "While others overwrite, a Scan delivers with each Info the bytes that belong to it.",
+		Rule: "While others overwrite and delete, a Scan delivers with each Info the bytes that belong to it.",
 	},
 }
 
@@ -215,6 +215,7 @@ func scanWhole(ctx context.Context, e *Env) error {
 			return p.err
 		}
 	}
+	p.scanDeleted(e)
 	var done atomic.Bool
 	return crowd(2, func(w int) error {
 		q := p.with(ctx)
@@ -239,4 +240,30 @@ func scanWhole(ctx context.Context, e *Env) error {
 		}
 		return q.err
 	})
+}
+
+// scanDeleted deletes what comes next in a Scan: it may be left out, and else is whole.
+func (p *probe) scanDeleted(e *Env) {
+	keys := e.keys("deleted", 10)
+	p.fill(keys)
+	for entry, err := range backend.Scan(p.ctx, p.b, keys[0].Shelf, backend.ListOptions{}) {
+		if err != nil {
+			p.failf("Scan beside Deletes: %w", err)
+		}
+		if p.err != nil {
+			return
+		}
+		for _, key := range keys {
+			if key != entry.Key {
+				p.remove(key)
+			}
+		}
+		text, err := io.ReadAll(entry.Body)
+		if err == nil {
+			err = whole(string(text), entry.Info)
+		}
+		if err != nil {
+			p.failf("a Scan whose loop deletes what comes next yields %q with %w", entry.Key, err)
+		}
+	}
 }

@@ -98,7 +98,7 @@ func (p *probe) shelf(shelf string, want bool) {
 }
 
 var knottyShelves = []string{
-	"-", "-a", "0", "00", "1", "10", "2", "=", "_", "a", "a-", "a-b", "a.b", "a0", "a=b", "a_b", "aa", "ab", "b", "cache", "cache-x", "components", "con", "z", "zz",
+	"-", "-a", "0", "00", "1", "10", "2", "=", "_", "a", "a-", "a-b", "a.b", "a0", "a=b", "a_b", "aa", "ab", "b", "cache", "cache-x", "components", "con", "larder.x", "z", "zz",
 }
 
 func shelvesOrder(ctx context.Context, e *Env) error {

@@ -18,7 +18,7 @@ var stageLaws = []Law{
 	},
 	{
 		Name: "stage/places", Needs: []Need{Stages}, Fn: stagePlaces,
-		Rule: "Write appends, wherever Read and Seek stand; ReadAt moves neither; Put takes all of a draft wherever it stands.",
+		Rule: "Write appends, wherever Read and Seek stand, and the end is behind all that was written; ReadAt moves neither; Put takes all of a draft wherever it stands.",
 	},
 	{
 		Name: "stage/unseen", Needs: []Need{Stages, FreshPlace}, Fn: stageUnseen,
@@ -208,6 +208,9 @@ func stagePlaces(ctx context.Context, e *Env) error {
 				p.failf("reading a draft: %w", err)
 			}
 			p.same(fmt.Sprintf("%d bytes at offset %d of a draft", many, off), string(b), (head + tail)[off:off+many])
+		}
+		if end, err := d.Seek(0, io.SeekEnd); err != nil || end != int64(n) {
+			p.failf("the end of a draft of %d bytes is at %d, %v", n, end, err)
 		}
 		if _, err := d.Seek(int64(n/3), io.SeekStart); err != nil {
 			p.failf("Seek in a draft: %w", err)

@@ -92,6 +92,7 @@ func ownKeys(ctx context.Context, e *Env) error {
 				key := backend.Key{Shelf: shelf, Name: fmt.Sprintf("w-%02d/%d", w, i)}
 				if text, ok := mine[key]; ok {
 					p.holds(key, text)
+					p.about(fmt.Sprintf("Stat(%q), beside others,", key), p.stat(key), key, text)
 				} else {
 					p.absent(key)
 				}

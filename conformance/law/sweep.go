@@ -15,7 +15,7 @@ import (
 var sweepLaws = []Law{
 	{
 		Name: "sweep/keeps", Needs: []Need{Sweeps}, Fn: sweepKeeps,
-		Rule: "A sweep removes nothing that can be read, however thorough it is.",
+		Rule: "A sweep removes nothing that can be read, however thorough it is; a body whose value was overwritten or deleted is read whole, or reading fails.",
 	},
 	{
 		Name: "sweep/spares", Needs: []Need{Sweeps}, Fn: sweepSpares,
@@ -23,7 +23,7 @@ var sweepLaws = []Law{
 	},
 	{
 		Name: "sweep/unfinished", Needs: []Need{Sweeps}, Fn: sweepUnfinished,
-		Rule: "A sweep beside a Put that waits for its body takes nothing from it; a sweep that waits for the Put keeps no other call waiting.",
+		Rule: "A sweep beside a Put that waits for its body takes nothing from it, however short its Grace; a sweep that waits for the Put keeps no other call waiting.",
 	},
 	{
 		Name: "sweep/beside", Needs: []Need{Sweeps}, Fn: sweepBeside,
@@ -104,6 +104,7 @@ func sweepKeeps(ctx context.Context, e *Env) error {
 		p.same("a body that is open during a sweep", p.readAll(body), text[10:])
 		break
 	}
+	p.sweptUnder(e)
 	for _, opts := range []backend.SweepOptions{{}, {Grace: time.Hour}, {Grace: shortest}, {Grace: shortest, Compact: true}, {Compact: true}} {
 		report := p.sweep(opts)
 		if p.err == nil && report.Dangling > 0 {
@@ -112,6 +113,31 @@ func sweepKeeps(ctx context.Context, e *Env) error {
 		p.keeps(e, kept)
 	}
 	return p.err
+}
+
+// sweptUnder sweeps while values are read that were overwritten and deleted meanwhile: of them nothing need be left.
+func (p *probe) sweptUnder(e *Env) {
+	for _, n := range someSizes {
+		for what, change := range map[string]func(key backend.Key){
+			"overwritten": func(key backend.Key) { p.put(key, noise(n, 2)) },
+			"deleted":     p.remove,
+		} {
+			key := e.key("swept-under", what)
+			p.put(key, noise(n, 1))
+			body := p.body(key)
+			head := make([]byte, 10)
+			if _, err := io.ReadFull(body, head); err != nil {
+				p.failf("read the first bytes: %w", err)
+			}
+			change(key)
+			p.sweep(backend.SweepOptions{Grace: shortest})
+			rest, err := io.ReadAll(body)
+			if err == nil {
+				p.same("a body whose value was "+what+", and swept,", string(head)+string(rest), noise(n, 1))
+			}
+			body.Close()
+		}
+	}
 }
 
 func sweepBeside(ctx context.Context, e *Env) error {

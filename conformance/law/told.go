@@ -89,6 +89,38 @@ func deleteMatchTold(ctx context.Context, e *Env) error {
 	})
 }
 
+func rangeTold(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
+	q, err := e.other(ctx)
+	if err != nil {
+		return err
+	}
+	key := e.key("s", "a")
+	text := func(i int) string { return fmt.Sprintf("value %d ", i) + noise(someSizes[i%2], uint64(i)) }
+	for i, change := range []func(h *probe, text string){
+		func(h *probe, text string) { h.put(key, text) },
+		func(h *probe, text string) { h.putAll([]backend.Item{item(key, text, backend.PutOptions{})}) },
+		func(h *probe, text string) { h.remove(key); h.put(key, text) },
+		func(h *probe, text string) { h.removeAll([]backend.Key{key}); h.put(key, text) },
+	} {
+		for k, h := range []*probe{p, q} {
+			change(h, text(2*i+k))
+			for _, reader := range []*probe{p, q} {
+				got, info, err := part(ctx, reader.b, key, "", 0, 20)
+				if err != nil {
+					reader.failf("GetRange of what was stored anew: %w", err)
+				}
+				reader.same("a range of what was stored anew", got, text(2*i + k)[:20])
+				reader.about("the Info of a range of what was stored anew", info, key, text(2*i+k))
+			}
+		}
+	}
+	q.remove(key)
+	_, _, err = part(ctx, p.b, key, "", 0, 20)
+	p.fails("GetRange of what another handle deleted", err, backend.ErrNotFound)
+	return errors.Join(p.err, q.err)
+}
+
 // deletionTold wants remove, which deletes many keys, to be known to all that was asked before, and the keys to be as if
 // they were new.
 func (e *Env) deletionTold(ctx context.Context, remove func(p *probe, keys []backend.Key)) error {

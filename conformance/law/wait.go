@@ -119,6 +119,19 @@ func sweepSpares(ctx context.Context, e *Env) error {
 			}
 		}
 	}
+	var odd []backend.Key
+	for _, name := range near { // as somebody's temporary files are called, too
+		odd = append(odd, e.key("near", name))
+	}
+	p.fill(odd)
+	for _, key := range odd {
+		kept[key], infos[key] = key.Name, p.stat(key)
+	}
+	if e.Tier >= Full { // until times that are stamped anew would show
+		if err := moveOn(ctx); err != nil {
+			return errors.Join(p.err, err)
+		}
+	}
 	for _, opts := range []backend.SweepOptions{{DryRun: true}, {DryRun: true, Grace: shortest, Compact: true}, {}, {Grace: shortest}, {Grace: shortest, Compact: true}} {
 		p.sweep(opts)
 		for key, text := range kept {
@@ -154,7 +167,7 @@ func sweepUnfinished(ctx context.Context, e *Env) error {
 		sweepers := []*probe{p.with(ctx), q.with(ctx)}
 		go func() {
 			swept <- crowd(2, func(i int) error {
-				sweepers[i].sweep(backend.SweepOptions{})
+				sweepers[i].sweep(backend.SweepOptions{Grace: []time.Duration{0, shortest}[i]})
 				return sweepers[i].err
 			})
 		}()
