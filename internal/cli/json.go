@@ -11,6 +11,7 @@ import (
 	"reflect"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/larder-store/larder/catalog"
 	"github.com/larder-store/larder/internal/terminal"
@@ -26,6 +27,11 @@ func parseParams(texts []string) (map[string]any, error) {
 		}
 		if _, twice := params[key]; twice {
 			return nil, misused("parameter %q is given twice", key)
+		}
+		for _, part := range []string{key, value} {
+			if !utf8.ValidString(part) {
+				return nil, misused("parameter %q: %q is not valid UTF-8; give such bytes in another form, as hexadecimal digits for example", key, part)
+			}
 		}
 		v, err := parseValue(value)
 		if err != nil {

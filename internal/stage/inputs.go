@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"unicode/utf8"
 
 	"github.com/larder-store/larder/component"
 )
@@ -45,6 +46,14 @@ func (s *Stage) dirContents(ctx context.Context, dir string) (component.Componen
 		if e.IsDir() {
 			return nil
 		}
+		rel, err := filepath.Rel(dir, path)
+		if err != nil {
+			return err
+		}
+		name := filepath.ToSlash(rel)
+		if !utf8.ValidString(name) {
+			return misused("the name %q is not valid UTF-8: rename the file", name)
+		}
 		info, err := os.Stat(path)
 		if err != nil {
 			return err
@@ -56,11 +65,6 @@ func (s *Stage) dirContents(ctx context.Context, dir string) (component.Componen
 		if err != nil {
 			return err
 		}
-		rel, err := filepath.Rel(dir, path)
-		if err != nil {
-			return err
-		}
-		name := filepath.ToSlash(rel)
 		names = append(names, name)
 		files = append(files, c)
 		if info.Mode()&0o111 != 0 {

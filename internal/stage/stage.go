@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/larder-store/larder/component"
 )
@@ -94,6 +95,34 @@ func (s *Stage) check() error {
 	for _, name := range s.Env {
 		if name == "" || strings.ContainsAny(name, "=\x00") {
 			return misused("%q is not the name of a variable", name)
+		}
+	}
+	return s.checkText()
+}
+
+// checkText refuses what is not UTF-8, of which no key can be made, in words of the command line.
+func (s *Stage) checkText() error {
+	for i, arg := range s.Args {
+		if !utf8.ValidString(arg) {
+			return misused("argument %d of the command, %q, is not valid UTF-8: a file of such a name has to be renamed", i, arg)
+		}
+	}
+	for _, in := range s.Inputs {
+		if !utf8.ValidString(in.label()) {
+			return misused("input %q is not valid UTF-8: rename the file, or give the input a label, as in -i label=path", in.label())
+		}
+	}
+	for _, out := range s.Outputs {
+		if !utf8.ValidString(out) {
+			return misused("output %q is not valid UTF-8: give it another name", out)
+		}
+	}
+	for _, name := range s.Env {
+		if !utf8.ValidString(name) {
+			return misused("the name %q of a variable is not valid UTF-8", name)
+		}
+		if !utf8.ValidString(os.Getenv(name)) { // which may be a secret
+			return misused("the value of the variable %q is not valid UTF-8", name)
 		}
 	}
 	return nil
