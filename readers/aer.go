@@ -46,7 +46,7 @@ func ReadAER(r io.Reader, opts *Options) (*Events, error) {
 	prefix, err := b.Peek(maxAERHeader)
 	switch {
 	case err == io.EOF && len(prefix) == 0:
-		return a.e, a.fail(0, 0, ErrFormat, "the file is empty")
+		return a.e, a.fail(0, 0, ErrFormat, emptyHint)
 	case err == io.EOF:
 		a.o.SizeHint = int64(len(prefix)) // now it is certain
 	case err != nil:

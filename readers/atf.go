@@ -89,6 +89,8 @@ func (h *atfHeader) version() error {
 		hint := `it begins with "ATF" and a version`
 		if f := Sniff(h.src.rest()); f != Unknown {
 			hint = "it looks like: " + f.String()
+		} else if len(h.src.rest()) == 0 {
+			hint = emptyHint
 		}
 		first := firstLines(h.src.rest(), 1, h.src.end)
 		return h.fail(bytes.Join(first, nil), ErrFormat, "%s", hint)

@@ -6,6 +6,12 @@ import (
 	"os"
 )
 
+const (
+	// knownHint names what Sniff knows and Read reads.
+	knownHint = "none of those that are known: Axon Text Files, the files of NEURON, address events (AER-DAT 1 and 2), the spikes of Brian's FileSpikeMonitor"
+	emptyHint = "the file is empty"
+)
+
 // Read finds out by [Sniff] what r holds, and reads it whole: an ATF file, one that NEURON
 // wrote, or address events, as [Events.Table] shows them. Anything else is an error that
 // matches [ErrFormat] and names what it looks like.
@@ -33,8 +39,11 @@ func Read(r io.Reader, opts *Options) (*Table, error) {
 		if o.Headerless {
 			return ReadNeuronDat(whole, &o)
 		}
-		hint := "neither an Axon Text File nor one of NEURON's"
-		if looksLikeCommas(prefix) && !o.DecimalComma {
+		hint := knownHint
+		switch {
+		case n == 0 && err == io.EOF:
+			hint = emptyHint
+		case looksLikeCommas(prefix) && !o.DecimalComma:
 			hint = commaHint
 		}
 		return &Table{}, &ParseError{Format: Unknown, Name: o.Name, Err: ErrFormat, Text: shown(bytes.Join(firstLines(prefix, 1, lineEnd(prefix)), nil)),

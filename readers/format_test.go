@@ -1,6 +1,7 @@
 package readers_test
 
 import (
+	"errors"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -45,6 +46,36 @@ func TestSniffRealFiles(t *testing.T) {
 		got, err := readers.ReadFile(filepath.Join("testdata", name), nil)
 		if got.Format != want {
 			t.Errorf("%s is %v, want %v (%v)", name, got.Format, want, err)
+		}
+	}
+}
+
+// An empty file is said to be that, and what is no recording meets the list of all that could be read.
+func TestUnknownFormatSaysWhatIsKnown(t *testing.T) {
+	read := func(text string) error { _, err := readers.Read(strings.NewReader(text), nil); return err }
+	scan := func(text string) error { _, err := readers.Scan(strings.NewReader(text), nil); return err }
+	for name, f := range map[string]func(string) error{
+		"Read": read,
+		"Scan": scan,
+		"ReadATF": func(text string) error {
+			_, err := readers.ReadATF(strings.NewReader(text), nil)
+			return err
+		},
+		"ReadNeuronDat": func(text string) error {
+			_, err := readers.ReadNeuronDat(strings.NewReader(text), nil)
+			return err
+		},
+	} {
+		if err := f(""); !errors.Is(err, readers.ErrFormat) || !strings.HasSuffix(err.Error(), "(the file is empty)") {
+			t.Errorf("%s of an empty file = %v, want ErrFormat that says so", name, err)
+		}
+	}
+	for name, f := range map[string]func(string) error{"Read": read, "Scan": scan} {
+		err := f("Dear diary,\n")
+		for _, known := range []string{"Axon Text File", "NEURON", "AER-DAT", "FileSpikeMonitor"} {
+			if err == nil || !strings.Contains(err.Error(), known) {
+				t.Errorf("%s of prose = %v, want it to name %s", name, err, known)
+			}
 		}
 	}
 }

@@ -86,6 +86,8 @@ func openNeuron(src *source, o Options) (*neuronEngine, error) {
 		return n, n.fail(ErrFormat, "rows of numbers without a label or a count: to read them set Options.Headerless")
 	case t.Format == Unknown && !o.DecimalComma && looksLikeCommas(src.rest()):
 		return n, n.fail(ErrFormat, commaHint)
+	case t.Format == Unknown && len(src.rest()) == 0:
+		return n, n.fail(ErrFormat, emptyHint)
 	case t.Format == Unknown:
 		return n, n.fail(ErrFormat, "a NEURON vector file begins with label: and a count")
 	default:

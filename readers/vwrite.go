@@ -38,7 +38,7 @@ func ReadVWrite(r io.Reader, opts *Options) ([][]float64, error) {
 		}
 	}
 	if len(vectors) == 0 {
-		return nil, v.fail(ErrFormat, "the file is empty")
+		return nil, v.fail(ErrFormat, emptyHint)
 	}
 	return vectors, nil
 }
