@@ -39,9 +39,9 @@ func explain(err error) error {
 	case errors.As(err, &already):
 		return err
 	case errors.Is(err, syscall.ENOSPC):
-		advice = "the disk is full: free space on it, or sweep the store with compaction"
+		advice = "the disk is full: free space on it, or sweep the store with Compact, as larder gc --compact does"
 	case errors.Is(err, errQuota):
-		advice = "your quota on this disk is used up: free some, or sweep the store with compaction"
+		advice = "your quota on this disk is used up: free some, or sweep the store with Compact, as larder gc --compact does"
 	case errors.Is(err, syscall.EROFS):
 		advice = "the file system is mounted read-only: values can be read, but none stored"
 	case errors.Is(err, fs.ErrPermission):

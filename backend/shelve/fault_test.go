@@ -23,7 +23,7 @@ func TestDiskFaults(t *testing.T) {
 	remove := func(b *shelve.Backend) error { return b.Delete(context.Background(), cache("k")) }
 	ops := map[string]func(b *shelve.Backend) error{"put large": putLarge, "put small": putSmall, "delete": remove}
 	faults := map[syscall.Errno]string{
-		syscall.ENOSPC: "the disk is full",
+		syscall.ENOSPC: "the disk is full: free space on it, or sweep the store with Compact, as larder gc --compact does",
 		syscall.EROFS:  "read-only",
 		syscall.EIO:    "the disk reports a defect",
 		syscall.EACCES: "must belong to you",
