@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -126,13 +127,29 @@ func (f *addressFlags) resolve(ctx context.Context, store *larder.Store, text st
 
 // resolveError gives an error of a resolution its exit code.
 func resolveError(err error) error {
+	var several *catalog.Ambiguity
 	switch {
+	case errors.As(err, &several):
+		return &exitError{exitMisused, fmt.Errorf("%w; name one of them", shortly(several))}
 	case errors.Is(err, catalog.ErrAmbiguous):
 		return &exitError{exitMisused, err}
 	case errors.Is(err, larder.ErrNotFound):
 		return &exitError{exitMiss, err}
 	}
 	return err
+}
+
+// shortly returns an ambiguity whose keys are as long as in a table, if that distinguishes them.
+func shortly(several *catalog.Ambiguity) *catalog.Ambiguity {
+	cut := *several
+	cut.Candidates = nil
+	for _, id := range several.Candidates {
+		if slices.Contains(cut.Candidates, short(id)) {
+			return several
+		}
+		cut.Candidates = append(cut.Candidates, short(id))
+	}
+	return &cut
 }
 
 // onlyAttribute returns the attribute of c, if there is just one.

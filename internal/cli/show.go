@@ -106,7 +106,7 @@ func (f *filterFlags) components(ctx context.Context, store *larder.Store, args 
 	for _, text := range args {
 		id, err := catalog.Resolve(ctx, store, text)
 		if err != nil {
-			return nil, resolveError(err)
+			return nil, hintAtType(ctx, store, err)
 		}
 		ids = append(ids, id)
 	}
@@ -139,6 +139,20 @@ func (f *filterFlags) components(ctx context.Context, store *larder.Store, args 
 		return nil, &exitError{exitMiss, errors.New("nothing found")}
 	}
 	return ids, nil
+}
+
+// hintAtType is resolveError, which says to users of a type's name how all components of the type are shown.
+func hintAtType(ctx context.Context, store *larder.Store, err error) error {
+	var several *catalog.Ambiguity
+	told := resolveError(err)
+	if !errors.As(err, &several) || strings.HasPrefix(several.Candidates[0], several.Text) {
+		return told
+	}
+	d, known, err := catalog.Describe(ctx, store, several.Candidates[0])
+	if err != nil || !known {
+		return told // the hint is all that is missing
+	}
+	return misused("%w, or choose by what they are, such as larder show --type %s", told, commandText([]string{d.Type}))
 }
 
 // look gathers what is known of a component.
