@@ -118,10 +118,10 @@ func newRun(a *app) *cobra.Command {
 	fl.BoolVar(&f.refresh, "refresh", false, "run the command in any case, and keep what it makes now")
 	fl.BoolVar(&f.check, "check", false, "run the command in any case, and compare (exit code 3 if it differs)")
 	fl.BoolVar(&f.failures, "keep-failures", false, "keep the run, and give it back, also if the command fails")
-	fl.DurationVar(&f.wait, "wait", time.Hour, "how long to wait for another process that runs the same, then run it too")
+	fl.DurationVar(&f.wait, "wait", time.Hour, "how long to wait for another process: one that runs the same, then run it too; or one that uses an output, then fail")
 	fl.BoolVar(&f.json, "json", false, "say what happened as a JSON object, on standard error (with --dry-run: on standard output)")
 	fl.BoolVar(&f.endLeft, "end-leftovers", false, "end processes that the command leaves behind (default: wait for them)")
-	fl.StringVar(&f.storeErrors, "store-errors", storeErrorsRun, "if the store cannot be used: `run` the command without it, or fail")
+	fl.StringVar(&f.storeErrors, "store-errors", storeErrorsRun, "if the store cannot be reached or opened: `run` the command without it, or fail (a URL that makes no sense always fails)")
 	cmd.MarkFlagsMutuallyExclusive("dry-run", "refresh", "check")
 	return cmd
 }
