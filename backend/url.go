@@ -181,19 +181,23 @@ func parse(rawURL string) (u *url.URL, plain bool, err error) {
 // paramsInPath refuses a plain path that looks as if it had parameters: a directory of that name would be made, and what they
 // say not be done. One that is there is meant.
 func paramsInPath(path string) error {
-	before, params, ok := strings.Cut(path, "?")
+	before, params, _ := strings.Cut(path, "?")
 	name, _, given := strings.Cut(params, "=")
-	if !ok || !given || strings.ContainsFunc(name, func(r rune) bool { return r != '_' && (r < 'a' || r > 'z') }) {
+	if !given || !isScheme(strings.ReplaceAll(name, "_", "")) {
 		return nil
 	}
-	if _, err := os.Stat(path); err == nil {
+	odd := len(path)
+	if i := strings.IndexAny(params, `/`+string(filepath.Separator)); i >= 0 {
+		odd = len(before) + 1 + i
+	}
+	if _, err := os.Stat(path[:odd]); err == nil {
 		return nil
 	}
 	form := "%s:%s?%s=…"
 	if filepath.IsAbs(before) {
 		form = "%s://%s?%s=…"
 	}
-	return InvalidURL("open: a plain path takes no parameters: write "+form, DefaultScheme, filepath.ToSlash(before), name)
+	return InvalidURL("open: a plain path takes no parameters: write "+form, schemeOfPath(before), filepath.ToSlash(before), name)
 }
 
 // dirOf returns the directory that a URL names. A plain path is taken as it is.

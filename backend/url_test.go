@@ -330,12 +330,13 @@ func TestParametersOfAPlainPath(t *testing.T) {
 	if !errors.Is(err, backend.ErrInvalidURL) || !strings.Contains(err.Error(), want) {
 		t.Errorf("Open(%q) = %v, want ErrInvalidURL and %q", path, err, want)
 	}
-	for _, odd := range []string{path, filepath.Join(dir, "why?"), filepath.Join(dir, "a?b c=d")} {
-		if odd == path { // one that is there is meant
-			if err := os.Mkdir(path, 0o700); err != nil {
-				t.Fatal(err)
-			}
-		}
+	if _, err := backend.Open(context.Background(), filepath.Join(dir, "s?X1=2")); !errors.Is(err, backend.ErrInvalidURL) {
+		t.Errorf("Open of a path with another parameter = %v, want ErrInvalidURL", err)
+	}
+	if err := os.Mkdir(path, 0o700); err != nil { // one that is there is meant
+		t.Fatal(err)
+	}
+	for _, odd := range []string{path, filepath.Join(path, "store"), filepath.Join(dir, "why?"), filepath.Join(dir, "a?b c=d")} {
 		if _, err := backend.Open(context.Background(), odd); err != nil && strings.Contains(err.Error(), "takes no parameters") {
 			t.Errorf("Open(%q) = %v, want it taken as it is", odd, err)
 		}
