@@ -20,6 +20,9 @@ var (
 	ErrChanged = errors.New("changed meanwhile")
 	// ErrCorrupt: the bytes found are not those that were stored.
 	ErrCorrupt = errors.New("corrupt")
+	// ErrMisplaced: what lies under the key's name was stored under another key. It matches
+	// [ErrCorrupt]: the key has no value, and the next Put heals it. What lies there may be sound, and only need its name back.
+	ErrMisplaced error = &sentinel{"it holds the value of another key: it was renamed or copied", ErrCorrupt}
 	// ErrNewer: a newer version of Larder wrote it, in a format that this one does not know. It
 	// is neither corrupt nor absent, and is left as it is unless the caller overwrites or deletes it.
 	ErrNewer = component.ErrNewer

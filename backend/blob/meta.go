@@ -152,7 +152,7 @@ func (s stamp) strange(object string) error {
 			return fmt.Errorf("object %q belongs to the store with the prefix %q; open that one", object, strings.TrimSuffix(whole[:i], "/"))
 		}
 	}
-	return fmt.Errorf("%w: object %q holds the value of another key: it was renamed or copied", backend.ErrCorrupt, object)
+	return fmt.Errorf("%w: object %q: %w; give it its name back, or store the value again", backend.ErrCorrupt, object, backend.ErrMisplaced)
 }
 
 // holds compares what was recorded with what the service says of the object, as far as it does.

@@ -165,7 +165,9 @@ func (a *auditor) entry(ctx context.Context, listed backend.Info) error {
 		return nil // removed meanwhile
 	}
 	f := Finding{Key: listed.Key, Err: err}
-	if errors.Is(err, backend.ErrCorrupt) && a.Repair {
+	// A misplaced value can be had back by its name, and a Put heals its place; a description is only stored where there is none.
+	kept := errors.Is(err, backend.ErrMisplaced) && !description
+	if errors.Is(err, backend.ErrCorrupt) && a.Repair && !kept {
 		saved, removed, err := a.quarantine(ctx, listed.Key, info.Version, description)
 		if err != nil {
 			return fmt.Errorf("repair %q: %w", listed.Key, err)

@@ -39,7 +39,8 @@ restored backup may leave such data. With --repair it is removed.
 
 Findings are listed on standard output, and the exit code is 3. A corrupt value does no harm: it
 counts as absent, and the next put replaces it. With --repair it is moved to the shelf
-"quarantine", or removed if nothing of it can be read.`,
+"quarantine", or removed if nothing of it can be read. One that lies under another one's name
+stays, since it may only need its own name back.`,
 		Example: `  larder check
   larder check --quick
   larder check --read-data=5%

@@ -223,7 +223,7 @@ func TestRenamedFileIsNoHit(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := get(t, b, "b")
-	if !errors.Is(err, backend.ErrCorrupt) || !strings.Contains(err.Error(), "another key") {
+	if !errors.Is(err, backend.ErrMisplaced) || !errors.Is(err, backend.ErrCorrupt) || !strings.Contains(err.Error(), "another key") {
 		t.Errorf("Get of the renamed file = %q, %v; want an error that says so", got, err)
 	}
 	put(t, b, "b", "2")
