@@ -29,8 +29,9 @@ import (
 // indirectly, is [ErrLoop]. A panic in compute reaches every caller; an error does too,
 // and nothing is stored.
 //
-// A result that cannot be stored is returned all the same, and the failure is logged and
-// counted (one that cannot even be encoded cannot be copied either: each of several callers computes its own); but for a store of another generator ([ErrKeys]) or a newer format nothing is computed. So is a store that cannot be reached for the lookup.
+// A result that cannot be stored is returned all the same, and the failure is logged and counted. One that cannot be
+// encoded cannot be copied either: of several callers each computes its own. A store that cannot be reached for the lookup is
+// logged, and the result is computed. For a store of another generator ([ErrKeys]) or of a newer format nothing is computed.
 func Memo[T any](ctx context.Context, s *Store, c Component, attribute string, compute func(ctx context.Context) (T, error), opts ...GetOption) (T, error) {
 	var v, none T
 	err := s.memo(ctx, c, attribute, &v, opts, func(ctx context.Context) (any, error) {
