@@ -25,18 +25,25 @@ var viewLaws = []Law{
 	},
 }
 
-// view shows a value; nil where it cannot be shown.
-func (p *probe) view(key backend.Key) (*backend.View, backend.Info) {
+// tryView maps a value, patiently. Without the ability it is [errors.ErrUnsupported].
+func (p *probe) tryView(key backend.Key) (v *backend.View, info backend.Info, err error) {
 	m, ok := backend.As[backend.Mapper](bare(p.b))
-	if !ok || p.err != nil {
-		return nil, backend.Info{}
+	if !ok {
+		return nil, info, errors.ErrUnsupported
 	}
-	var v *backend.View
-	var info backend.Info
-	err := patiently(p.ctx, func() (err error) {
+	err = patiently(p.ctx, func() error {
 		v, info, err = m.Map(p.ctx, key)
 		return err
 	})
+	return v, info, err
+}
+
+// view shows a value; nil where it cannot be shown.
+func (p *probe) view(key backend.Key) (*backend.View, backend.Info) {
+	if p.err != nil {
+		return nil, backend.Info{}
+	}
+	v, info, err := p.tryView(key)
 	if errors.Is(err, errors.ErrUnsupported) {
 		return nil, info
 	}
@@ -77,8 +84,7 @@ func viewBytes(ctx context.Context, e *Env) error {
 			p.failf("closing a View: %w", err)
 		}
 	}
-	m, _ := backend.As[backend.Mapper](bare(p.b))
-	_, _, err := m.Map(ctx, e.key("s", "absent"))
+	_, _, err := p.tryView(e.key("s", "absent"))
 	if !errors.Is(err, errors.ErrUnsupported) {
 		p.fails("Map of an absent key", err, backend.ErrNotFound)
 		p.typed("Map of an absent key", e.key("s", "absent"), err)
