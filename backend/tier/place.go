@@ -61,7 +61,7 @@ var source = backend.NearOf
 
 // valid makes sure that a key may be asked for: what the near store notes for itself is nobody's.
 func valid(key backend.Key) error {
-	if key.Shelf == ownShelf || key.Shelf == source.Shelf {
+	if key.Shelf == ownShelf || key.Shelf == doubtShelf || key.Shelf == source.Shelf {
 		return fmt.Errorf("%w: the shelf %q belongs to the store itself", backend.ErrInvalidKey, key.Shelf)
 	}
 	return key.Validate()
@@ -123,7 +123,7 @@ func (b *Backend) nothingWaits(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		return backend.InvalidURL("the near store holds values that the far store lacks, and write=through would hide them; write=back sends them, write=near keeps them")
+		return backend.InvalidURL("the near store holds values that the far store lacks, and write=through would hide them; write=back sends them (after a kill it keeps them for %s more), write=near keeps them", landed)
 	}
 	return nil
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"maps"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -16,15 +18,17 @@ import (
 
 // A sender sends own values to the far store, one process at a time for each near store.
 type sender struct {
-	b      *Backend
-	woken  chan struct{}
-	cancel context.CancelFunc
-	ended  chan struct{}
+	b       *Backend
+	woken   chan struct{}
+	closing chan struct{}
+	cancel  context.CancelFunc
+	ended   chan struct{}
 
 	mu     sync.Mutex // guards the rest
 	queued int64      // bytes that wait, as last counted, and what was put since
 	moved  chan struct{}
-	last   error // of the last pass
+	last   error             // of the last pass
+	sent   map[string]string // what is in doubt and was sent: the near Version of each own value, by its name
 
 	stuck atomic.Int64 // values that cannot be sent, as of the last pass
 }
@@ -40,7 +44,10 @@ const (
 
 func newSender(b *Backend) *sender {
 	ctx, cancel := context.WithCancel(context.Background())
-	s := &sender{b: b, woken: make(chan struct{}, 1), cancel: cancel, ended: make(chan struct{}), moved: make(chan struct{})}
+	s := &sender{
+		b: b, woken: make(chan struct{}, 1), closing: make(chan struct{}), cancel: cancel, ended: make(chan struct{}),
+		moved: make(chan struct{}), sent: map[string]string{},
+	}
 	go s.run(ctx)
 	return s
 }
@@ -61,6 +68,9 @@ func (s *sender) run(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
+			return
+		case <-s.closing:
+			_ = s.pass(ctx) // what is left waits for the next handle
 			return
 		case <-timer.C:
 		case <-s.woken:
@@ -86,16 +96,17 @@ func (s *sender) failing() bool {
 	return s.last != nil
 }
 
-// close sends what waits, as long as the far store takes it and the time of [Options.Drain] lasts.
+// close sends what waits, as long as the far store takes it and the time of [Options.Drain] lasts. A request that is under way is
+// not given up before: its key would be in doubt.
 func (s *sender) close() {
-	s.cancel()
-	<-s.ended
+	defer s.cancel()
 	if s.b.opts.Drain < 0 {
-		return
+		s.cancel()
+	} else {
+		defer time.AfterFunc(s.b.opts.Drain, s.cancel).Stop()
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), s.b.opts.Drain)
-	defer cancel()
-	_ = s.pass(ctx) // what is left waits for the next handle
+	close(s.closing)
+	<-s.ended
 }
 
 // pass sends what waits, and counts what is left. It is ErrLocked where another process sends.
@@ -107,7 +118,9 @@ func (s *sender) pass(ctx context.Context) error {
 			err = errors.Join(err, lerr)
 			break
 		}
-		queued += near.Size
+		if !s.wasSent(near) {
+			queued += near.Size
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -153,27 +166,58 @@ func (s *sender) exclusively(ctx context.Context, f func(ctx context.Context) er
 	return errors.Join(err, held.Release(context.WithoutCancel(ctx)))
 }
 
-// sendAll sends everything that waits: results after all else, so that what they are is known where they are. A value that cannot be
-// sent, ever, does not keep the others.
+// sendAll sends everything that waits.
 func (s *sender) sendAll(ctx context.Context) error {
+	if idle, err := s.idle(ctx); idle || err != nil {
+		return err
+	}
+	d, err := s.begin(ctx)
+	if err != nil {
+		return err
+	}
+	s.forget(d)
+	all, err := s.sendIn(ctx, d)
+	var lost *lostError
+	if errors.As(err, &lost) {
+		ctx = context.WithoutCancel(ctx)
+		if failed := s.doubt(ctx, lost.name); failed != nil {
+			return errors.Join(err, failed) // and the next one finds that this one was at work
+		}
+	}
+	return errors.Join(err, s.end(ctx, d, all))
+}
+
+// idle reports whether nothing waits and nothing is in doubt.
+func (s *sender) idle(ctx context.Context) (bool, error) {
+	for _, shelf := range []string{ownShelf, doubtShelf} {
+		for _, err := range s.b.near.List(ctx, shelf, backend.ListOptions{Limit: 1}) {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// sendIn sends what waits: results after all else, so that what they are is known where they are. A value that cannot be sent, ever, does
+// not keep the others. It reports whether it came to the end.
+func (s *sender) sendIn(ctx context.Context, d doubts) (all bool, err error) {
 	// Results are listed before all else is sent: of one that is put meanwhile the description may not be among that.
 	prefix := ownPrefix(backend.ShelfCache)
-	var results []backend.Key
+	var results []backend.Info
 	for near, err := range s.b.near.List(ctx, ownShelf, backend.ListOptions{Prefix: prefix}) {
 		if err != nil {
-			return err
+			return false, err
 		}
-		results = append(results, near.Key)
+		results = append(results, backend.Info{Key: near.Key, Version: near.Version})
 	}
 	stuck := int64(0)
 	var first error
 	// send sends one, and returns the error that ends the pass.
-	send := func(at backend.Key) error {
-		err := s.send(ctx, at)
+	send := func(near backend.Info) error {
+		err := s.send(ctx, near, d)
 		switch {
 		case err == nil:
 		case ctx.Err() != nil:
-			return ctx.Err()
+			return err
 		case errors.Is(err, backend.ErrUnavailable):
 			s.b.absences.Add(1)
 			return err
@@ -187,43 +231,63 @@ func (s *sender) sendAll(ctx context.Context) error {
 	}
 	for near, err := range s.b.near.List(ctx, ownShelf, backend.ListOptions{}) {
 		if err != nil {
-			return err
+			return false, err
 		}
 		if strings.HasPrefix(near.Key.Name, prefix) {
 			continue
 		}
-		if err := send(near.Key); err != nil {
-			return err
+		if err := send(near); err != nil {
+			return false, err
 		}
 	}
-	for _, at := range results {
-		if err := send(at); err != nil {
-			return err
+	for _, near := range results {
+		if err := send(near); err != nil {
+			return false, err
 		}
 	}
 	s.stuck.Store(stuck)
-	return first
+	return true, first
 }
 
-// send sends one own value, lays its copy and removes it, unless a newer one has taken its place.
-func (s *sender) send(ctx context.Context, at backend.Key) error {
-	body, info, near, err := s.b.openOwn(ctx, at)
-	if errors.Is(err, errNotOwn) {
+// send sends one own value, lays its copy and removes it, unless a newer one has taken its place. What is in doubt stays.
+func (s *sender) send(ctx context.Context, listed backend.Info, d doubts) error {
+	name := listed.Key.Name
+	if s.wasSent(listed) {
 		return nil
 	}
-	if isGrave(near) {
-		key := backend.Key{Shelf: near.Meta[metaShelf], Name: near.Meta[metaName]}
-		if err := s.b.far.Delete(ctx, key); err != nil {
-			return err
-		}
-		if _, err := s.b.lay(ctx, key); err != nil {
-			return err
-		}
-		return s.remove(ctx, near)
+	body, info, near, err := s.b.openOwn(ctx, listed.Key)
+	switch {
+	case errors.Is(err, errNotOwn):
+		return nil
+	case isGrave(near):
+		err = s.bury(ctx, near)
+	case err == nil:
+		err = s.sendBody(ctx, body, info, name, d)
 	}
 	if err != nil {
 		return err
 	}
+	if d.fresh[name] {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.sent[name] = near.Version
+		return nil
+	}
+	return s.remove(ctx, near)
+}
+
+// bury deletes far what was deleted here.
+func (s *sender) bury(ctx context.Context, near backend.Info) error {
+	key := backend.Key{Shelf: near.Meta[metaShelf], Name: near.Meta[metaName]}
+	if err := s.b.far.Delete(ctx, key); err != nil {
+		return lost(ctx, near.Key.Name, err)
+	}
+	_, err := s.b.lay(ctx, key)
+	return err
+}
+
+// sendBody sends a value, unless it was in doubt and is there, and lays its copy.
+func (s *sender) sendBody(ctx context.Context, body io.ReadCloser, info backend.Info, name string, d doubts) error {
 	defer body.Close()
 	whole, err := backend.Verify(body, info)
 	if err != nil {
@@ -234,18 +298,54 @@ func (s *sender) send(ctx context.Context, at backend.Key) error {
 		return err
 	}
 	defer held.Close()
-	far, err := s.b.far.Put(ctx, info.Key, held.Body, backend.PutOptions{Size: info.Size, Digest: info.Digest, Sum: info.Sum, Meta: info.Meta})
-	if err != nil {
-		return err
+	var far backend.Info
+	same := false
+	if d.fresh[name] || d.aged[name] {
+		if far, same, err = s.hasLanded(ctx, info); err != nil {
+			return err
+		}
+	}
+	if !same {
+		far, err = s.b.far.Put(ctx, info.Key, held.Body, backend.PutOptions{Size: info.Size, Digest: info.Digest, Sum: info.Sum, Meta: info.Meta})
+		if err != nil {
+			return lost(ctx, name, err)
+		}
 	}
 	mark, err := s.b.mark(ctx, info.Key)
 	if err != nil {
 		return err
 	}
-	if err := s.b.seal(ctx, far, held.Body, mark); err != nil {
-		return err
+	return s.b.seal(ctx, far, held.Body, mark)
+}
+
+// lostError says that the answer to a write of the far store was lost, perhaps.
+type lostError struct {
+	name string // of the own value
+	error
+}
+
+func (e *lostError) Unwrap() error { return e.error }
+
+func lost(ctx context.Context, name string, err error) error {
+	if ctx.Err() != nil || errors.Is(err, backend.ErrUnavailable) {
+		return &lostError{name, err}
 	}
-	return s.remove(ctx, near)
+	return err
+}
+
+// wasSent reports whether an own value is in doubt, and was sent all the same.
+func (s *sender) wasSent(near backend.Info) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	version, ok := s.sent[near.Key.Name]
+	return ok && version == near.Version
+}
+
+// forget drops what is no longer in doubt.
+func (s *sender) forget(d doubts) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	maps.DeleteFunc(s.sent, func(name, _ string) bool { return !d.fresh[name] })
 }
 
 func (s *sender) remove(ctx context.Context, near backend.Info) error {

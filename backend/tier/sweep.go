@@ -110,6 +110,13 @@ func (b *Backend) Facts(ctx context.Context) ([]backend.Fact, error) {
 		last := b.sender.last
 		b.sender.mu.Unlock()
 		facts = append(facts, backend.Fact{Name: "cannot be sent", Value: number(b.sender.stuck.Load())})
+		doubts, err := b.doubts(ctx)
+		if err != nil {
+			return nil, wrap("info", backend.Key{}, err)
+		}
+		if doubts > 0 {
+			facts = append(facts, backend.Fact{Name: "in doubt", Value: number(doubts) + " keys, an older write of which may still arrive; kept near for minutes"})
+		}
 		if last != nil {
 			facts = append(facts, backend.Fact{Name: "last failure to send", Value: last.Error()})
 		}
