@@ -19,7 +19,7 @@ type MatchDeleter interface {
 // Seen is an entry as it was seen.
 type Seen struct {
 	Key     Key
-	Version string // an [Info.Version], not empty
+	Version string // an [Info.Version]; an empty one is no entry's
 }
 
 // DeleteMatch is [MatchDeleter] for any backend: without the ability it is [LookAndDelete].
@@ -41,7 +41,7 @@ func LookAndDelete(ctx context.Context, b Backend, seen []Seen) error {
 	var wg sync.WaitGroup
 	free := make(chan struct{}, looks)
 	for i, s := range seen {
-		if named[s] { // then it is gone, or was another one the first time
+		if named[s] || s.Version == "" { // then it is gone, or was another one the first time; or no entry has it
 			errs[i] = fmt.Errorf("delete %q: %w", s.Key, ErrChanged)
 			continue
 		}

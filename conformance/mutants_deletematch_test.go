@@ -2,6 +2,7 @@ package conformance_test
 
 import (
 	"context"
+	"slices"
 
 	"github.com/larder-store/larder/backend"
 )
@@ -20,6 +21,17 @@ var deleteMatchMutants = []mutant{
 		r.doDelMatch = func(ctx context.Context, seen []backend.Seen) error {
 			_ = r.Backend.DeleteMatch(ctx, seen)
 			return nil
+		}
+	}},
+	{law: "delete-match/seen", did: "takes an empty version for any", breaks: func(r *ref) {
+		r.doDelMatch = func(ctx context.Context, seen []backend.Seen) error {
+			all := slices.Clone(seen)
+			for i, s := range all {
+				if info, err := r.Backend.Stat(ctx, s.Key); err == nil && s.Version == "" {
+					all[i].Version = info.Version
+				}
+			}
+			return r.Backend.DeleteMatch(ctx, all)
 		}
 	}},
 	{law: "delete-match/fails", did: "stops at the first key that it cannot delete", breaks: func(r *ref) {

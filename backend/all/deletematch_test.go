@@ -57,8 +57,9 @@ func testDeleteMatch(t *testing.T, b backend.Backend) {
 		t.Fatal(err)
 	}
 	bad := backend.Seen{Key: backend.Key{Shelf: "s", Name: "../x"}, Version: "1"}
-	err := backend.DeleteMatch(t.Context(), b, []backend.Seen{same, old, gone, large, bad})
-	for i, want := range []error{nil, backend.ErrChanged, backend.ErrChanged, nil, backend.ErrInvalidKey} {
+	unnamed := backend.Seen{Key: put("kept", "1").Key} // no entry has the Version ""
+	err := backend.DeleteMatch(t.Context(), b, []backend.Seen{same, old, gone, large, bad, unnamed})
+	for i, want := range []error{nil, backend.ErrChanged, backend.ErrChanged, nil, backend.ErrInvalidKey, backend.ErrChanged} {
 		if got := backend.ItemError(err, i); !errors.Is(got, want) || want == nil && got != nil {
 			t.Errorf("item %d: %v, want %v", i, got, want)
 		}
@@ -68,8 +69,10 @@ func testDeleteMatch(t *testing.T, b backend.Backend) {
 			t.Errorf("%s is still there: %v", s.Key, err)
 		}
 	}
-	if _, err := b.Stat(t.Context(), old.Key); err != nil {
-		t.Errorf("a value that replaced the one that was seen is gone: %v", err)
+	for _, s := range []backend.Seen{old, unnamed} {
+		if _, err := b.Stat(t.Context(), s.Key); err != nil {
+			t.Errorf("%s, which was not seen as it is, is gone: %v", s.Key, err)
+		}
 	}
 	absent := backend.Seen{Key: backend.Key{Shelf: "nothing", Name: "x"}, Version: same.Version}
 	if err := backend.DeleteMatch(t.Context(), b, []backend.Seen{absent}); !errors.Is(err, backend.ErrChanged) {

@@ -159,7 +159,11 @@ func (b *Backend) delete(ctx context.Context, op string, keys []backend.Key, ver
 	var names, wanted []string
 	var at []int // the index in keys of each name
 	for i, key := range keys {
-		if err := key.Validate(); err != nil {
+		err := key.Validate()
+		if err == nil && versions != nil && versions[i] == "" {
+			err = backend.ErrChanged // no entry has it
+		}
+		if err != nil {
 			errs[i] = backend.Wrap(op, b.scheme, key, err)
 			continue
 		}

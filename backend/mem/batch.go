@@ -41,7 +41,7 @@ func (b *Backend) DeleteBatch(ctx context.Context, keys []backend.Key) error {
 func (b *Backend) DeleteMatch(ctx context.Context, seen []backend.Seen) error {
 	errs := make(backend.BatchError, len(seen))
 	for i, s := range seen {
-		errs[i] = backend.Wrap("delete", scheme, s.Key, b.remove(ctx, s.Key, s.Version))
+		errs[i] = backend.Wrap("delete", scheme, s.Key, b.remove(ctx, s.Key, &s.Version))
 	}
 	return errs.OrNil()
 }

@@ -173,7 +173,7 @@ func (b *Backend) Put(ctx context.Context, key backend.Key, body io.ReadSeeker, 
 
 // Delete implements [backend.Backend].
 func (b *Backend) Delete(ctx context.Context, key backend.Key) error {
-	return backend.Wrap("delete", scheme, key, b.remove(ctx, key, ""))
+	return backend.Wrap("delete", scheme, key, b.remove(ctx, key, nil))
 }
 
 // Close implements [backend.Backend]. It does not wait: a call in progress that
@@ -256,8 +256,8 @@ func (b *Backend) commit(ctx context.Context, e *entry, opts backend.PutOptions)
 	return e.told(), nil
 }
 
-// remove removes a key; where version is not empty, only if its entry has it.
-func (b *Backend) remove(ctx context.Context, key backend.Key, version string) error {
+// remove removes a key; where a version is given, only if its entry has it.
+func (b *Backend) remove(ctx context.Context, key backend.Key, version *string) error {
 	b.place.mu.Lock()
 	defer b.place.mu.Unlock()
 	if err := b.ready(ctx); err != nil {
@@ -267,7 +267,7 @@ func (b *Backend) remove(ctx context.Context, key backend.Key, version string) e
 		return err
 	}
 	s := b.place.shelves[key.Shelf]
-	if old := s.get(key.Name); version != "" && (old == nil || old.info.Version != version) {
+	if old := s.get(key.Name); version != nil && (old == nil || old.info.Version != *version) {
 		return backend.ErrChanged
 	}
 	s.remove(key.Name)

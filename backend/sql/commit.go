@@ -52,9 +52,11 @@ type publication struct {
 }
 
 func (p *publication) run(ctx context.Context) {
-	var puts, deletes []int
+	var puts, deletes, matches []int
 	for i, c := range p.changes {
 		switch {
+		case c.Delete && c.Options.IfMatch != "":
+			matches = append(matches, i)
 		case c.Delete:
 			deletes = append(deletes, i)
 		case c.Options.IfMatch != "" && !isID(c.Options.IfMatch):
@@ -64,7 +66,7 @@ func (p *publication) run(ctx context.Context) {
 		}
 	}
 	switch {
-	case len(deletes) > 0 && len(puts) > 0: // not asked for, but the order would count
+	case len(deletes) > 0 && len(puts) > 0, len(matches) > 0 && len(matches) < len(p.changes): // not asked for, but the order would count
 		for i := range p.changes {
 			one := &publication{x: p.x, changes: p.changes[i : i+1], ids: p.ids[i : i+1], outcomes: p.outcomes[i : i+1]}
 			one.run(ctx)
@@ -72,6 +74,10 @@ func (p *publication) run(ctx context.Context) {
 	case len(deletes) > 0:
 		for part := range slices.Chunk(deletes, batchSize) {
 			p.remove(ctx, part)
+		}
+	case len(matches) > 0:
+		for part := range slices.Chunk(matches, batchSize) {
+			p.removeMatch(ctx, part)
 		}
 	case len(puts) == 1:
 		p.one(ctx, puts[0])

@@ -18,6 +18,7 @@ type puts struct {
 	apart       [3]string // values in the data
 	described   [3]string // values in the row, on the shelf of components
 	remove      string
+	removeMatch string // returns which of the arguments it deleted, from 1
 }
 
 // condition is what a Put asks for.
@@ -65,6 +66,8 @@ func newPuts(schema string) (p puts) {
 		p.described[c] = describedPut(schema, p.byCondition[c], len(valuesOf(indexed.Change{}, condition(c))))
 	}
 	p.remove = "DELETE FROM " + entries + " e USING unnest($1::text[], $2::text[]) AS k (shelf, name) WHERE e.shelf = k.shelf AND e.name = k.name"
+	p.removeMatch = "DELETE FROM " + entries + " e USING unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS k (shelf, name, id, n) " +
+		"WHERE e.shelf = k.shelf AND e.name = k.name AND e.id = k.id::uuid RETURNING k.n"
 	return p
 }
 

@@ -32,6 +32,7 @@ var (
 	_ backend.Scanner      = (*Backend)(nil)
 	_ backend.BatchPutter  = (*Backend)(nil)
 	_ backend.BatchDeleter = (*Backend)(nil)
+	_ backend.MatchDeleter = (*Backend)(nil)
 	_ backend.Leaser       = (*Backend)(nil)
 	_ backend.Sweeper      = (*Backend)(nil)
 	_ backend.Finder       = (*Backend)(nil)

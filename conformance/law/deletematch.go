@@ -11,7 +11,7 @@ import (
 var deleteMatchLaws = []Law{
 	{
 		Name: "delete-match/seen", Needs: []Need{MatchDeletes}, Fn: deleteMatchSeen,
-		Rule: "DeleteMatch removes the entries that have the Version given, and no others: one that was replaced, by whichever handle, stays and fails with ErrChanged, as an absent one does; one of the same bytes under another key stays.",
+		Rule: "DeleteMatch removes the entries that have the Version given, and no others: one that was replaced, by whichever handle, stays and fails with ErrChanged, as an absent one does; one of the same bytes under another key stays. No entry has the Version \"\".",
 	},
 	{
 		Name: "delete-match/told", Needs: []Need{MatchDeletes}, Fn: deleteMatchTold,
@@ -71,6 +71,8 @@ func deleteMatchSeen(ctx context.Context, e *Env) error {
 	last := p.stat(other).Version
 	q.put(other, "put by another handle")
 	p.fails("DeleteMatch of what another handle replaced", backend.ItemError(backend.DeleteMatch(ctx, p.b, []backend.Seen{{Key: other, Version: last}}), 0), backend.ErrChanged)
+	p.holds(other, "put by another handle")
+	p.fails("DeleteMatch with an empty Version", backend.ItemError(backend.DeleteMatch(ctx, p.b, []backend.Seen{{Key: other}}), 0), backend.ErrChanged)
 	p.holds(other, "put by another handle")
 	// Equal bytes may have equal Versions.
 	twin := e.key("s", "twin")

@@ -13,7 +13,10 @@ func DeleteMatch(ctx context.Context, h *Handle, seen []backend.Seen) error {
 	var changes []Change
 	var at []int
 	for i, s := range seen {
-		if errs[i] = s.Key.Validate(); errs[i] == nil {
+		if errs[i] = s.Key.Validate(); errs[i] == nil && s.Version == "" {
+			errs[i] = backend.ErrChanged // no entry has it
+		}
+		if errs[i] == nil {
 			changes = append(changes, Change{Key: s.Key, Delete: true, Options: backend.PutOptions{IfMatch: s.Version}})
 			at = append(at, i)
 		}
