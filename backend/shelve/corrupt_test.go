@@ -83,6 +83,8 @@ func TestCorruptIndex(t *testing.T) {
 						t.Errorf("%s: %v, want %v", op, err, backend.ErrCorrupt)
 					} else if text := err.Error(); !strings.Contains(text, path) || !strings.Contains(text, "move it away") {
 						t.Errorf("%s: %v, want it to name %s and a remedy", op, err, path)
+					} else if (name == "two pages" || name == "five pages") && !strings.Contains(text, "it is cut off: ") {
+						t.Errorf("%s: %v, want it to say that the file is cut off", op, err)
 					}
 				}
 			}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io"
+	"os"
 )
 
 // pages reads a bbolt file page by page, so that what is damaged costs no more than itself. Source of the
@@ -23,6 +24,7 @@ type pages struct {
 	size   int64
 	page   int64 // bytes in one
 	seen   map[uint64]bool
+	last   uint64 // all pages of the last commit are before it
 	faults []error
 	use    func(bucket string, key, value []byte)
 }
@@ -74,12 +76,30 @@ func (p *pages) meta() (root uint64, err error) {
 		if !sound || page < smallestPage || page > largestPage || at != 0 && at != page || found && txid <= last {
 			continue
 		}
-		found, last, root, p.page = true, txid, native.Uint64(m[16:]), page
+		found, last, root, p.page, p.last = true, txid, native.Uint64(m[16:]), page, native.Uint64(m[40:])
 	}
 	if !found {
 		return 0, errors.New("neither of its meta pages is sound")
 	}
 	return root, nil
+}
+
+// cutOff returns an error if the file at path lacks pages that it should have. What cannot be read is for others to tell.
+func cutOff(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	p := &pages{r: f}
+	if _, err := p.meta(); err != nil {
+		return nil
+	}
+	fi, err := f.Stat()
+	if err != nil {
+		return nil
+	}
+	return checkSize(fi.Size(), int64(p.last)*p.page)
 }
 
 func (p *pages) fault(format string, args ...any) {

@@ -77,6 +77,11 @@ func (s *session) open(statistics bool) error {
 	if err != nil {
 		_ = s.closeFile()
 	}
+	if s.spoiled.Load() { // by a panic of bbolt, which says nothing
+		if cut := cutOff(s.path); cut != nil {
+			err = cut
+		}
+	}
 	return explainBolt(s.path, err)
 }
 
@@ -113,7 +118,11 @@ func (s *session) checkSize(have int64) error {
 		return err
 	}
 	defer tx.Rollback()
-	if want := tx.Size(); have < want {
+	return checkSize(have, tx.Size())
+}
+
+func checkSize(have, want int64) error {
+	if have < want {
 		return fmt.Errorf("it is cut off: %d bytes of %d", have, want)
 	}
 	return nil
