@@ -75,6 +75,8 @@ func (s *Store) memo(ctx context.Context, c Component, attribute string, dst any
 			miss = &Miss{Key: key, Reason: ErrNotFound}
 		case errors.Is(err, ErrNewer):
 			miss = &Miss{Key: key, Reason: err}
+		case errors.Is(err, codec.ErrType):
+			return fmt.Errorf("memo %s, version %q, holds what it returned before: %w; give the component a new version when its result changes its type", c.Type(), c.Version(), err)
 		default:
 			return err
 		}

@@ -463,6 +463,24 @@ func TestMemoRefusesStreams(t *testing.T) {
 
 // A value that a newer version wrote, by a codec that this one does not have, is no hit, no miss and
 // not corrupt: Memo computes, and leaves it as it is.
+// A result of another type, as after a change without a new version, is neither returned nor lost, and the error names the remedy.
+func TestMemoOfAnotherType(t *testing.T) {
+	s := open(t, mem.New(nil))
+	if err := memo(t, s, fit(1), "x"); err != nil {
+		t.Fatal(err)
+	}
+	_, err := larder.Memo(t.Context(), s, fit(1), "x", func(context.Context) ([]string, error) {
+		t.Error("it was computed")
+		return nil, nil
+	})
+	if !errors.Is(err, codec.ErrType) || !strings.Contains(fmt.Sprint(err), "fit, version") || !strings.Contains(fmt.Sprint(err), "give the component a new version") {
+		t.Errorf("Memo = %v, want an error that names the component and the remedy", err)
+	}
+	if err := memo(t, s, fit(1), "x"); err != nil {
+		t.Errorf("what was stored before: %v", err)
+	}
+}
+
 func TestMemoLeavesNewer(t *testing.T) {
 	b := mem.New(nil)
 	s := open(t, b)
