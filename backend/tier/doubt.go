@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"strconv"
 	"strings"
 	"time"
 
@@ -21,16 +22,26 @@ import (
 const (
 	doubtShelf = backend.OwnShelves + "tier.doubt" // its names are those of the own values
 	atWork     = "sending"                         // and this one, which contains no slash as they do
+	metaSince  = "since"                           // nanoseconds since 1970
+	metaSent   = "sent"                            // the near Version of the own value that was sent since
 )
 
 // landed is how old a doubt is when it is over. It is a variable for tests.
 var landed = settled
 
-// doubts are those that a pass begins with.
+// doubt is what is known of a key in doubt.
+type doubt struct {
+	since time.Time
+	sent  string // the near Version of the own value that was sent since; empty for none
+}
+
+// fresh reports whether a request may still land. A clock that was set back ends doubts.
+func (d doubt) fresh() bool { return time.Since(d.since).Abs() < landed }
+
+// doubts are those that a pass begins with, by the names of the own values.
 type doubts struct {
-	fresh map[string]bool // by the name of the own value
-	aged  map[string]bool
-	over  []backend.Seen // the entries of the aged ones
+	of   map[string]doubt
+	aged []backend.Seen // the entries of those that are not fresh
 }
 
 func doubtKey(name string) backend.Key { return backend.Key{Shelf: doubtShelf, Name: name} }
@@ -38,23 +49,34 @@ func doubtKey(name string) backend.Key { return backend.Key{Shelf: doubtShelf, N
 // begin says that a sender is at work, and returns what is in doubt.
 func (s *sender) begin(ctx context.Context) (doubts, error) {
 	_, err := backend.PutBytes(ctx, s.b.near, doubtKey(atWork), nil, backend.PutOptions{IfAbsent: true})
-	if errors.Is(err, backend.ErrExists) {
-		err = s.doubtAll(ctx)
+	killed := errors.Is(err, backend.ErrExists)
+	if err != nil && !killed {
+		return doubts{}, err
 	}
-	d := doubts{fresh: map[string]bool{}, aged: map[string]bool{}}
-	if err != nil {
+	d, err := s.loadDoubts(ctx)
+	if err != nil || !killed {
 		return d, err
 	}
+	return d, s.doubtAll(ctx, d)
+}
+
+func (s *sender) loadDoubts(ctx context.Context) (doubts, error) {
+	d := doubts{of: map[string]doubt{}}
 	for near, err := range s.b.near.List(ctx, doubtShelf, backend.ListOptions{}) {
-		switch {
-		case err != nil:
+		if err == nil && near.Meta == nil && near.Key.Name != atWork { // lists may leave it out
+			near, err = s.b.near.Stat(ctx, near.Key)
+		}
+		if err != nil {
 			return d, err
-		case near.Key.Name == atWork:
-		case time.Since(near.ModTime).Abs() < landed: // of a clock that was set back as well
-			d.fresh[near.Key.Name] = true
-		default:
-			d.aged[near.Key.Name] = true
-			d.over = append(d.over, backend.Seen{Key: near.Key, Version: near.Version})
+		}
+		if near.Key.Name == atWork {
+			continue
+		}
+		nanos, _ := strconv.ParseInt(near.Meta[metaSince], 10, 64)
+		one := doubt{time.Unix(0, nanos), near.Meta[metaSent]}
+		d.of[near.Key.Name] = one
+		if !one.fresh() {
+			d.aged = append(d.aged, backend.Seen{Key: near.Key, Version: near.Version})
 		}
 	}
 	return d, nil
@@ -62,9 +84,9 @@ func (s *sender) begin(ctx context.Context) (doubts, error) {
 
 // end says that the sender is no longer at work, and that the aged doubts are over if it did all it had to.
 func (s *sender) end(ctx context.Context, d doubts, all bool) error {
-	if all && len(d.over) > 0 {
-		err := backend.DeleteMatch(ctx, s.b.near, d.over)
-		for i := range d.over {
+	if all && len(d.aged) > 0 {
+		err := backend.DeleteMatch(ctx, s.b.near, d.aged)
+		for i := range d.aged {
 			if one := backend.ItemError(err, i); one != nil && !errors.Is(one, backend.ErrChanged) {
 				return one
 			}
@@ -73,33 +95,55 @@ func (s *sender) end(ctx context.Context, d doubts, all bool) error {
 	return s.b.near.Delete(ctx, doubtKey(atWork))
 }
 
-// doubt puts keys in doubt, which are named by their own values, from now on.
-func (s *sender) doubt(ctx context.Context, names ...string) error {
+// putDoubts notes doubts of own values, by their names.
+func (s *sender) putDoubts(ctx context.Context, of map[string]doubt) error {
 	digest, sum := sums.Of(nil)
-	items := make([]backend.Item, len(names))
-	for i, name := range names {
-		items[i] = backend.Item{Key: doubtKey(name), Body: strings.NewReader(""), PutOptions: backend.PutOptions{Digest: digest, Sum: sum}}
+	var items []backend.Item
+	for name, d := range of {
+		meta := backend.Meta{metaSince: strconv.FormatInt(d.since.UnixNano(), 10)}
+		if d.sent != "" {
+			meta[metaSent] = d.sent
+		}
+		items = append(items, backend.Item{Key: doubtKey(name), Body: strings.NewReader(""), PutOptions: backend.PutOptions{Digest: digest, Sum: sum, Meta: meta}})
 	}
 	_, err := backend.PutBatch(ctx, s.b.near, items)
 	return err
 }
 
-// doubtAll puts everything that waits in doubt.
-func (s *sender) doubtAll(ctx context.Context) error {
+// doubtAll puts everything that waits in doubt, from now on. What was sent in a doubt that is still fresh is not sent again before that is
+// over, so the sender that was killed had no request of it under way.
+func (s *sender) doubtAll(ctx context.Context, d doubts) error {
 	const atOnce = 1000
-	var names []string
+	all := map[string]doubt{}
+	note := func() error {
+		maps.Copy(d.of, all)
+		err := s.putDoubts(ctx, all)
+		clear(all)
+		return err
+	}
 	for near, err := range s.b.near.List(ctx, ownShelf, backend.ListOptions{}) {
 		if err != nil {
 			return err
 		}
-		if names = append(names, near.Key.Name); len(names) == atOnce {
-			if err := s.doubt(ctx, names...); err != nil {
+		if one := d.of[near.Key.Name]; one.fresh() && one.sent != "" && one.sent == near.Version {
+			continue
+		}
+		if all[near.Key.Name] = (doubt{since: time.Now()}); len(all) == atOnce {
+			if err := note(); err != nil {
 				return err
 			}
-			names = names[:0]
 		}
 	}
-	return s.doubt(ctx, names...)
+	return note()
+}
+
+// hasLanded reports whether the far store has a value as it is here, and describes it there.
+func (s *sender) hasLanded(ctx context.Context, info backend.Info) (far backend.Info, same bool, err error) {
+	far, err = s.b.far.Stat(ctx, info.Key)
+	if errors.Is(err, backend.ErrNotFound) || errors.Is(err, backend.ErrCorrupt) {
+		return far, false, nil
+	}
+	return far, far.Size == info.Size && far.Digest == info.Digest && maps.Equal(far.Meta, info.Meta), err
 }
 
 // doubts counts the keys that are in doubt.
@@ -113,13 +157,4 @@ func (b *Backend) doubts(ctx context.Context) (n int64, err error) {
 		}
 	}
 	return n, nil
-}
-
-// hasLanded reports whether the far store has a value as it is here, and describes it there.
-func (s *sender) hasLanded(ctx context.Context, info backend.Info) (far backend.Info, same bool, err error) {
-	far, err = s.b.far.Stat(ctx, info.Key)
-	if errors.Is(err, backend.ErrNotFound) || errors.Is(err, backend.ErrCorrupt) {
-		return far, false, nil
-	}
-	return far, far.Size == info.Size && far.Digest == info.Digest && maps.Equal(far.Meta, info.Meta), err
 }

@@ -174,16 +174,16 @@ func lands(t *testing.T, b backend.Backend, far *slow, near string, late func(),
 	if facts, err := informer.Facts(context.Background()); err != nil || !strings.Contains(fmt.Sprint(facts), "{in doubt 1 keys") {
 		t.Errorf("Facts = %v, %v; want one key in doubt", facts, err)
 	}
-	asked := far.asked.Load()
-	flush(t, b)
-	if n := far.asked.Load() - asked; n != 0 {
-		t.Errorf("a flush with nothing to send asks the far store %d times", n)
-	}
-	for range 2 { // a handle after the other: what is in doubt is so for all
+	asksNothing(t, b, far)
+	for round := range 2 { // a handle after the other: what is in doubt is so for all
 		if err := b.Close(); err != nil {
 			t.Fatal(err)
 		}
+		if round == 1 { // and a sender is killed that had nothing to send
+			marked(t, near)
+		}
 		b = openSlow(t, near, far, tier.Options{Write: tier.Back})
+		asksNothing(t, b, far)
 		wants(t, b, "a", want)
 	}
 	late() // and once more
@@ -207,6 +207,29 @@ func lands(t *testing.T, b backend.Backend, far *slow, near string, late func(),
 		if err != nil || strings.HasPrefix(shelf, "larder.") {
 			t.Errorf("near holds the shelf %q still, %v", shelf, err)
 		}
+	}
+}
+
+// asksNothing flushes what was sent already.
+func asksNothing(t *testing.T, b backend.Backend, far *slow) {
+	t.Helper()
+	asked := far.asked.Load()
+	flush(t, b)
+	if n := far.asked.Load() - asked; n != 0 {
+		t.Errorf("a flush with nothing to send asks the far store %d times", n)
+	}
+}
+
+// marked leaves what a killed sender leaves.
+func marked(t *testing.T, near string) {
+	t.Helper()
+	n, err := shelve.Open(near, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	if _, err := backend.PutBytes(context.Background(), n, backend.Key{Shelf: "larder.tier.doubt", Name: "sending"}, nil, backend.PutOptions{}); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -27,8 +26,8 @@ type sender struct {
 	mu     sync.Mutex // guards the rest
 	queued int64      // bytes that wait, as last counted, and what was put since
 	moved  chan struct{}
-	last   error             // of the last pass
-	sent   map[string]string // what is in doubt and was sent: the near Version of each own value, by its name
+	last   error            // of the last pass
+	known  map[string]doubt // what is in doubt, as the last pass knew it
 
 	stuck atomic.Int64 // values that cannot be sent, as of the last pass
 }
@@ -46,7 +45,7 @@ func newSender(b *Backend) *sender {
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &sender{
 		b: b, woken: make(chan struct{}, 1), closing: make(chan struct{}), cancel: cancel, ended: make(chan struct{}),
-		moved: make(chan struct{}), sent: map[string]string{},
+		moved: make(chan struct{}),
 	}
 	go s.run(ctx)
 	return s
@@ -175,13 +174,17 @@ func (s *sender) sendAll(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.forget(d)
-	all, err := s.sendIn(ctx, d)
+	s.mu.Lock()
+	s.known = d.of
+	s.mu.Unlock()
+	all, err := s.sendIn(ctx)
+	if ctx.Err() != nil {
+		return err // what was under way is in doubt, and the next sender finds that this one did not end its work
+	}
 	var lost *lostError
 	if errors.As(err, &lost) {
-		ctx = context.WithoutCancel(ctx)
-		if failed := s.doubt(ctx, lost.name); failed != nil {
-			return errors.Join(err, failed) // and the next one finds that this one was at work
+		if failed := s.setDoubt(ctx, lost.name, doubt{since: time.Now()}); failed != nil {
+			return errors.Join(err, failed)
 		}
 	}
 	return errors.Join(err, s.end(ctx, d, all))
@@ -199,7 +202,7 @@ func (s *sender) idle(ctx context.Context) (bool, error) {
 
 // sendIn sends what waits: results after all else, so that what they are is known where they are. A value that cannot be sent, ever, does
 // not keep the others. It reports whether it came to the end.
-func (s *sender) sendIn(ctx context.Context, d doubts) (all bool, err error) {
+func (s *sender) sendIn(ctx context.Context) (all bool, err error) {
 	// Results are listed before all else is sent: of one that is put meanwhile the description may not be among that.
 	prefix := ownPrefix(backend.ShelfCache)
 	var results []backend.Info
@@ -213,7 +216,7 @@ func (s *sender) sendIn(ctx context.Context, d doubts) (all bool, err error) {
 	var first error
 	// send sends one, and returns the error that ends the pass.
 	send := func(near backend.Info) error {
-		err := s.send(ctx, near, d)
+		err := s.send(ctx, near)
 		switch {
 		case err == nil:
 		case ctx.Err() != nil:
@@ -250,11 +253,12 @@ func (s *sender) sendIn(ctx context.Context, d doubts) (all bool, err error) {
 }
 
 // send sends one own value, lays its copy and removes it, unless a newer one has taken its place. What is in doubt stays.
-func (s *sender) send(ctx context.Context, listed backend.Info, d doubts) error {
-	name := listed.Key.Name
+func (s *sender) send(ctx context.Context, listed backend.Info) error {
 	if s.wasSent(listed) {
 		return nil
 	}
+	name := listed.Key.Name
+	d, doubtful := s.doubtOf(name)
 	body, info, near, err := s.b.openOwn(ctx, listed.Key)
 	switch {
 	case errors.Is(err, errNotOwn):
@@ -262,16 +266,13 @@ func (s *sender) send(ctx context.Context, listed backend.Info, d doubts) error 
 	case isGrave(near):
 		err = s.bury(ctx, near)
 	case err == nil:
-		err = s.sendBody(ctx, body, info, name, d)
+		err = s.sendBody(ctx, body, info, name, doubtful)
 	}
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
-	}
-	if d.fresh[name] {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.sent[name] = near.Version
-		return nil
+	case d.fresh():
+		return s.setDoubt(ctx, name, doubt{d.since, near.Version})
 	}
 	return s.remove(ctx, near)
 }
@@ -280,14 +281,14 @@ func (s *sender) send(ctx context.Context, listed backend.Info, d doubts) error 
 func (s *sender) bury(ctx context.Context, near backend.Info) error {
 	key := backend.Key{Shelf: near.Meta[metaShelf], Name: near.Meta[metaName]}
 	if err := s.b.far.Delete(ctx, key); err != nil {
-		return lost(ctx, near.Key.Name, err)
+		return lost(near.Key.Name, err)
 	}
 	_, err := s.b.lay(ctx, key)
 	return err
 }
 
 // sendBody sends a value, unless it was in doubt and is there, and lays its copy.
-func (s *sender) sendBody(ctx context.Context, body io.ReadCloser, info backend.Info, name string, d doubts) error {
+func (s *sender) sendBody(ctx context.Context, body io.ReadCloser, info backend.Info, name string, doubtful bool) error {
 	defer body.Close()
 	whole, err := backend.Verify(body, info)
 	if err != nil {
@@ -300,7 +301,7 @@ func (s *sender) sendBody(ctx context.Context, body io.ReadCloser, info backend.
 	defer held.Close()
 	var far backend.Info
 	same := false
-	if d.fresh[name] || d.aged[name] {
+	if doubtful {
 		if far, same, err = s.hasLanded(ctx, info); err != nil {
 			return err
 		}
@@ -308,7 +309,7 @@ func (s *sender) sendBody(ctx context.Context, body io.ReadCloser, info backend.
 	if !same {
 		far, err = s.b.far.Put(ctx, info.Key, held.Body, backend.PutOptions{Size: info.Size, Digest: info.Digest, Sum: info.Sum, Meta: info.Meta})
 		if err != nil {
-			return lost(ctx, name, err)
+			return lost(name, err)
 		}
 	}
 	mark, err := s.b.mark(ctx, info.Key)
@@ -326,8 +327,8 @@ type lostError struct {
 
 func (e *lostError) Unwrap() error { return e.error }
 
-func lost(ctx context.Context, name string, err error) error {
-	if ctx.Err() != nil || errors.Is(err, backend.ErrUnavailable) {
+func lost(name string, err error) error {
+	if errors.Is(err, backend.ErrUnavailable) {
 		return &lostError{name, err}
 	}
 	return err
@@ -335,17 +336,22 @@ func lost(ctx context.Context, name string, err error) error {
 
 // wasSent reports whether an own value is in doubt, and was sent all the same.
 func (s *sender) wasSent(near backend.Info) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	version, ok := s.sent[near.Key.Name]
-	return ok && version == near.Version
+	d, _ := s.doubtOf(near.Key.Name)
+	return d.fresh() && d.sent != "" && d.sent == near.Version
 }
 
-// forget drops what is no longer in doubt.
-func (s *sender) forget(d doubts) {
+func (s *sender) doubtOf(name string) (doubt, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	maps.DeleteFunc(s.sent, func(name, _ string) bool { return !d.fresh[name] })
+	d, ok := s.known[name]
+	return d, ok
+}
+
+func (s *sender) setDoubt(ctx context.Context, name string, d doubt) error {
+	s.mu.Lock()
+	s.known[name] = d
+	s.mu.Unlock()
+	return s.putDoubts(ctx, map[string]doubt{name: d})
 }
 
 func (s *sender) remove(ctx context.Context, near backend.Info) error {
