@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"maps"
 	"strconv"
 	"strings"
@@ -50,24 +51,21 @@ type doubts struct {
 	of      map[string]doubt
 	aged    []backend.Seen // the entries of those that are not fresh
 	damaged bool           // some could not be read
-	mine    backend.Seen   // the entry that says that this sender is at work
 }
 
 func doubtKey(name string) backend.Key { return backend.Key{Shelf: doubtShelf, Name: name} }
 
 // begin says that a sender is at work, and returns what is in doubt.
 func (s *sender) begin(ctx context.Context) (doubts, error) {
-	at, nonce := doubtKey(atWork), []byte(rand.Text())
-	info, err := backend.PutBytes(ctx, s.b.near, at, nonce, backend.PutOptions{IfAbsent: true})
+	err := s.note(ctx, backend.PutOptions{IfAbsent: true})
 	killed := errors.Is(err, backend.ErrExists)
 	if killed {
-		info, err = backend.PutBytes(ctx, s.b.near, at, nonce, backend.PutOptions{})
+		err = s.note(ctx, backend.PutOptions{})
 	}
 	if err != nil {
 		return doubts{}, err
 	}
 	d, err := s.b.doubts(ctx)
-	d.mine = backend.Seen{Key: at, Version: info.Version}
 	if err == nil && d.damaged {
 		err = s.mendDoubts(ctx, d)
 	}
@@ -75,6 +73,49 @@ func (s *sender) begin(ctx context.Context) (doubts, error) {
 		err = s.doubtAll(ctx, d)
 	}
 	return d, err
+}
+
+// note puts the entry that says that this sender is at work.
+func (s *sender) note(ctx context.Context, opts backend.PutOptions) error {
+	s.noteMu.Lock()
+	defer s.noteMu.Unlock()
+	info, err := backend.PutBytes(ctx, s.b.near, doubtKey(atWork), []byte(rand.Text()), opts)
+	if err == nil {
+		s.mine = info.Version
+	}
+	return err
+}
+
+// beat renews that entry, for those who wait: a sender that is stopped does not.
+func (s *sender) beat(ctx context.Context) {
+	s.noteMu.Lock()
+	defer s.noteMu.Unlock()
+	if s.mine == "" {
+		return
+	}
+	ctx = context.WithoutCancel(ctx) // what was put has to be known
+	info, err := backend.PutBytes(ctx, s.b.near, doubtKey(atWork), []byte(rand.Text()), backend.PutOptions{IfMatch: s.mine})
+	if err == nil {
+		s.mine = info.Version
+	}
+}
+
+// silence is for how long a sender that is at work may renew nothing, before it is taken for stopped. It is a variable for tests.
+var silence = leaseTTL
+
+// stopped returns an error if the other process that sends, by why, shows no sign of life.
+func (s *sender) stopped(ctx context.Context, why error) error {
+	near, err := s.b.near.Stat(ctx, doubtKey(atWork))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err != nil || near.Version != s.theirs {
+		s.theirs, s.theirsAt = near.Version, time.Now()
+		return nil
+	}
+	if silent := time.Since(s.theirsAt); silent > silence {
+		return fmt.Errorf("%w: %v, which shows no sign of life for %v; is it stopped?", backend.ErrUnavailable, why, silent.Round(time.Second))
+	}
+	return nil
 }
 
 // doubts reads what is in doubt.
@@ -128,7 +169,10 @@ func (s *sender) mendDoubts(ctx context.Context, d doubts) error {
 
 // end says that the sender is no longer at work, and that the aged doubts are over if it did all it had to.
 func (s *sender) end(ctx context.Context, d doubts, all bool) error {
-	over := []backend.Seen{d.mine}
+	s.noteMu.Lock()
+	defer s.noteMu.Unlock()
+	over := []backend.Seen{{Key: doubtKey(atWork), Version: s.mine}}
+	s.mine = ""
 	if all {
 		over = append(over, d.aged...)
 	}

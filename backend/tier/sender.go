@@ -31,13 +31,18 @@ type sender struct {
 	last    error            // of the last pass; nil where another process sends
 	known   map[string]doubt // what is in doubt, as the last pass knew it
 
+	theirs   string    // the Version of the note of another process that sends
+	theirsAt time.Time // when it was first seen
+
+	noteMu sync.Mutex // guards mine, and orders its changes
+	mine   string     // the Version of this sender's own note; empty while it is not at work
+
 	stuck atomic.Int64 // values that cannot be sent, as of the last pass
 }
 
 const (
 	sendLease = "tier-sender"
 	leaseTTL  = time.Minute
-	renewal   = 5 * time.Second
 
 	// objectTTL is that of a lease that does not end with its holder. What the holder of one that ended still sends is in doubt, so it may be short.
 	objectTTL = 20 * time.Second
@@ -46,6 +51,9 @@ const (
 	lastRest  = 30 * time.Second
 	idleRest  = 10 * time.Second // another process may have left something
 )
+
+// renewal is the time between two signs of life of a sender. It is a variable for tests.
+var renewal = 5 * time.Second
 
 func newSender(b *Backend) *sender {
 	ctx, cancel := context.WithCancel(context.Background())
@@ -127,18 +135,20 @@ func (s *sender) close() {
 	<-s.ended
 }
 
-// pass sends what waits, and counts what is left. It is errAnother, and counts nothing, where another process sends.
+// pass sends what waits, and counts what is left. It is errAnother, and counts nothing, where another process sends, unless that seems to be
+// stopped.
 func (s *sender) pass(ctx context.Context) error {
 	err := s.exclusively(ctx, s.sendAll)
-	another := errors.Is(err, errAnother)
-	if !another {
+	var last error
+	if another := errors.Is(err, errAnother); !another {
 		err = errors.Join(err, s.count(ctx))
+		last = err
+	} else if last = s.stopped(ctx, err); last != nil {
+		err = last
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.last = err; another {
-		s.last = nil
-	}
+	s.last = last
 	s.move()
 	return err
 }
@@ -193,7 +203,9 @@ func (s *sender) exclusively(ctx context.Context, f func(ctx context.Context) er
 			case <-tick.C:
 				if held.Renew(ctx) != nil {
 					cancel()
+					continue
 				}
+				s.beat(ctx)
 			}
 		}
 	}()

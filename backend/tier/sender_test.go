@@ -412,3 +412,55 @@ func TestSuccessorsNote(t *testing.T) {
 		t.Errorf("Facts = %v, %v; want that the next sender finds the note, and doubts", facts, err)
 	}
 }
+
+// Who waits for a sender that is stopped is told so, rather than to wait for ever: Flush, and a Put that finds no room.
+func TestStoppedSender(t *testing.T) {
+	ctx := context.Background()
+	tier.SetSilence(t, 300*time.Millisecond, time.Hour) // it looks stopped
+	far := newBlocked()
+	a, near := pairOf(t, far, tier.Options{Write: tier.Back})
+	put(t, a, "a", value(1, 8000))
+	<-far.started
+	b := openSlow(t, near, far, tier.Options{Write: tier.Back, Queue: 10_000})
+	if err := b.(flusher).Flush(ctx); !errors.Is(err, backend.ErrUnavailable) || !strings.Contains(err.Error(), "stopped") {
+		t.Errorf("Flush = %v, want %v that asks whether the other is stopped", err, backend.ErrUnavailable)
+	}
+	if _, err := backend.PutBytes(ctx, b, key("b"), []byte(value(2, 8000)), backend.PutOptions{}); !errors.Is(err, backend.ErrUnavailable) || !strings.Contains(err.Error(), "stopped") {
+		t.Errorf("Put = %v, want %v that asks whether the other is stopped", err, backend.ErrUnavailable)
+	}
+	close(far.let)
+	for b.(flusher).Flush(ctx) != nil { // it goes on
+	}
+	wants(t, far.Backend, "a", value(1, 8000))
+	put(t, b, "b", value(2, 8000))
+}
+
+// A sender shows signs of life while a request takes long.
+func TestSenderIsAlive(t *testing.T) {
+	ctx := context.Background()
+	tier.SetSilence(t, time.Hour, 10*time.Millisecond)
+	far := newBlocked()
+	a, near := pairOf(t, far, tier.Options{Write: tier.Back})
+	put(t, a, "a", "1")
+	<-far.started
+	n, err := shelve.Open(near, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	versions := map[string]bool{}
+	for len(versions) < 5 {
+		info, err := n.Stat(ctx, backend.Key{Shelf: "larder.tier.doubt", Name: "sending"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		versions[info.Version] = true
+	}
+	close(far.let)
+	if err := a.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := n.Stat(ctx, backend.Key{Shelf: "larder.tier.doubt", Name: "sending"}); !errors.Is(err, backend.ErrNotFound) {
+		t.Errorf("after the end the note is %v, %v", info, err)
+	}
+}
