@@ -89,6 +89,7 @@ var (
 	_ backend.RangeGetter  = (*Backend)(nil)
 	_ backend.BatchPutter  = (*Backend)(nil)
 	_ backend.BatchDeleter = (*Backend)(nil)
+	_ backend.MatchDeleter = (*Backend)(nil)
 	_ backend.Sweeper      = (*Backend)(nil)
 	_ backend.Informer     = (*Backend)(nil)
 	_ backend.Stager       = (*Backend)(nil)
