@@ -200,8 +200,8 @@ func (s *sender) putDoubts(ctx context.Context, of map[string]doubt) error {
 	return err
 }
 
-// doubtAll puts everything that waits in doubt, from now on. What was sent in a doubt that is still fresh is not sent again before that is
-// over, so the sender that was killed had no request of it under way.
+// doubtAll puts everything that waits in doubt, from now on. Of what was sent in a doubt the sender that was killed had no request under way: it
+// was not sent again, or noted first. So a sender that is killed in each pass gets on, too.
 func (s *sender) doubtAll(ctx context.Context, d doubts) error {
 	const atOnce = 1000
 	all := map[string]doubt{}
@@ -218,7 +218,7 @@ func (s *sender) doubtAll(ctx context.Context, d doubts) error {
 		if err != nil {
 			return err
 		}
-		if d.of[near.Key.Name].covers(near) {
+		if one := d.of[near.Key.Name]; one.sent != "" && one.sent == near.Version {
 			continue
 		}
 		if all[near.Key.Name] = (doubt{since: time.Now()}); len(all) == atOnce {
@@ -228,6 +228,14 @@ func (s *sender) doubtAll(ctx context.Context, d doubts) error {
 		}
 	}
 	return note()
+}
+
+// again notes that what was sent in a doubt is about to be sent once more.
+func (s *sender) again(ctx context.Context, d doubt, near backend.Info) error {
+	if d.sent == "" || d.sent != near.Version {
+		return nil
+	}
+	return s.setDoubt(ctx, near.Key.Name, doubt{since: time.Now()})
 }
 
 // hasLanded reports whether the far store has a value as it is here, and describes it there.

@@ -319,9 +319,9 @@ func (s *sender) send(ctx context.Context, listed backend.Info) error {
 	case errors.Is(err, errNotOwn):
 		return nil
 	case isGrave(near):
-		err = s.bury(ctx, near)
+		err = s.bury(ctx, near, d)
 	case err == nil:
-		err = s.sendBody(ctx, body, info, name, doubtful)
+		err = s.sendBody(ctx, body, info, near, d, doubtful)
 	}
 	switch {
 	case err != nil:
@@ -333,8 +333,11 @@ func (s *sender) send(ctx context.Context, listed backend.Info) error {
 }
 
 // bury deletes far what was deleted here.
-func (s *sender) bury(ctx context.Context, near backend.Info) error {
+func (s *sender) bury(ctx context.Context, near backend.Info, d doubt) error {
 	key := backend.Key{Shelf: near.Meta[metaShelf], Name: near.Meta[metaName]}
+	if err := s.again(ctx, d, near); err != nil {
+		return err
+	}
 	if err := s.b.far.Delete(ctx, key); err != nil {
 		return lost(near.Key.Name, err)
 	}
@@ -343,7 +346,7 @@ func (s *sender) bury(ctx context.Context, near backend.Info) error {
 }
 
 // sendBody sends a value, unless it was in doubt and is there, and lays its copy.
-func (s *sender) sendBody(ctx context.Context, body io.ReadCloser, info backend.Info, name string, doubtful bool) error {
+func (s *sender) sendBody(ctx context.Context, body io.ReadCloser, info, near backend.Info, d doubt, doubtful bool) error {
 	defer body.Close()
 	whole, err := backend.Verify(body, info)
 	if err != nil {
@@ -362,9 +365,12 @@ func (s *sender) sendBody(ctx context.Context, body io.ReadCloser, info backend.
 		}
 	}
 	if !same {
+		if err := s.again(ctx, d, near); err != nil {
+			return err
+		}
 		far, err = s.b.far.Put(ctx, info.Key, held.Body, backend.PutOptions{Size: info.Size, Digest: info.Digest, Sum: info.Sum, Meta: info.Meta})
 		if err != nil {
-			return lost(name, err)
+			return lost(near.Key.Name, err)
 		}
 	}
 	mark, err := s.b.mark(ctx, info.Key)

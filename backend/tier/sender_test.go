@@ -464,3 +464,56 @@ func TestSenderIsAlive(t *testing.T) {
 		t.Errorf("after the end the note is %v, %v", info, err)
 	}
 }
+
+// What was sent in a doubt that is over is done with, also where one sender after the other is killed. If it has to be sent again, the doubt begins anew
+// ahead of the request.
+func TestKilledOverAndOver(t *testing.T) {
+	ctx := context.Background()
+	for name, differs := range map[string]bool{"as it was sent": false, "replaced by a late request": true} {
+		t.Run(name, func(t *testing.T) {
+			far := newBlocked()
+			far.gone.Store(true)
+			opts := tier.Options{Write: tier.Back, Drain: -1}
+			b, near := pairOf(t, far, opts)
+			put(t, b, "a", value(2, 80))
+			b.Close()
+			far.gone.Store(false)
+			far.once.Store(true) // Puts go through
+			put(t, far.Backend, "a", value(2, 80))
+			if differs {
+				put(t, far.Backend, "a", value(1, 80))
+				far.once.Store(false)
+			}
+			n, err := shelve.Open(near, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer n.Close()
+			doubt := backend.Key{Shelf: "larder.tier.doubt"}
+			for info, err := range n.List(ctx, "larder.tier.own", backend.ListOptions{}) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				doubt.Name = info.Key.Name
+				if _, err := backend.PutBytes(ctx, n, doubt, nil, backend.PutOptions{Meta: backend.Meta{"since": "1", "sent": info.Version}}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			marked(t, near)
+			b = openSlow(t, near, far, opts)
+			if differs {
+				<-far.started
+				if info, err := n.Stat(ctx, doubt); err != nil || info.Meta["sent"] != "" || info.Meta["since"] == "1" {
+					t.Errorf("while it is sent again the doubt is %v, %v", info.Meta, err)
+				}
+				close(far.let)
+			}
+			flush(t, b)
+			for info, err := range n.List(ctx, "larder.tier.own", backend.ListOptions{}) {
+				t.Errorf("%v still waits, %v", info.Key, err)
+			}
+			wants(t, far.Backend, "a", value(2, 80))
+			wants(t, b, "a", value(2, 80))
+		})
+	}
+}
