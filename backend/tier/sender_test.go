@@ -19,7 +19,6 @@ import (
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/backend/shelve"
 	"github.com/larder-store/larder/backend/tier"
-	"github.com/larder-store/larder/internal/ramdisk"
 )
 
 type flusher interface{ Flush(context.Context) error }
@@ -346,43 +345,6 @@ func TestReadMeetsEviction(t *testing.T) {
 			}
 			body.Close()
 			wants(t, b, "a", value(2, 80_000))
-		})
-	}
-}
-
-// Where the near store's disk is full, what waits is sent all the same, which makes room.
-func TestFullNear(t *testing.T) {
-	for _, scheme := range []string{"shelve"} { // a file: store takes nothing at all until there is room
-		t.Run(scheme, func(t *testing.T) {
-			disk := ramdisk.NewSmall(t, 8<<20)
-			near := scheme + "://" + filepath.ToSlash(filepath.Join(disk.Dir, "near"))
-			far := newAway()
-			far.gone.Store(true)
-			b := openNear(t, near, far, tier.Options{Drain: -1})
-			full := false
-			stored := 0
-			for _, size := range []int{100_000, 8_000, 80} {
-				for i := 0; i < 10000; i++ {
-					_, err := backend.PutBytes(context.Background(), b, key(fmt.Sprint(size, "-", i)), []byte(value(i, size)), backend.PutOptions{})
-					if err != nil {
-						full = true
-						break
-					}
-					stored++
-				}
-			}
-			if !full {
-				t.Fatal("the disk is not full")
-			}
-			b.Close()
-			far.gone.Store(false)
-			b = openNear(t, near, far, tier.Options{})
-			if err := b.(flusher).Flush(context.Background()); err != nil {
-				t.Errorf("Flush with a full near store = %v, with %d values", err, stored)
-			}
-			for i := range 10 {
-				wants(t, far.Backend, fmt.Sprint("100000-", i), value(i, 100_000))
-			}
 		})
 	}
 }
