@@ -11,8 +11,8 @@ import (
 type MatchDeleter interface {
 	// DeleteMatch removes each key whose present entry has the Version given. One that has another, or is absent, fails
 	// with [ErrChanged] and stays as it is. It is compared during the call, with what the place holds, and not with what the
-	// handle saw before; whether at the instant of the deletion is not promised, since
-	// buckets cannot: a value that takes its place between the two may be deleted. Failures are reported as by PutBatch.
+	// handle saw before; whether at the instant of the deletion is not promised, since not
+	// every bucket can: a value that takes its place between the two may be deleted. Failures are reported as by PutBatch.
 	DeleteMatch(ctx context.Context, seen []Seen) error
 }
 
@@ -22,20 +22,19 @@ type Seen struct {
 	Version string // an [Info.Version]; an empty one is no entry's
 }
 
-// DeleteMatch is [MatchDeleter] for any backend: without the ability it is [LookAndDelete].
+// DeleteMatch is [MatchDeleter] for any backend. Without the ability each key is looked at, and then deleted: a value that replaces one
+// between the two instants is deleted too. No reader gets a wrong value by it, but what was stored is lost.
 func DeleteMatch(ctx context.Context, b Backend, seen []Seen) error {
 	if d, ok := As[MatchDeleter](b); ok {
 		return d.DeleteMatch(ctx, seen)
 	}
-	return LookAndDelete(ctx, b, seen)
+	return lookAndDelete(ctx, b, seen)
 }
 
-// looks bounds the requests of LookAndDelete that are under way at a time.
+// looks bounds the requests of lookAndDelete that are under way at a time.
 const looks = 16
 
-// LookAndDelete stats each key and deletes those that are as they were seen. A value that replaces one between
-// the two instants is deleted too: no reader gets a wrong value by it, but what was stored is lost.
-func LookAndDelete(ctx context.Context, b Backend, seen []Seen) error {
+func lookAndDelete(ctx context.Context, b Backend, seen []Seen) error {
 	errs := make(BatchError, len(seen))
 	named := make(map[Seen]bool, len(seen))
 	var wg sync.WaitGroup

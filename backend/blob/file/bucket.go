@@ -220,7 +220,7 @@ func versionOf(path string) (string, error) {
 // Delete implements [driver.Bucket].
 func (b *bucket) Delete(ctx context.Context, names []string) error { return b.delete(ctx, names, nil) }
 
-// DeleteMatch implements [driver.MatchDeleter]: the version is read under the lock that every replacement takes.
+// DeleteMatch implements [driver.Bucket]: the version is read under the lock that every replacement takes.
 func (b *bucket) DeleteMatch(ctx context.Context, names, versions []string) error {
 	return b.delete(ctx, names, versions)
 }
