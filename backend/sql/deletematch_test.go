@@ -1,3 +1,5 @@
+//go:build unix
+
 package sql_test
 
 import (
