@@ -349,6 +349,44 @@ func TestRepairSparesWhatIsHealedLastAmongFiles(t *testing.T) {
 	}
 }
 
+// looking is a bucket without conditions for deletes, with an entry that cannot be understood.
+type looking struct {
+	*mem.Backend
+	key backend.Key
+}
+
+func (l *looking) Stat(ctx context.Context, key backend.Key) (backend.Info, error) {
+	if key == l.key {
+		return backend.Info{}, backend.Wrap("stat", "test", key, backend.ErrCorrupt)
+	}
+	return l.Backend.Stat(ctx, key)
+}
+
+func (l *looking) Get(ctx context.Context, key backend.Key) (io.ReadCloser, backend.Info, error) {
+	_, err := l.Stat(ctx, key)
+	if err != nil {
+		return nil, backend.Info{}, err
+	}
+	return l.Backend.Get(ctx, key)
+}
+
+func (l *looking) DeleteMatch(ctx context.Context, seen []backend.Seen) error {
+	return backend.LookAndDelete(ctx, l, seen)
+}
+
+func TestRepairRemovesWhatCannotBeUnderstood(t *testing.T) {
+	key := backend.Key{Shelf: backend.ShelfCache, Name: "k/v"}
+	b := &looking{mem.New(nil), key}
+	put(t, b.Backend, key, "abc", nil)
+	_, found := run(t, b, audit.Options{Read: 1, Repair: true})
+	if len(found) != 1 || !found[0].Gone {
+		t.Errorf("%+v, want it found and removed", found)
+	}
+	if _, err := b.Backend.Stat(ctx, key); !errors.Is(err, backend.ErrNotFound) {
+		t.Errorf("Stat behind the repair: %v, want ErrNotFound", err)
+	}
+}
+
 // late is a backend whose entry cannot be opened until somebody stores it anew, right after it was looked at.
 type late struct {
 	backend.Backend
