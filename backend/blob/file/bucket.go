@@ -171,6 +171,9 @@ func makeDir(path string) error {
 func (b *bucket) place(ctx context.Context, temp *tempFile, path string, opts driver.PutOptions) error {
 	if opts.IfAbsent {
 		err := os.Link(temp.path, path)
+		if errors.Is(err, fs.ErrExist) && b.removeDangling(ctx, path) {
+			err = os.Link(temp.path, path)
+		}
 		if errors.Is(err, fs.ErrExist) {
 			return backend.ErrExists
 		}
@@ -198,6 +201,25 @@ func (b *bucket) place(ctx context.Context, temp *tempFile, path string, opts dr
 	}
 	temp.placed = true
 	return nil
+}
+
+// removeDangling removes a symbolic link that leads nowhere: what reads takes it for absent. It reports whether it did.
+func (b *bucket) removeDangling(ctx context.Context, path string) bool {
+	if !dangling(path) {
+		return false
+	}
+	unlock, err := b.locks.lock(ctx, path)
+	if err != nil {
+		return false
+	}
+	defer unlock()
+	return dangling(path) && os.Remove(path) == nil
+}
+
+func dangling(path string) bool {
+	_, err := os.Stat(path)
+	link, linkErr := os.Lstat(path)
+	return errors.Is(err, fs.ErrNotExist) && linkErr == nil && link.Mode()&fs.ModeSymlink != 0
 }
 
 // versionOf returns the version of a file; "" if there is none that can be read.
