@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -70,5 +71,38 @@ func TestLinkInAValuesPlace(t *testing.T) {
 	}
 	if got, err := get(t, b, "a"); got != "3" || err != nil {
 		t.Errorf("Get after it = %q, %v, want what was put", got, err)
+	}
+}
+
+// A directory in a value's place goes if it is empty; else a Put names it.
+func TestDirectoryInAValuesPlace(t *testing.T) {
+	for name, opts := range map[string]backend.PutOptions{"put": {}, "create": {IfAbsent: true}} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			b := open(t, dir)
+			path := filepath.Join(dir, "s", "a!")
+			inside := filepath.Join(path, "inside")
+			if err := os.MkdirAll(inside, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if got, err := get(t, b, "a"); !errors.Is(err, backend.ErrCorrupt) {
+				t.Errorf("Get = %q, %v, want ErrCorrupt", got, err)
+			}
+			if _, err := tryPut(b, "a", "1", opts); err == nil || errors.Is(err, backend.ErrExists) || !strings.Contains(err.Error(), path+" is a directory") {
+				t.Errorf("Put = %v, want an error that names the directory", err)
+			}
+			if _, err := os.Stat(inside); err != nil {
+				t.Errorf("what is inside: %v", err)
+			}
+			if err := os.Remove(inside); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := tryPut(b, "a", "1", opts); err != nil {
+				t.Errorf("Put where an empty directory is: %v", err)
+			}
+			if got, err := get(t, b, "a"); got != "1" || err != nil {
+				t.Errorf("Get after a Put = %q, %v, want what was put", got, err)
+			}
+		})
 	}
 }
