@@ -22,7 +22,7 @@ var leaseLaws = []Law{
 		Rule: "A lease that was released can be taken at once.",
 	},
 	{
-		Name: "lease/not-early", Needs: []Need{Leases}, Fn: leaseNotEarly,
+		Name: "lease/not-early", Waits: true, Needs: []Need{Leases}, Fn: leaseNotEarly,
 		Rule: "A lease is not taken before its ttl has passed since it was acquired or last renewed.",
 	},
 	{
@@ -30,19 +30,19 @@ var leaseLaws = []Law{
 		Rule: "A ttl of many seconds is one, also after a Renew.",
 	},
 	{
-		Name: "lease/expires", Needs: []Need{Leases}, Fn: leaseExpires,
+		Name: "lease/expires", Waits: true, Needs: []Need{Leases}, Fn: leaseExpires,
 		Rule: "A lease that is not renewed can be taken by another after its ttl.",
 	},
 	{
-		Name: "lease/renewed", Needs: []Need{Leases}, Fn: leaseRenewed,
+		Name: "lease/renewed", Waits: true, Needs: []Need{Leases}, Fn: leaseRenewed,
 		Rule: "Renew prolongs a lease from now, not from its end: one that was renewed often lasts no longer than one that was renewed once.",
 	},
 	{
-		Name: "lease/lost", Needs: []Need{Leases}, Fn: leaseLost,
+		Name: "lease/lost", Waits: true, Needs: []Need{Leases}, Fn: leaseLost,
 		Rule: "A holder that lost a lease to another gets ErrChanged from Renew, and its Release does the other no harm.",
 	},
 	{
-		Name: "lease/lost-since", Needs: []Need{Leases}, Fn: leaseLostSince,
+		Name: "lease/lost-since", Waits: true, Needs: []Need{Leases}, Fn: leaseLostSince,
 		Rule: "A holder that lost a lease to another cannot renew it, whatever happened since: that it was released, that it expired, that it is free, that the first one holds it anew.",
 	},
 	{

@@ -22,7 +22,7 @@ var sweepLaws = []Law{
 		Rule: "A sweep leaves every kind of value as it is: empty and large, nested names, any shelf, with its Meta, Version and ModTime.",
 	},
 	{
-		Name: "sweep/unfinished", Needs: []Need{Sweeps}, Fn: sweepUnfinished,
+		Name: "sweep/unfinished", Waits: true, Needs: []Need{Sweeps}, Fn: sweepUnfinished,
 		Rule: "A sweep beside a Put that waits for its body takes nothing from it, however short its Grace; a sweep that waits for the Put keeps no other call waiting.",
 	},
 	{
