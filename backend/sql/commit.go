@@ -209,7 +209,11 @@ func (p *publication) remove(ctx context.Context, at []int) {
 	for n, i := range at {
 		shelves[n], names[n] = p.changes[i].Key.Shelf, p.changes[i].Key.Name
 	}
-	if _, err := p.x.db.exec(ctx, false, p.x.put.remove, shelves, names); err != nil {
+	sql := p.x.put.removeMany
+	if len(at) == 1 {
+		sql = p.x.put.remove
+	}
+	if _, err := p.x.db.exec(ctx, false, sql, shelves, names); err != nil {
 		for _, i := range at {
 			p.outcomes[i].Err = err
 		}

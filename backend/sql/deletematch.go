@@ -37,9 +37,13 @@ func (p *publication) removeMatch(ctx context.Context, at []int) {
 	if len(asked) == 0 {
 		return
 	}
+	sql := p.x.put.removeManyMatch
+	if len(asked) == 1 {
+		sql = p.x.put.removeMatch
+	}
 	var deleted []int64 // from 1
 	err := p.x.db.do(ctx, false, func(conn *pgxpool.Conn) error {
-		rows, err := conn.Query(ctx, p.x.put.removeMatch, p.x.db.args([]any{shelves, names, ids})...)
+		rows, err := conn.Query(ctx, sql, p.x.db.args([]any{shelves, names, ids})...)
 		if err != nil {
 			return err
 		}

@@ -168,6 +168,16 @@ func operations() []operation {
 		{name: "large if match", after: large, do: putting(large, func(o *backend.PutOptions, v string) { o.IfMatch = v })},
 		{name: "large if absent", after: old, do: putting(large, func(o *backend.PutOptions, _ string) { o.IfAbsent = true }), fails: backend.ErrExists},
 		{name: "delete", do: func(b backend.Backend, _ string) error { return b.Delete(context.Background(), theKey) }},
+		{name: "delete match", do: func(b backend.Backend, v string) error {
+			return backend.ItemError(backend.DeleteMatch(context.Background(), b, []backend.Seen{{Key: theKey, Version: v}}), 0)
+		}},
+		{name: "delete two that match", do: func(b backend.Backend, v string) error {
+			err := backend.DeleteMatch(context.Background(), b, []backend.Seen{{Key: otherKey, Version: v}, {Key: theKey, Version: v}})
+			if one := backend.ItemError(err, 0); one == nil || errors.Is(one, backend.ErrChanged) == (backend.ItemError(err, 1) != nil) {
+				return fmt.Errorf("the absent key: %v, beside %v", one, backend.ItemError(err, 1))
+			}
+			return backend.ItemError(err, 1)
+		}},
 		{name: "batch", after: large, do: func(b backend.Backend, _ string) error {
 			var items []backend.Item
 			for i, v := range []string{text(smallSize, 4), text(largeSize, 5), large} {
@@ -241,7 +251,7 @@ func TestCutConnections(t *testing.T) {
 						t.Errorf("error = %v, want %v", err, backend.ErrUnavailable)
 					}
 					// The turns ahead of the last one prepare the statement, or claim a name.
-					if how == pgtest.After && turn == turns && err != nil && op.fails == nil && op.name != "delete" {
+					if how == pgtest.After && turn == turns && err != nil && op.fails == nil && !strings.HasPrefix(op.name, "delete") {
 						t.Errorf("what the server did is not recognized: %v", err)
 					}
 					expire(t, loc)

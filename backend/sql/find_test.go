@@ -331,3 +331,28 @@ func TestFindLarge(t *testing.T) {
 		}
 	}
 }
+
+// A query of more values than the protocol can count has an answer all the same.
+func TestFindManyComparisons(t *testing.T) {
+	b := open(t, place(t, pgtest.URL(t)))
+	key, preimage, err := keying.Hash{}.Preimage(context.Background(), component.New("fit", "1", map[string]any{"seed": 7}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := backend.PutBatch(context.Background(), b, []backend.Item{item(key, preimage)}); err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range []int{9_000, 70_000} {
+		any := component.Condition{Op: component.Any}
+		for i := range n {
+			any.Of = append(any.Of, component.Condition{Op: component.Equal, Field: component.FieldParam, Path: "seed", Value: int64(i)})
+		}
+		if got := keysOf(t, b, component.Query{Where: any}, nil); !slices.Equal(got, []string{key}) {
+			t.Errorf("Find by %d comparisons finds %q, want %q", n, got, key)
+		}
+		none := component.Condition{Op: component.Not, Of: []component.Condition{any}}
+		if got := keysOf(t, b, component.Query{Where: none}, nil); len(got) != 0 {
+			t.Errorf("Find of what fulfils none of %d comparisons finds %q", n, got)
+		}
+	}
+}

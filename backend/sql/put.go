@@ -19,6 +19,9 @@ type puts struct {
 	described   [3]string // values in the row, on the shelf of components
 	remove      string
 	removeMatch string // returns which of the arguments it deleted, from 1
+
+	// The same for several keys, which are locked in order first, as puts lock them: a join deletes in any order.
+	removeMany, removeManyMatch string
 }
 
 // condition is what a Put asks for.
@@ -65,9 +68,17 @@ func newPuts(schema string) (p puts) {
 	for c := range p.described {
 		p.described[c] = describedPut(schema, p.byCondition[c], len(valuesOf(indexed.Change{}, condition(c))))
 	}
-	p.remove = "DELETE FROM " + entries + " e USING unnest($1::text[], $2::text[]) AS k (shelf, name) WHERE e.shelf = k.shelf AND e.name = k.name"
-	p.removeMatch = "DELETE FROM " + entries + " e USING unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS k (shelf, name, id, n) " +
-		"WHERE e.shelf = k.shelf AND e.name = k.name AND e.id = k.id::uuid RETURNING k.n"
+	const keys, sameKey = "$1::text[], $2::text[]", "e.shelf = k.shelf AND e.name = k.name"
+	const ids, sameID = keys + ", $3::text[]", sameKey + " AND e.id = k.id::uuid"
+	p.remove = "DELETE FROM " + entries + " e USING unnest(" + keys + ") AS k (shelf, name) WHERE " + sameKey
+	p.removeMatch = "DELETE FROM " + entries + " e USING unnest(" + ids + ") WITH ORDINALITY AS k (shelf, name, id, n) WHERE " + sameID + " RETURNING k.n"
+	// What another replaced between the two steps is compared once more, as it is then.
+	ordered := func(key, from, same string) string {
+		return "WITH k AS MATERIALIZED (SELECT " + key + " FROM unnest(" + from + " JOIN " + entries + " e ON " + same + " ORDER BY e.shelf, e.name FOR UPDATE OF e) " +
+			"DELETE FROM " + entries + " e USING k WHERE " + same
+	}
+	p.removeMany = ordered("k.shelf, k.name", keys+") AS k (shelf, name)", sameKey)
+	p.removeManyMatch = ordered("k.shelf, k.name, k.id, k.n", ids+") WITH ORDINALITY AS k (shelf, name, id, n)", sameID) + " RETURNING k.n"
 	return p
 }
 

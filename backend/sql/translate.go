@@ -92,8 +92,17 @@ func (a *arguments) add(v any) string {
 // sql returns the condition. windowed hides it from indexes on parameters: the rows are already few.
 func (t *translation) sql(a *arguments, windowed bool) string {
 	w := writer{a: a, t: t, windowed: windowed}
-	return w.condition(t.where, true)
+	before := len(a.values)
+	sql := w.condition(t.where, true)
+	if len(a.values) > maxArguments {
+		a.values = a.values[:before]
+		return anything
+	}
+	return sql
 }
+
+// maxArguments bounds the values of a statement: the protocol counts them in 16 bits, and a condition of so many is faster decided here.
+const maxArguments = 10_000
 
 // writer writes SQL for conditions.
 type writer struct {

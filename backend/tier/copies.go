@@ -22,10 +22,12 @@ import (
 // Marks keep a copy from being older than the far value. A writer puts its mark before it writes far, and afterwards replaces
 // only its own mark with a copy, and only if that mark replaced no mark of another writer that may still be at work: the order of
 // overlapping far writes is unknown. A writer that finds anything else puts a new mark. A reader puts a copy only over what it saw
-// before it read far, and never over the mark of a writer that may be at work. So an overtaken process puts nothing.
+// before it read far, never over the mark of a writer that may be at work, and never after it read for long: where it saw nothing, a copy may have come
+// and gone meanwhile. So an overtaken process puts nothing.
 const (
 	metaCopy = "tier_of"   // the ModTime of the far value, in nanoseconds since 1970, a blank, and its Version
 	metaMark = "tier_mark" // a nonce: this is a mark
+	metaGone = "tier_gone" // a nonce: this was a copy until it was evicted, and no writer is at work
 )
 
 // nearShelves begin so.
@@ -45,6 +47,18 @@ func nearKey(key backend.Key) backend.Key {
 
 // settled is the age of a mark whose writer has ended, one way or the other.
 const settled = 5 * time.Minute
+
+// settledTwice is the age at which a copy may leave nothing behind, and a mark may go: who saw what was before it lays no copy any more.
+const settledTwice = 2 * settled
+
+// younger reports whether something is of less than that age. A clock that was set back makes nothing young for ever.
+func younger(at time.Time, than time.Duration) bool { return time.Since(at).Abs() < than }
+
+// sight is what a reader saw near before it read far.
+type sight struct {
+	version string    // a near Version, empty for nothing, or noCopy
+	at      time.Time // without its monotonic part, which stops where the machine sleeps
+}
 
 // laid is a mark that was laid.
 type laid struct {
@@ -89,7 +103,7 @@ func (b *Backend) copyOptions(far backend.Info, seen string) (backend.PutOptions
 	if meta == nil {
 		meta = backend.Meta{}
 	}
-	if meta[metaCopy] != "" || meta[metaMark] != "" {
+	if meta[metaCopy] != "" || meta[metaMark] != "" || meta[metaGone] != "" {
 		return backend.PutOptions{}, false // a far store that is near to another one
 	}
 	at := far.ModTime
@@ -103,9 +117,9 @@ func (b *Backend) copyOptions(far backend.Info, seen string) (backend.PutOptions
 }
 
 // fill lays a copy over what was seen. It is an economy: what fails is counted, and the far store is asked again.
-func (b *Backend) fill(ctx context.Context, far backend.Info, body io.ReadSeeker, seen string) {
-	o, ok := b.copyOptions(far, seen)
-	if !ok || b.opts.ReadOnly {
+func (b *Backend) fill(ctx context.Context, far backend.Info, body io.ReadSeeker, seen sight) {
+	o, ok := b.copyOptions(far, seen.version)
+	if !ok || b.opts.ReadOnly || !younger(seen.at, settled) {
 		return
 	}
 	_, err := b.near.Put(ctx, nearKey(far.Key), body, o)
@@ -186,9 +200,17 @@ func (b *Backend) lay(ctx context.Context, key backend.Key) (version string, err
 	return "", nil
 }
 
-func markOptions() backend.PutOptions {
+func markOptions() backend.PutOptions { return emptyOptions(metaMark) }
+
+// emptyOptions are those of an empty value of that kind.
+func emptyOptions(kind string) backend.PutOptions {
 	digest, sum := sums.Of(nil)
 	var nonce [8]byte
 	rand.Read(nonce[:])
-	return backend.PutOptions{Digest: digest, Sum: sum, Meta: backend.Meta{metaMark: hex.EncodeToString(nonce[:])}}
+	return backend.PutOptions{Digest: digest, Sum: sum, Meta: backend.Meta{kind: hex.EncodeToString(nonce[:])}}
+}
+
+// isMark reports whether a near value is a mark, or what an evicted copy left.
+func isMark(near backend.Info) bool {
+	return near.Size == 0 && (near.Meta[metaMark] != "" || near.Meta[metaGone] != "")
 }

@@ -2,7 +2,9 @@ package tier
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
+	"fmt"
 	"maps"
 	"strconv"
 	"strings"
@@ -18,7 +20,8 @@ import (
 // again where that is something else.
 //
 // Doubts are kept in the near store, for they outlive their process. While a sender is at work, one more entry says so: who finds it was
-// preceded by one that was killed, and does not know by which request. It puts everything that waits in doubt.
+// preceded by one that was killed, or is stopped, and does not know by which request. It puts everything that waits in doubt. The entry holds a
+// nonce, so that a sender that went on after it was taken for dead does not remove its successor's.
 const (
 	doubtShelf = backend.OwnShelves + "tier.doubt" // its names are those of the own values
 	atWork     = "sending"                         // and this one, which contains no slash as they do
@@ -38,38 +41,99 @@ type doubt struct {
 // fresh reports whether a request may still land. A clock that was set back ends doubts.
 func (d doubt) fresh() bool { return time.Since(d.since).Abs() < landed }
 
+// covers reports whether an own value was sent, and stays because of the doubt.
+func (d doubt) covers(near backend.Info) bool {
+	return d.fresh() && d.sent != "" && d.sent == near.Version
+}
+
 // doubts are those that a pass begins with, by the names of the own values.
 type doubts struct {
-	of   map[string]doubt
-	aged []backend.Seen // the entries of those that are not fresh
+	of      map[string]doubt
+	aged    []backend.Seen // the entries of those that are not fresh
+	damaged bool           // some could not be read
 }
 
 func doubtKey(name string) backend.Key { return backend.Key{Shelf: doubtShelf, Name: name} }
 
 // begin says that a sender is at work, and returns what is in doubt.
 func (s *sender) begin(ctx context.Context) (doubts, error) {
-	_, err := backend.PutBytes(ctx, s.b.near, doubtKey(atWork), nil, backend.PutOptions{IfAbsent: true})
+	err := s.note(ctx, backend.PutOptions{IfAbsent: true})
 	killed := errors.Is(err, backend.ErrExists)
-	if err != nil && !killed {
+	if killed {
+		err = s.note(ctx, backend.PutOptions{})
+	}
+	if err != nil {
 		return doubts{}, err
 	}
-	d, err := s.loadDoubts(ctx)
-	if err != nil || !killed {
-		return d, err
+	d, err := s.b.doubts(ctx)
+	if err == nil && d.damaged {
+		err = s.mendDoubts(ctx, d)
 	}
-	return d, s.doubtAll(ctx, d)
+	if err == nil && killed {
+		err = s.doubtAll(ctx, d)
+	}
+	return d, err
 }
 
-func (s *sender) loadDoubts(ctx context.Context) (doubts, error) {
+// note puts the entry that says that this sender is at work.
+func (s *sender) note(ctx context.Context, opts backend.PutOptions) error {
+	s.noteMu.Lock()
+	defer s.noteMu.Unlock()
+	info, err := backend.PutBytes(ctx, s.b.near, doubtKey(atWork), []byte(rand.Text()), opts)
+	if err == nil {
+		s.mine = info.Version
+	}
+	return err
+}
+
+// beat renews that entry, for those who wait: a sender that is stopped does not.
+func (s *sender) beat(ctx context.Context) {
+	s.noteMu.Lock()
+	defer s.noteMu.Unlock()
+	if s.mine == "" {
+		return
+	}
+	ctx = context.WithoutCancel(ctx) // what was put has to be known
+	info, err := backend.PutBytes(ctx, s.b.near, doubtKey(atWork), []byte(rand.Text()), backend.PutOptions{IfMatch: s.mine})
+	if err == nil {
+		s.mine = info.Version
+	}
+}
+
+// silence is for how long a sender that is at work may renew nothing, before it is taken for stopped. It is a variable for tests.
+var silence = leaseTTL
+
+// stopped returns an error if the other process that sends, by why, shows no sign of life.
+func (s *sender) stopped(ctx context.Context, why error) error {
+	near, err := s.b.near.Stat(ctx, doubtKey(atWork))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err != nil || near.Version != s.theirs {
+		s.theirs, s.theirsAt = near.Version, time.Now()
+		return nil
+	}
+	if silent := time.Since(s.theirsAt); silent > silence {
+		return fmt.Errorf("%w: %v, which shows no sign of life for %v; is it stopped?", backend.ErrUnavailable, why, silent.Round(time.Second))
+	}
+	return nil
+}
+
+// doubts reads what is in doubt.
+func (b *Backend) doubts(ctx context.Context) (doubts, error) {
 	d := doubts{of: map[string]doubt{}}
-	for near, err := range s.b.near.List(ctx, doubtShelf, backend.ListOptions{}) {
+	for near, err := range b.near.List(ctx, doubtShelf, backend.ListOptions{}) {
 		if err == nil && near.Meta == nil && near.Key.Name != atWork { // lists may leave it out
-			near, err = s.b.near.Stat(ctx, near.Key)
+			near, err = b.near.Stat(ctx, near.Key)
 		}
-		if err != nil {
+		switch {
+		case errors.Is(err, backend.ErrCorrupt):
+			d.damaged = true
+			continue
+		case errors.Is(err, backend.ErrNotFound):
+			continue // it is over
+		case err != nil:
 			return d, err
-		}
-		if near.Key.Name == atWork {
+		case near.Key.Name == atWork:
 			continue
 		}
 		nanos, _ := strconv.ParseInt(near.Meta[metaSince], 10, 64)
@@ -82,17 +146,43 @@ func (s *sender) loadDoubts(ctx context.Context) (doubts, error) {
 	return d, nil
 }
 
-// end says that the sender is no longer at work, and that the aged doubts are over if it did all it had to.
-func (s *sender) end(ctx context.Context, d doubts, all bool) error {
-	if all && len(d.aged) > 0 {
-		err := backend.DeleteMatch(ctx, s.b.near, d.aged)
-		for i := range d.aged {
-			if one := backend.ItemError(err, i); one != nil && !errors.Is(one, backend.ErrChanged) {
-				return one
-			}
+// mendDoubts puts in doubt, from now on, whatever waits and has an entry that cannot be read: a list may not name it.
+func (s *sender) mendDoubts(ctx context.Context, d doubts) error {
+	damaged := map[string]doubt{}
+	for near, err := range s.b.near.List(ctx, ownShelf, backend.ListOptions{}) {
+		if errors.Is(err, backend.ErrCorrupt) {
+			break // the others were listed
+		}
+		if err != nil {
+			return err
+		}
+		if _, ok := d.of[near.Key.Name]; ok {
+			continue
+		}
+		if _, err := s.b.near.Stat(ctx, doubtKey(near.Key.Name)); errors.Is(err, backend.ErrCorrupt) {
+			damaged[near.Key.Name] = doubt{since: time.Now()}
 		}
 	}
-	return s.b.near.Delete(ctx, doubtKey(atWork))
+	maps.Copy(d.of, damaged)
+	return s.putDoubts(ctx, damaged)
+}
+
+// end says that the sender is no longer at work, and that the aged doubts are over if it did all it had to.
+func (s *sender) end(ctx context.Context, d doubts, all bool) error {
+	s.noteMu.Lock()
+	defer s.noteMu.Unlock()
+	over := []backend.Seen{{Key: doubtKey(atWork), Version: s.mine}}
+	s.mine = ""
+	if all {
+		over = append(over, d.aged...)
+	}
+	err := backend.DeleteMatch(ctx, s.b.near, over)
+	for i := range over {
+		if one := backend.ItemError(err, i); one != nil && !errors.Is(one, backend.ErrChanged) {
+			return one
+		}
+	}
+	return nil
 }
 
 // putDoubts notes doubts of own values, by their names.
@@ -122,10 +212,13 @@ func (s *sender) doubtAll(ctx context.Context, d doubts) error {
 		return err
 	}
 	for near, err := range s.b.near.List(ctx, ownShelf, backend.ListOptions{}) {
+		if errors.Is(err, backend.ErrCorrupt) {
+			break // the others were listed
+		}
 		if err != nil {
 			return err
 		}
-		if one := d.of[near.Key.Name]; one.fresh() && one.sent != "" && one.sent == near.Version {
+		if d.of[near.Key.Name].covers(near) {
 			continue
 		}
 		if all[near.Key.Name] = (doubt{since: time.Now()}); len(all) == atOnce {
@@ -144,17 +237,4 @@ func (s *sender) hasLanded(ctx context.Context, info backend.Info) (far backend.
 		return far, false, nil
 	}
 	return far, far.Size == info.Size && far.Digest == info.Digest && maps.Equal(far.Meta, info.Meta), err
-}
-
-// doubts counts the keys that are in doubt.
-func (b *Backend) doubts(ctx context.Context) (n int64, err error) {
-	for near, err := range b.near.List(ctx, doubtShelf, backend.ListOptions{}) {
-		if err != nil {
-			return 0, err
-		}
-		if near.Key.Name != atWork {
-			n++
-		}
-	}
-	return n, nil
 }

@@ -11,3 +11,10 @@ func SetLanded(t testing.TB, d time.Duration) {
 	landed = d
 	t.Cleanup(func() { landed = old })
 }
+
+// SetSilence changes for a test how long a sender may show no sign of life, and how often one shows it.
+func SetSilence(t testing.TB, bound, every time.Duration) {
+	oldSilence, oldRenewal := silence, renewal
+	silence, renewal = bound, every
+	t.Cleanup(func() { silence, renewal = oldSilence, oldRenewal })
+}

@@ -11,8 +11,8 @@ import (
 
 // filling returns a body of a far value that lays a copy near: at once where the value is small, else
 // when it was read to its end and closed.
-func (b *Backend) filling(ctx context.Context, body io.ReadCloser, info backend.Info, seen string) io.ReadCloser {
-	if _, ok := b.copyOptions(info, seen); !ok || b.opts.ReadOnly {
+func (b *Backend) filling(ctx context.Context, body io.ReadCloser, info backend.Info, seen sight) io.ReadCloser {
+	if _, ok := b.copyOptions(info, seen.version); !ok || b.opts.ReadOnly {
 		return body
 	}
 	if info.Size <= inMemory {
@@ -27,7 +27,7 @@ func (b *Backend) filling(ctx context.Context, body io.ReadCloser, info backend.
 }
 
 // filled reads a small value whole. What cannot be read goes on to whoever reads the body.
-func (b *Backend) filled(ctx context.Context, body io.ReadCloser, info backend.Info, seen string) io.ReadCloser {
+func (b *Backend) filled(ctx context.Context, body io.ReadCloser, info backend.Info, seen sight) io.ReadCloser {
 	defer body.Close()
 	text := make([]byte, 0, info.Size+1)
 	buf := bytes.NewBuffer(text)
@@ -72,7 +72,7 @@ type tee struct {
 	ctx  context.Context
 	body io.ReadCloser
 	info backend.Info
-	seen string
+	seen sight
 	file *temp.File // nil once it failed or was used
 	n    int64
 }

@@ -37,9 +37,9 @@ func (b *Backend) list(ctx context.Context, shelf string, opts backend.ListOptio
 		return b.far.List(ctx, shelf, opts)
 	}
 	return func(yield func(backend.Info, error) bool) {
-		own, err := b.ownOf(ctx, shelf, opts)
-		if err != nil {
-			yield(backend.Info{}, err)
+		own, damaged := b.ownOf(ctx, shelf, opts)
+		if damaged != nil && !errors.Is(damaged, backend.ErrCorrupt) {
+			yield(backend.Info{}, damaged)
 			return
 		}
 		left := opts.Limit
@@ -74,6 +74,9 @@ func (b *Backend) list(ctx context.Context, shelf string, opts backend.ListOptio
 				return
 			}
 		}
+		if damaged != nil {
+			yield(backend.Info{}, damaged)
+		}
 	}
 }
 
@@ -84,10 +87,13 @@ type ownInfo struct {
 }
 
 // ownOf returns the own values of a shelf that the options choose but for their limit, by name. They are in memory together: in the
-// mode Back no more than the queue holds.
-func (b *Backend) ownOf(ctx context.Context, shelf string, opts backend.ListOptions) ([]ownInfo, error) {
-	var all []ownInfo
+// mode Back no more than the queue holds. With an error that is ErrCorrupt they are those that could be read.
+func (b *Backend) ownOf(ctx context.Context, shelf string, opts backend.ListOptions) (all []ownInfo, damaged error) {
 	for near, err := range b.near.List(ctx, ownShelf, backend.ListOptions{Prefix: ownPrefix(shelf)}) {
+		if errors.Is(err, backend.ErrCorrupt) {
+			damaged = err
+			break // the others were listed
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -103,7 +109,7 @@ func (b *Backend) ownOf(ctx context.Context, shelf string, opts backend.ListOpti
 		}
 	}
 	slices.SortFunc(all, func(x, y ownInfo) int { return strings.Compare(x.Key.Name, y.Key.Name) })
-	return all, nil
+	return all, damaged
 }
 
 // own describes an entry of the shelf of own values; false where it was sent meanwhile, or is damaged, which is counted: one of those
@@ -112,10 +118,13 @@ func (b *Backend) own(ctx context.Context, near backend.Info) (ownInfo, bool, er
 	if near.Meta == nil { // lists may leave it out
 		var err error
 		near, err = b.near.Stat(ctx, near.Key)
-		if errors.Is(err, backend.ErrNotFound) {
+		switch {
+		case errors.Is(err, backend.ErrNotFound):
 			return ownInfo{}, false, nil
-		}
-		if err != nil {
+		case errors.Is(err, backend.ErrCorrupt):
+			b.count(err)
+			return ownInfo{}, false, nil
+		case err != nil:
 			return ownInfo{}, false, err
 		}
 	}
@@ -150,9 +159,9 @@ func (b *Backend) shelves(ctx context.Context, opts backend.ListOptions) iter.Se
 		return b.far.Shelves(ctx, opts)
 	}
 	return func(yield func(string, error) bool) {
-		here, err := b.ownShelves(ctx, opts)
-		if err != nil {
-			yield("", err)
+		here, damaged := b.ownShelves(ctx, opts)
+		if damaged != nil && !errors.Is(damaged, backend.ErrCorrupt) {
+			yield("", damaged)
 			return
 		}
 		left := opts.Limit
@@ -194,6 +203,9 @@ func (b *Backend) shelves(ctx context.Context, opts backend.ListOptions) iter.Se
 				return
 			}
 		}
+		if damaged != nil {
+			yield("", damaged)
+		}
 	}
 }
 
@@ -210,9 +222,14 @@ type shelfOfOwn struct {
 	lives, graves bool
 }
 
-func (b *Backend) ownShelves(ctx context.Context, opts backend.ListOptions) ([]shelfOfOwn, error) {
+// ownShelves fails as ownOf does.
+func (b *Backend) ownShelves(ctx context.Context, opts backend.ListOptions) (all []shelfOfOwn, damaged error) {
 	byName := map[string]shelfOfOwn{}
 	for near, err := range b.near.List(ctx, ownShelf, backend.ListOptions{}) {
+		if errors.Is(err, backend.ErrCorrupt) {
+			damaged = err
+			break // the others were listed
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -231,10 +248,9 @@ func (b *Backend) ownShelves(ctx context.Context, opts backend.ListOptions) ([]s
 		s.name, s.lives, s.graves = name, s.lives || !o.grave, s.graves || o.grave
 		byName[name] = s
 	}
-	all := make([]shelfOfOwn, 0, len(byName))
 	for _, s := range byName {
 		all = append(all, s)
 	}
 	slices.SortFunc(all, func(x, y shelfOfOwn) int { return strings.Compare(x.name, y.name) })
-	return all, nil
+	return all, damaged
 }

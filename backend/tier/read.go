@@ -48,13 +48,14 @@ func (b *Backend) get(ctx context.Context, key backend.Key) (io.ReadCloser, back
 		return nil, backend.Info{}, err
 	}
 	b.misses.Add(1)
+	at := time.Now().Round(0)
 	body, info, err := b.far.Get(ctx, key)
 	if err != nil {
 		info.Version = b.told(info)
 		return nil, info, b.notice(err)
 	}
 	if seen != noCopy {
-		body = b.filling(ctx, body, info, seen)
+		body = b.filling(ctx, body, info, sight{seen, at})
 	}
 	info.Version = b.told(info)
 	return body, info, nil
@@ -82,7 +83,7 @@ func (b *Backend) getCopy(ctx context.Context, key backend.Key) (_ io.ReadCloser
 	info, ok = b.copied(key, near)
 	if !ok {
 		body.Close()
-		if time.Since(near.ModTime) < settled {
+		if near.Meta[metaGone] == "" && time.Since(near.ModTime) < settled {
 			return nil, backend.Info{}, noCopy, false
 		}
 		return nil, backend.Info{}, near.Version, false

@@ -1,6 +1,7 @@
 package tier
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,23 +24,36 @@ type sender struct {
 	cancel  context.CancelFunc
 	ended   chan struct{}
 
-	mu     sync.Mutex // guards the rest
-	queued int64      // bytes that wait, as last counted, and what was put since
-	moved  chan struct{}
-	last   error            // of the last pass
-	known  map[string]doubt // what is in doubt, as the last pass knew it
+	mu      sync.Mutex // guards the rest
+	queued  int64      // bytes that wait, as last counted, and what was put since
+	counted bool       // they were, once
+	moved   chan struct{}
+	last    error            // of the last pass; nil where another process sends
+	known   map[string]doubt // what is in doubt, as the last pass knew it
+
+	theirs   string    // the Version of the note of another process that sends
+	theirsAt time.Time // when it was first seen
+
+	noteMu sync.Mutex // guards mine, and orders its changes
+	mine   string     // the Version of this sender's own note; empty while it is not at work
 
 	stuck atomic.Int64 // values that cannot be sent, as of the last pass
 }
 
 const (
-	lease    = "tier-sender"
-	leaseTTL = time.Minute
+	sendLease = "tier-sender"
+	leaseTTL  = time.Minute
+
+	// objectTTL is that of a lease that does not end with its holder. What the holder of one that ended still sends is in doubt, so it may be short.
+	objectTTL = 20 * time.Second
 
 	firstRest = 100 * time.Millisecond
 	lastRest  = 30 * time.Second
 	idleRest  = 10 * time.Second // another process may have left something
 )
+
+// renewal is the time between two signs of life of a sender. It is a variable for tests.
+var renewal = 5 * time.Second
 
 func newSender(b *Backend) *sender {
 	ctx, cancel := context.WithCancel(context.Background())
@@ -59,9 +73,13 @@ func (s *sender) wake() {
 	}
 }
 
+// errAnother says that another handle sends.
+var errAnother = errors.New("another process sends to the far store")
+
 func (s *sender) run(ctx context.Context) {
 	defer close(s.ended)
 	rest := idleRest
+	var asked time.Time // when another process was last found to send
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -76,9 +94,18 @@ func (s *sender) run(ctx context.Context) {
 			if s.failing() { // it is tried again in its own time
 				continue
 			}
+			if soon := firstRest - time.Since(asked); soon > 0 {
+				timer.Reset(soon)
+				continue
+			}
 		}
-		switch err := s.pass(ctx); {
-		case err == nil, errors.Is(err, backend.ErrLocked):
+		err := s.pass(ctx)
+		if errors.Is(err, errAnother) {
+			asked = time.Now()
+			_ = s.count(ctx) // what it sends makes room here
+		}
+		switch {
+		case err == nil, errors.Is(err, errAnother):
 			rest = idleRest
 		case rest >= idleRest && !s.failing():
 			rest = firstRest
@@ -108,14 +135,39 @@ func (s *sender) close() {
 	<-s.ended
 }
 
-// pass sends what waits, and counts what is left. It is ErrLocked where another process sends.
+// pass sends what waits, and counts what is left. It is errAnother, and counts nothing, where another process sends, unless that seems to be
+// stopped.
 func (s *sender) pass(ctx context.Context) error {
 	err := s.exclusively(ctx, s.sendAll)
+	var last error
+	if another := errors.Is(err, errAnother); !another {
+		err = errors.Join(err, s.count(ctx))
+		last = err
+	} else if last = s.stopped(ctx, err); last != nil {
+		err = last
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.last = last
+	s.move()
+	return err
+}
+
+// move tells who waits for room to look again. The caller holds mu.
+func (s *sender) move() {
+	close(s.moved)
+	s.moved = make(chan struct{})
+}
+
+// count counts the bytes that wait.
+func (s *sender) count(ctx context.Context) error {
 	queued := int64(0)
-	for near, lerr := range s.b.near.List(ctx, ownShelf, backend.ListOptions{}) {
-		if lerr != nil {
-			err = errors.Join(err, lerr)
-			break
+	for near, err := range s.b.near.List(ctx, ownShelf, backend.ListOptions{}) {
+		if errors.Is(err, backend.ErrCorrupt) {
+			break // the pass says so
+		}
+		if err != nil {
+			return err
 		}
 		if !s.wasSent(near) {
 			queued += near.Size
@@ -123,21 +175,17 @@ func (s *sender) pass(ctx context.Context) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.queued = queued; !errors.Is(err, backend.ErrLocked) {
-		s.last = err
-	}
-	close(s.moved)
-	s.moved = make(chan struct{})
-	return err
+	s.queued, s.counted = queued, true
+	s.move()
+	return nil
 }
 
 // exclusively runs f as the only sender of the near store.
 func (s *sender) exclusively(ctx context.Context, f func(ctx context.Context) error) error {
-	leaser, ok := backend.As[backend.Leaser](s.b.near)
-	if !ok {
-		return f(ctx)
+	held, err := s.b.acquire(ctx, sendLease)
+	if errors.Is(err, backend.ErrLocked) {
+		return fmt.Errorf("%w: %v", errAnother, err)
 	}
-	held, err := leaser.Acquire(ctx, lease, leaseTTL)
 	if err != nil {
 		return err
 	}
@@ -146,7 +194,7 @@ func (s *sender) exclusively(ctx context.Context, f func(ctx context.Context) er
 	renewed := make(chan struct{})
 	go func() {
 		defer close(renewed)
-		tick := time.NewTicker(leaseTTL / 4)
+		tick := time.NewTicker(renewal)
 		defer tick.Stop()
 		for {
 			select {
@@ -155,7 +203,9 @@ func (s *sender) exclusively(ctx context.Context, f func(ctx context.Context) er
 			case <-tick.C:
 				if held.Renew(ctx) != nil {
 					cancel()
+					continue
 				}
+				s.beat(ctx)
 			}
 		}
 	}()
@@ -205,15 +255,18 @@ func (s *sender) idle(ctx context.Context) (bool, error) {
 func (s *sender) sendIn(ctx context.Context) (all bool, err error) {
 	// Results are listed before all else is sent: of one that is put meanwhile the description may not be among that.
 	prefix := ownPrefix(backend.ShelfCache)
+	stuck := int64(0)
+	var first error
 	var results []backend.Info
 	for near, err := range s.b.near.List(ctx, ownShelf, backend.ListOptions{Prefix: prefix}) {
+		if errors.Is(err, backend.ErrCorrupt) {
+			break // it is told below
+		}
 		if err != nil {
 			return false, err
 		}
 		results = append(results, backend.Info{Key: near.Key, Version: near.Version})
 	}
-	stuck := int64(0)
-	var first error
 	// send sends one, and returns the error that ends the pass.
 	send := func(near backend.Info) error {
 		err := s.send(ctx, near)
@@ -221,18 +274,19 @@ func (s *sender) sendIn(ctx context.Context) (all bool, err error) {
 		case err == nil:
 		case ctx.Err() != nil:
 			return err
-		case errors.Is(err, backend.ErrUnavailable):
+		case backend.Retryable(err):
 			s.b.absences.Add(1)
 			return err
 		default:
-			stuck++
-			if first == nil {
-				first = err
-			}
+			stuck, first = stuck+1, cmp.Or(first, err)
 		}
 		return nil
 	}
 	for near, err := range s.b.near.List(ctx, ownShelf, backend.ListOptions{}) {
+		if errors.Is(err, backend.ErrCorrupt) { // the others were listed
+			stuck, first = stuck+1, cmp.Or(first, err)
+			break
+		}
 		if err != nil {
 			return false, err
 		}
@@ -259,6 +313,7 @@ func (s *sender) send(ctx context.Context, listed backend.Info) error {
 	}
 	name := listed.Key.Name
 	d, doubtful := s.doubtOf(name)
+	fresh := d.fresh() // before it is compared: what lands meanwhile is seen another time
 	body, info, near, err := s.b.openOwn(ctx, listed.Key)
 	switch {
 	case errors.Is(err, errNotOwn):
@@ -271,7 +326,7 @@ func (s *sender) send(ctx context.Context, listed backend.Info) error {
 	switch {
 	case err != nil:
 		return err
-	case d.fresh():
+	case fresh:
 		return s.setDoubt(ctx, name, doubt{d.since, near.Version})
 	}
 	return s.remove(ctx, near)
@@ -337,7 +392,7 @@ func lost(name string, err error) error {
 // wasSent reports whether an own value is in doubt, and was sent all the same.
 func (s *sender) wasSent(near backend.Info) bool {
 	d, _ := s.doubtOf(near.Key.Name)
-	return d.fresh() && d.sent != "" && d.sent == near.Version
+	return d.covers(near)
 }
 
 func (s *sender) doubtOf(name string) (doubt, bool) {
@@ -364,6 +419,14 @@ func (s *sender) remove(ctx context.Context, near backend.Info) error {
 
 // room waits until a value of so many bytes can wait, and counts it.
 func (s *sender) room(ctx context.Context, size int64) error {
+	s.mu.Lock()
+	counted := s.counted
+	s.mu.Unlock()
+	if !counted { // the first pass may take long, where the far store is away
+		if err := s.count(ctx); err != nil {
+			return err
+		}
+	}
 	for {
 		s.mu.Lock()
 		if s.queued+size <= s.b.opts.Queue || s.queued == 0 {
@@ -399,7 +462,7 @@ func (b *Backend) Flush(ctx context.Context) error {
 	defer b.calls.End()
 	for {
 		err := b.sender.pass(ctx)
-		if !errors.Is(err, backend.ErrLocked) {
+		if !errors.Is(err, errAnother) {
 			return wrap("flush", backend.Key{}, err)
 		}
 		select { // another sends: what it does not see is sent here

@@ -56,7 +56,7 @@ func (b *Backend) sweepMarks(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			if near.Size == 0 && near.Meta[metaMark] != "" && near.Version != "" && time.Since(near.ModTime) > markAge {
+			if isMark(near) && near.Version != "" && time.Since(near.ModTime) > markAge {
 				old = append(old, backend.Seen{Key: near.Key, Version: near.Version})
 			}
 		}
@@ -93,12 +93,25 @@ func (b *Backend) Facts(ctx context.Context) ([]backend.Fact, error) {
 	if !b.overlays() {
 		return facts, nil
 	}
+	var d doubts
+	if b.sender != nil {
+		var err error
+		if d, err = b.doubts(ctx); err != nil {
+			return nil, wrap("info", backend.Key{}, err)
+		}
+	}
 	var values, bytes int64
 	for near, err := range b.near.List(ctx, ownShelf, backend.ListOptions{}) {
+		if errors.Is(err, backend.ErrCorrupt) {
+			b.count(err)
+			break // the others were listed
+		}
 		if err != nil {
 			return nil, wrap("info", backend.Key{}, err)
 		}
-		values, bytes = values+1, bytes+near.Size
+		if !d.of[near.Key.Name].covers(near) {
+			values, bytes = values+1, bytes+near.Size
+		}
 	}
 	name := "waiting for the far store"
 	if b.opts.Write == Near {
@@ -110,12 +123,8 @@ func (b *Backend) Facts(ctx context.Context) ([]backend.Fact, error) {
 		last := b.sender.last
 		b.sender.mu.Unlock()
 		facts = append(facts, backend.Fact{Name: "cannot be sent", Value: number(b.sender.stuck.Load())})
-		doubts, err := b.doubts(ctx)
-		if err != nil {
-			return nil, wrap("info", backend.Key{}, err)
-		}
-		if doubts > 0 {
-			facts = append(facts, backend.Fact{Name: "in doubt", Value: number(doubts) + " keys, an older write of which may still arrive; kept near for minutes"})
+		if n := len(d.of); n > 0 {
+			facts = append(facts, backend.Fact{Name: "in doubt", Value: strconv.Itoa(n) + " keys, an older write of which may still arrive; kept near for minutes"})
 		}
 		if last != nil {
 			facts = append(facts, backend.Fact{Name: "last failure to send", Value: last.Error()})

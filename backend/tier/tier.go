@@ -20,6 +20,7 @@ import (
 
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/internal/calls"
+	"github.com/larder-store/larder/internal/lease"
 )
 
 const scheme = "tier"
@@ -75,8 +76,9 @@ type Backend struct {
 	near, far backend.Backend
 	opts      Options
 	calls     *calls.Counter
-	sender    *sender  // nil but in the mode Back
-	limiter   *limiter // nil without NearMax
+	leases    *lease.Client // of the near store
+	sender    *sender       // nil but in the mode Back
+	limiter   *limiter      // nil without NearMax
 
 	hits, misses, absences, failures atomic.Int64
 }
@@ -161,7 +163,7 @@ func Open(ctx context.Context, near, far backend.Backend, opts *Options) (backen
 	if o.Drain == 0 {
 		o.Drain = DefaultDrain
 	}
-	b := &Backend{near: near, far: far, opts: o, calls: calls.New()}
+	b := &Backend{near: near, far: far, opts: o, calls: calls.New(), leases: lease.New(near, objectTTL)}
 	if err := b.suits(ctx); err != nil {
 		return nil, wrap("open", backend.Key{}, err)
 	}
@@ -188,6 +190,14 @@ func (b *Backend) suits(ctx context.Context) error {
 		return backend.InvalidURL("write=back takes a near store that lasts, such as shelve: or file:")
 	}
 	return b.claim(ctx)
+}
+
+// acquire takes a lease among the processes that share the near store, by whatever means that has.
+func (b *Backend) acquire(ctx context.Context, name string) (backend.Lease, error) {
+	if leaser, ok := backend.As[backend.Leaser](b.near); ok {
+		return leaser.Acquire(ctx, name, leaseTTL)
+	}
+	return b.leases.Acquire(ctx, name)
 }
 
 // overlays reports whether the near store holds values that the far one lacks.

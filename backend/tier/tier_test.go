@@ -46,6 +46,11 @@ func TestConformance(t *testing.T) {
 			"sweep/twice":   "what is sent between two sweeps leaves leftovers",
 			"sweep/spares":  "the time of a value that was sent is that of the sending",
 		}},
+		"back from a file store": {"file://", "shelve://", "&write=back", map[string]string{
+			"sweep/dry-run": "what is sent between two dry runs leaves leftovers",
+			"sweep/twice":   "what is sent between two sweeps leaves leftovers",
+			"sweep/spares":  "the time of a value that was sent is that of the sending",
+		}},
 		"near": {"shelve://", "shelve://", "&write=near", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
