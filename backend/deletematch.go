@@ -22,19 +22,20 @@ type Seen struct {
 	Version string // an [Info.Version]; an empty one is no entry's
 }
 
-// DeleteMatch is [MatchDeleter] for any backend. Without the ability each key is looked at, and then deleted: a value that replaces one
-// between the two instants is deleted too. No reader gets a wrong value by it, but what was stored is lost.
+// DeleteMatch is [MatchDeleter] for any backend: without the ability it is [LookAndDelete].
 func DeleteMatch(ctx context.Context, b Backend, seen []Seen) error {
 	if d, ok := As[MatchDeleter](b); ok {
 		return d.DeleteMatch(ctx, seen)
 	}
-	return lookAndDelete(ctx, b, seen)
+	return LookAndDelete(ctx, b, seen)
 }
 
-// looks bounds the requests of lookAndDelete that are under way at a time.
+// looks bounds the requests of LookAndDelete that are under way at a time.
 const looks = 16
 
-func lookAndDelete(ctx context.Context, b Backend, seen []Seen) error {
+// LookAndDelete looks at each key, and deletes those that are as they were seen. A value that replaces one between
+// the two instants is deleted too: no reader gets a wrong value by it, but what was stored is lost.
+func LookAndDelete(ctx context.Context, b Backend, seen []Seen) error {
 	errs := make(BatchError, len(seen))
 	named := make(map[Seen]bool, len(seen))
 	var wg sync.WaitGroup

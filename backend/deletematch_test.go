@@ -10,9 +10,6 @@ import (
 	"github.com/larder-store/larder/backend/mem"
 )
 
-// plain hides the abilities of a backend.
-type plain struct{ backend.Backend }
-
 // A key that is named twice is absent the second time, as in backends with a DeleteMatch of their own.
 func TestLookAndDeleteTwice(t *testing.T) {
 	ctx := context.Background()
@@ -27,7 +24,7 @@ func TestLookAndDeleteTwice(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = backend.DeleteMatch(ctx, plain{b}, []backend.Seen{{Key: key, Version: old.Version}, {Key: key, Version: now.Version}, {Key: key, Version: now.Version}})
+	err = backend.LookAndDelete(ctx, b, []backend.Seen{{Key: key, Version: old.Version}, {Key: key, Version: now.Version}, {Key: key, Version: now.Version}})
 	for i, want := range []error{backend.ErrChanged, nil, backend.ErrChanged} {
 		if got := backend.ItemError(err, i); !errors.Is(got, want) {
 			t.Errorf("item %d: %v, want %v", i, got, want)

@@ -371,7 +371,7 @@ func (l *looking) Get(ctx context.Context, key backend.Key) (io.ReadCloser, back
 }
 
 func (l *looking) DeleteMatch(ctx context.Context, seen []backend.Seen) error {
-	return backend.DeleteMatch(ctx, struct{ backend.Backend }{l}, seen) // which looks, and then deletes
+	return backend.LookAndDelete(ctx, l, seen)
 }
 
 func TestRepairRemovesWhatCannotBeUnderstood(t *testing.T) {
