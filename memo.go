@@ -117,7 +117,7 @@ type outcome struct {
 	mu *sync.Mutex // guards found, taken and the position of computed
 }
 
-// errTaken: another waiter got what cannot be copied. Each computes a value of its own then.
+// errTaken: another waiter got what cannot be copied, or read again. Each looks again then, and computes a value of its own.
 var errTaken = errors.New("larder: the value went to another caller")
 
 // panicError carries a panic of compute to the goroutines of its callers.
@@ -267,8 +267,10 @@ func (s *Store) deliver(ctx context.Context, f *flight, dst any, opts []GetOptio
 	if found != nil {
 		return assign(dst, reflect.ValueOf(found).Elem().Interface())
 	}
-	_, err := s.fetch(ctx, f.key, dst, opts)
-	return err
+	if _, err := s.fetch(ctx, f.key, dst, opts); err != nil {
+		return errTaken // gone meanwhile, say: the caller looks again, and computes where that helps
+	}
+	return nil
 }
 
 // assign sets what dst points to. Callers of one flight may want different types.

@@ -128,6 +128,39 @@ func TestMemoSharesNothing(t *testing.T) {
 	}
 }
 
+// What another process stored, and a third removed before each caller had a copy, is computed anew: a miss is no answer of Memo.
+func TestMemoFoundAndGone(t *testing.T) {
+	b := newTap()
+	s := open(t, b)
+	other := open(t, b.Backend)
+	const lookups = 2
+	b.onGet = func(key backend.Key) error {
+		if b.gets.Load() == lookups+2 { // one caller has what the flight found, and the other reads it
+			return b.Backend.Delete(t.Context(), key)
+		}
+		return nil
+	}
+	var wg sync.WaitGroup
+	for range lookups {
+		wg.Go(func() {
+			v, err := larder.Memo(t.Context(), s, fit(1), "x", func(context.Context) (string, error) {
+				if b.gets.Load() > lookups {
+					return "anew", nil
+				}
+				for larder.Waiting(s) < lookups {
+					time.Sleep(time.Millisecond)
+				}
+				put(t, other, fit(1), "x", "theirs")
+				return "mine", nil
+			})
+			if v != "theirs" && v != "anew" || err != nil {
+				t.Errorf("Memo = %q, %v; want theirs, or what was computed anew", v, err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
 func TestMemoErrorIsNotStored(t *testing.T) {
 	s := open(t, mem.New(nil))
 	_, err := larder.Memo(t.Context(), s, fit(1), "x", func(context.Context) (int, error) { return 7, errBoom })

@@ -11,8 +11,8 @@ import (
 type MatchDeleter interface {
 	// DeleteMatch removes each key whose present entry has the Version given. One that has another, or is absent, fails
 	// with [ErrChanged] and stays as it is. It is compared during the call, with what the place holds, and not with what the
-	// handle saw before; whether at the instant of the deletion is not promised, since
-	// buckets cannot: a value that takes its place between the two may be deleted. Failures are reported as by PutBatch.
+	// handle saw before; whether at the instant of the deletion is not promised, since not
+	// every bucket can: a value that takes its place between the two may be deleted. Failures are reported as by PutBatch.
 	DeleteMatch(ctx context.Context, seen []Seen) error
 }
 
@@ -33,7 +33,7 @@ func DeleteMatch(ctx context.Context, b Backend, seen []Seen) error {
 // looks bounds the requests of LookAndDelete that are under way at a time.
 const looks = 16
 
-// LookAndDelete stats each key and deletes those that are as they were seen. A value that replaces one between
+// LookAndDelete looks at each key, and deletes those that are as they were seen. A value that replaces one between
 // the two instants is deleted too: no reader gets a wrong value by it, but what was stored is lost.
 func LookAndDelete(ctx context.Context, b Backend, seen []Seen) error {
 	errs := make(BatchError, len(seen))

@@ -45,6 +45,9 @@ func takeRaw(b []byte, dst any) bool {
 	case t.Kind() == reflect.String:
 		rv.SetString(unsafe.String(unsafe.SliceData(b), len(b)))
 	case isAny(t):
+		if b == nil { // as Decode has it
+			b = []byte{}
+		}
 		rv.Set(reflect.ValueOf(b))
 	case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Uint8 && rv.Cap() < len(b):
 		rv.SetBytes(b[:len(b):len(b)])

@@ -96,16 +96,34 @@ func Run(t *testing.T, c Config) {
 	}
 	f := &findings{results: make([]law.Result, len(laws))}
 	t.Cleanup(func() { f.firstCause(t) })
-	for i, l := range laws {
-		t.Run(l.Name, func(t *testing.T) {
-			if !l.Alone {
-				t.Parallel()
+	for _, alone := range []bool{true, false} {
+		for i, l := range laws {
+			if l.Alone != alone {
+				continue
 			}
-			r := law.Try(t.Context(), in(t, cfg, c), l, tier)
-			f.add(i, r)
-			report(t, r, tier)
-		})
+			t.Run(l.Name, func(t *testing.T) {
+				try := func() law.Result { return law.Try(t.Context(), in(t, cfg, c), l, tier) }
+				if l.Waits {
+					try = begun(t, cfg, c, l, tier)
+				}
+				if !l.Alone {
+					t.Parallel()
+				}
+				r := try()
+				f.add(i, r)
+				report(t, r, tier)
+			})
+		}
 	}
+}
+
+// begun begins to try a law ahead of its turn among the parallel subtests, of which there is one a processor: one that waits would take it from
+// those that do something. It returns a function that returns the result.
+func begun(t *testing.T, cfg law.Config, c Config, l law.Law, tier law.Tier) func() law.Result {
+	cfg = in(t, cfg, c)
+	done := make(chan law.Result, 1)
+	go func() { done <- law.Try(t.Context(), cfg, l, tier) }()
+	return func() law.Result { return <-done }
 }
 
 // findings are the results of a run, in the order of the table of laws.

@@ -276,6 +276,11 @@ func (r *ref) Stage(ctx context.Context) (backend.Draft, error) {
 	if r.doStage != nil {
 		return r.doStage(ctx)
 	}
+	for _, err := range r.Backend.Shelves(ctx, opts{Limit: 1}) { // is it open?
+		if err != nil {
+			return nil, err
+		}
+	}
 	return &refDraft{}, nil
 }
 

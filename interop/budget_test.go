@@ -107,3 +107,33 @@ type empty struct{}
 
 func (empty) Read([]byte) (int, error)       { return 0, eof }
 func (empty) Seek(int64, int) (int64, error) { return 0, nil }
+
+func TestDeleteBudget(t *testing.T) {
+	b, p := behindProxy(t, servers.GoFakeS3, "")
+	var keys []backend.Key
+	var seen []backend.Seen
+	for _, name := range []string{"a", "b", "c", "d", "e"} {
+		info, err := tryPut(b, name, "small", backend.PutOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys, seen = append(keys, info.Key), append(seen, backend.Seen{Key: info.Key, Version: info.Version})
+	}
+	p.Counts()
+	for _, step := range []struct {
+		name string
+		do   func() error
+		want map[string]int
+	}{
+		{"a delete of two", func() error { return backend.DeleteBatch(t.Context(), b, keys[:2]) }, map[string]int{"DELETE MANY": 1}},
+		{"a delete of two by version", func() error { return backend.DeleteMatch(t.Context(), b, seen[2:4]) }, map[string]int{"HEAD": 2, "DELETE MANY": 1}},
+		{"a delete of one by version", func() error { return backend.DeleteMatch(t.Context(), b, seen[4:]) }, map[string]int{"HEAD": 1, "DELETE": 1}},
+	} {
+		if err := step.do(); err != nil {
+			t.Fatalf("%s: %v", step.name, err)
+		}
+		if got := p.Counts(); !maps.Equal(got, step.want) {
+			t.Errorf("%s takes %v, want %v", step.name, got, step.want)
+		}
+	}
+}

@@ -47,6 +47,10 @@ func TestCloudBudget(t *testing.T) {
 			} else {
 				large[s.store] = 1
 			}
+			var seen backend.Info
+			deleteMatch := func() error {
+				return backend.ItemError(backend.DeleteMatch(context.Background(), b, []backend.Seen{{Key: seen.Key, Version: seen.Version}}), 0)
+			}
 			one := func(kind string) map[string]int { return map[string]int{kind: 1} }
 			for _, step := range []struct {
 				name string
@@ -68,6 +72,9 @@ func TestCloudBudget(t *testing.T) {
 				{"a miss of a described one", memo(7, "residual"), nil, map[string]int{"GET": 1, "PUT": 1}},
 				{"a hit of a Memo", memo(7, "fit"), nil, one("GET")},
 				{"a delete", func() error { return b.Delete(context.Background(), key("a")) }, nil, one("DELETE")},
+				{"a put to delete", func() (err error) { seen, err = tryPut(b, "a", "small", backend.PutOptions{}); return err }, nil, one("PUT")},
+				{"a delete by version", deleteMatch, nil, one("DELETE")},
+				{"one of what is gone", deleteMatch, backend.ErrChanged, one("DELETE")},
 			} {
 				if err := step.do(); !errors.Is(err, step.fail) {
 					t.Fatalf("%s: %v, want %v", step.name, err, step.fail)

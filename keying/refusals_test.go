@@ -163,6 +163,8 @@ func refusals() []refusal {
 		{"json.Number that is none", with(json.Number("0x10")), x, "is not a number", ""},
 		{"json.Number that is empty", with(json.Number("")), x, "is not a number", ""},
 		{"json.Number with too many digits", with(json.Number("0.1000000000000000000001")), x, "more digits", ""},
+		{"json.Number of 16 digits that are rounded", with(json.Number("9007199254740993.0")), x, "more digits", ""},
+		{"json.Number of 17 digits that are rounded", with(json.Number("1.0000000000000001")), x, "more digits", ""},
 		{"json.Number too large", with(json.Number("1e999999999")), x, "no float64", ""},
 		{"json.Number too small", with(json.Number("1e-999999999")), x, "more digits", ""},
 

@@ -107,8 +107,8 @@ func encodeJSONNumber(e *encoder, v reflect.Value) error {
 	return nil
 }
 
-// ExactFloat reads a decimal number as a parameter: the nearest float64, if that keeps all digits of the text. Else two
-// different parameters would be one.
+// ExactFloat reads a decimal number as a parameter: the nearest float64, if that keeps all digits of the text, or the text is
+// that float64 in 17 digits, as C's %.17g has it. Else two different parameters would be one.
 func ExactFloat(s string) (float64, error) {
 	f, err := strconv.ParseFloat(s, 64)
 	if err != nil {
@@ -124,9 +124,10 @@ func ExactFloat(s string) (float64, error) {
 const maxNumberText = 1 + maxIntegerBits*302/1000
 
 // keepsDigits reports whether a float keeps all digits of the text that it was read from:
-// whether its shortest decimal form has the same ones.
+// whether its shortest decimal form has the same ones, or that of 17 digits, in which many programs print every float64.
 func keepsDigits(s string, f float64) bool {
-	return significant(s) == significant(strconv.FormatFloat(f, 'e', -1, 64))
+	text := significant(s)
+	return text == significant(strconv.FormatFloat(f, 'e', -1, 64)) || text == significant(strconv.FormatFloat(f, 'e', 16, 64))
 }
 
 // significant returns the digits of a number without zeros at either end. Where the float

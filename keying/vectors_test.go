@@ -199,6 +199,7 @@ var vectors = []vector{
 	{"big.Rat 1/4", *big.NewRat(1, 4), `{"float64":"3fd0000000000000"}`},
 	{"json.Number integer", json.Number("-12345678901234567890123"), `{"int":"-12345678901234567890123"}`},
 	{"json.Number 0.10", json.Number("0.10"), `{"float64":"3fb999999999999a"}`},
+	{"json.Number of 17 digits", json.Number("0.10000000000000001"), `{"float64":"3fb999999999999a"}`},
 	{"json.Number 1e3", json.Number("1e3"), `{"int":"1000"}`},
 	{"json.Number -0.0", json.Number("-0.0"), `{"int":"0"}`},
 

@@ -26,6 +26,9 @@ type CollateOption struct {
 // it a collation ends with the first error.
 func SkipErrors(report func(err error)) CollateOption { return CollateOption{report: report} }
 
+// maxParallel bounds the channels that are made for so many: they take 200 bytes for each.
+const maxParallel = 1 << 16
+
 // Parallel is how many sessions are read at a time, in place of the manager's [Options].
 func Parallel(n int) CollateOption { return CollateOption{parallel: n} }
 
@@ -155,6 +158,7 @@ func collate[T any](ctx context.Context, m *Manager, q query, opts []CollateOpti
 			report = o.report
 		}
 	}
+	parallel = min(parallel, maxParallel)
 	return func(yield func(Item[T], error) bool) {
 		outer := ctx
 		ctx, cancel := context.WithCancel(ctx)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -59,4 +60,13 @@ func TestLargeItemsAreNotReadAhead(t *testing.T) {
 	if yielded != items {
 		t.Errorf("%d items were yielded, want %d", yielded, items)
 	}
+}
+
+// All at once is not more than there are.
+func TestParallelOfAny(t *testing.T) {
+	m := manager(t, mem.New(nil), "m", nil)
+	s := opened(t, m, "s", nil)
+	put(t, s, "k", 1)
+	closed(t, s)
+	same(t, "what was put", collected[int](t, m, session.All, session.Parallel(math.MaxInt)), []string{"s:k=1"})
 }

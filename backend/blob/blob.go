@@ -128,11 +128,8 @@ func (b *Backend) DeleteBatch(ctx context.Context, keys []backend.Key) error {
 	return b.delete(ctx, "delete batch", keys, nil)
 }
 
-// DeleteMatch implements [backend.MatchDeleter]. A bucket without conditions for deletes is asked for each object first.
+// DeleteMatch implements [backend.MatchDeleter].
 func (b *Backend) DeleteMatch(ctx context.Context, seen []backend.Seen) error {
-	if _, ok := b.bucket.(driver.MatchDeleter); !ok {
-		return b.lookAndDelete(ctx, seen)
-	}
 	keys, versions := make([]backend.Key, len(seen)), make([]string, len(seen))
 	for i, s := range seen {
 		keys[i], versions[i] = s.Key, s.Version
@@ -140,16 +137,7 @@ func (b *Backend) DeleteMatch(ctx context.Context, seen []backend.Seen) error {
 	return b.delete(ctx, "delete", keys, versions)
 }
 
-func (b *Backend) lookAndDelete(ctx context.Context, seen []backend.Seen) error {
-	err := backend.LookAndDelete(ctx, b, seen)
-	errs := make(backend.BatchError, len(seen))
-	for i, s := range seen {
-		errs[i] = backend.Wrap("delete", b.scheme, s.Key, backend.ItemError(err, i))
-	}
-	return errs.OrNil()
-}
-
-// delete deletes objects; where versions are given, those that have them, which the bucket can decide.
+// delete deletes objects; where versions are given, those that have them.
 func (b *Backend) delete(ctx context.Context, op string, keys []backend.Key, versions []string) error {
 	c, err := b.begin(ctx)
 	if err != nil {
@@ -158,10 +146,15 @@ func (b *Backend) delete(ctx context.Context, op string, keys []backend.Key, ver
 	errs := make(backend.BatchError, len(keys))
 	var names, wanted []string
 	var at []int // the index in keys of each name
+	named := map[backend.Seen]bool{}
 	for i, key := range keys {
 		err := key.Validate()
-		if err == nil && versions != nil && versions[i] == "" {
-			err = backend.ErrChanged // no entry has it
+		if err == nil && versions != nil {
+			seen := backend.Seen{Key: key, Version: versions[i]}
+			if seen.Version == "" || named[seen] { // no entry has it; or it is gone, or was another one the first time
+				err = backend.ErrChanged
+			}
+			named[seen] = true
 		}
 		if err != nil {
 			errs[i] = backend.Wrap(op, b.scheme, key, err)
@@ -175,7 +168,7 @@ func (b *Backend) delete(ctx context.Context, op string, keys []backend.Key, ver
 	switch {
 	case len(names) == 0:
 	case versions != nil:
-		err = b.bucket.(driver.MatchDeleter).DeleteMatch(c.ctx, names, wanted)
+		err = b.bucket.DeleteMatch(c.ctx, names, wanted)
 	default:
 		err = b.bucket.Delete(c.ctx, names)
 	}

@@ -43,3 +43,25 @@ func TestPipeInADataFilesPlace(t *testing.T) {
 		t.Errorf("Get after a Put = %q, %v, want what was put", got, err)
 	}
 }
+
+func TestPipeInABboltFilesPlace(t *testing.T) {
+	dir := t.TempDir()
+	b := open(t, dir, nil)
+	if err := put(b, backend.Key{Shelf: backend.ShelfCache, Name: "a"}, []byte("1")); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "main.db")
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	all, err := backend.Salvage(t.Context(), open(t, dir, nil))
+	if err != nil || len(all) != 1 || all[0].Part != path || all[0].Saved != 0 || len(all[0].Errors) != 1 {
+		t.Errorf("Salvage = %+v, %v; want one part of which nothing was saved", all, err)
+	}
+}

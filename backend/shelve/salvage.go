@@ -14,6 +14,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/internal/durable"
 )
 
 var _ backend.Salvager = (*Backend)(nil)
@@ -79,11 +80,13 @@ type saved struct {
 
 // salvage rebuilds the file if it is damaged. Its turnstile is held alone, and no session is open.
 func (f *file) salvage() (*backend.Salvaged, error) {
-	r, err := os.Open(f.path)
-	if errors.Is(err, fs.ErrNotExist) {
+	r, err := durable.Open(f.path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil
-	}
-	if err != nil {
+	case errors.Is(err, durable.ErrIrregular):
+		return &backend.Salvaged{Part: f.path, Errors: []error{err}}, nil
+	case err != nil:
 		return nil, err
 	}
 	defer r.Close()

@@ -107,6 +107,9 @@ func batchPut(ctx context.Context, e *Env) error {
 			items, texts = append(items, it), append(texts, noise(n, 9))
 		}
 	}
+	for i, key := range e.wideKeys() {
+		items, texts = append(items, item(key, noise(someSizes[i%2], uint64(i)), backend.PutOptions{})), append(texts, noise(someSizes[i%2], uint64(i)))
+	}
 	infos := p.putAll(items)
 	for i, it := range items {
 		if p.err != nil {
@@ -120,6 +123,7 @@ func batchPut(ctx context.Context, e *Env) error {
 		}
 		got := p.holds(it.Key, texts[i])
 		p.sameMeta("Get of an item of a batch", got.Meta, it.Meta)
+		p.sameMeta("Stat of an item of a batch", p.stat(it.Key).Meta, it.Meta)
 		if got.Version != infos[i].Version {
 			p.failf("PutBatch returns Version %q of %q, and Get %q", infos[i].Version, it.Key, got.Version)
 		}
@@ -221,11 +225,14 @@ func batchPutConditions(ctx context.Context, e *Env) error {
 		item(d, "d swapped", matching(old)),
 		item(d, "d put", backend.PutOptions{}),
 	}
-	_, err := backend.PutBatch(ctx, p.b, items)
+	infos, err := backend.PutBatch(ctx, p.b, items)
 	for i, want := range []error{nil, backend.ErrChanged, backend.ErrExists, nil, backend.ErrExists, backend.ErrChanged, nil} {
 		got := backend.ItemError(err, i)
 		if !errors.Is(got, want) {
 			p.failf("item %d, %q, %s = error %s, want %s", i, items[i].Key, conditions(items[i].PutOptions), quoted(got), quoted(want))
+		}
+		if p.err == nil && (len(infos) != len(items) || (want == nil) != (infos[i].Key == items[i].Key)) {
+			p.failf("item %d of %d, whose error is %s, has another Info than its own, or one though it failed", i, len(items), quoted(want))
 		}
 	}
 	p.holds(a, "a swapped")

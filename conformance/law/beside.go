@@ -121,7 +121,10 @@ func leaseBeside(ctx context.Context, e *Env) error {
 	}
 	beside := p.acquire(e.leaseName("b"), longLease)
 	beside.Release(ctx)
-	p.sweep(backend.SweepOptions{})
+	for _, opts := range []backend.SweepOptions{{}, {Grace: shortest}, {Grace: shortest, Compact: true}} {
+		p.sweep(opts)
+		q.locked(name)
+	}
 	if r.b != p.b {
 		r.close()
 	}

@@ -27,7 +27,7 @@ var cancelLaws = []Law{
 	},
 	{
 		Name: "cancel/put", Fn: cancelInBody,
-		Rule: "A Put cancelled while its body is read ends soon, took effect wholly or not at all, and does not use the body after it returned.",
+		Rule: "A Put cancelled while its body is read ends soon, with the context's error, took effect wholly or not at all, and does not use the body after it returned.",
 	},
 	{
 		Name: "cancel/batch", Needs: []Need{BatchPuts}, Fn: cancelInBatch,
@@ -66,6 +66,15 @@ func cancelledBefore(ctx context.Context, e *Env) error {
 		p.fails(c.name+" after its deadline", c.do(late), context.DeadlineExceeded)
 		p.holds(key, "1")
 		p.absent(other)
+	}
+	never := e.Shelf("never")
+	_, err := collect(p.b.List(cancelled, never, backend.ListOptions{}))
+	p.fails("List of an empty shelf with a cancelled context", err, context.Canceled)
+	_, err = collect(p.b.Shelves(cancelled, backend.ListOptions{Prefix: never}))
+	p.fails("Shelves, of which there are none, with a cancelled context", err, context.Canceled)
+	if has[backend.Scanner](p.b) {
+		_, err = collect(backend.Scan(cancelled, p.b, never, backend.ListOptions{}))
+		p.fails("Scan of an empty shelf with a cancelled context", err, context.Canceled)
 	}
 	p.put(key, "2")
 	p.holds(key, "2")
@@ -219,6 +228,9 @@ func cancelInBody(ctx context.Context, e *Env) error {
 				p.failf("a Put cancelled at byte %d of %d used the body after it returned", at, size)
 			}
 			p.settled(fmt.Sprintf("a Put cancelled at byte %d of %d", at, size), err, key, old, text)
+			if err == nil && at < size {
+				p.failf("a Put cancelled at byte %d of %d, while it read the body, succeeds", at, size)
+			}
 			cancel()
 		}
 	}

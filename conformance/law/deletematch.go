@@ -3,6 +3,7 @@ package law
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/larder-store/larder/backend"
 )
@@ -74,6 +75,36 @@ func deleteMatchSeen(ctx context.Context, e *Env) error {
 	p.holds(other, "put by another handle")
 	p.fails("DeleteMatch with an empty Version", backend.ItemError(backend.DeleteMatch(ctx, p.b, []backend.Seen{{Key: other}}), 0), backend.ErrChanged)
 	p.holds(other, "put by another handle")
+	for info, err := range p.b.List(ctx, e.Shelf("t"), backend.ListOptions{}) {
+		if err != nil {
+			p.failf("List: %w", err)
+			break
+		}
+		if info.Key != other || info.Version == "" {
+			continue
+		}
+		q.put(other, "put after it was listed")
+		p.fails("DeleteMatch of what another handle replaced since it was listed", backend.ItemError(backend.DeleteMatch(ctx, p.b, []backend.Seen{{Key: other, Version: info.Version}}), 0), backend.ErrChanged)
+		p.holds(other, "put after it was listed")
+	}
+	// A key may be named with several Versions.
+	for _, at := range []int{0, 1} {
+		key := e.key("named", fmt.Sprint("twice-", at))
+		first := p.put(key, "first").Version
+		second := p.put(key, "second").Version
+		if p.err != nil {
+			break
+		}
+		named := []backend.Seen{{Key: key, Version: first}, {Key: key, Version: first}}
+		named[at].Version = second
+		before := e.unknown.Load()
+		err := backend.DeleteMatch(ctx, p.b, named)
+		p.fails("DeleteMatch of a key with an old Version, beside the present one", backend.ItemError(err, 1-at), backend.ErrChanged)
+		if ierr := backend.ItemError(err, at); ierr != nil && e.unknown.Load() == before {
+			p.failf("DeleteMatch of a key with its Version, beside an old one: %w", ierr)
+		}
+		p.absent(key)
+	}
 	// Equal bytes may have equal Versions.
 	twin := e.key("s", "twin")
 	p.put(same, "of the same bytes")

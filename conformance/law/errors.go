@@ -116,12 +116,12 @@ type call struct {
 
 // single reports whether the method is about one key.
 func (c call) single() bool {
-	return !slices.Contains([]string{"List", "Scan", "Shelves", "Acquire", "Sweep", "Find"}, c.name)
+	return !slices.Contains([]string{"List", "Scan", "Shelves", "Acquire", "Stage", "Sweep", "Find"}, c.name)
 }
 
 // reads reports whether the method leaves all as it is.
 func (c call) reads() bool {
-	return slices.Contains([]string{"Get", "Stat", "List", "Shelves", "GetRange", "GetRange of nothing", "Scan"}, c.name)
+	return slices.Contains([]string{"Get", "Stat", "List", "Shelves", "GetRange", "GetRange of nothing", "Scan", "Map"}, c.name)
 }
 
 func calls(b backend.Backend, key, other backend.Key) []call {
@@ -178,10 +178,41 @@ func calls(b backend.Backend, key, other backend.Key) []call {
 	if has[backend.MatchDeleter](b) {
 		all = append(all, call{"DeleteMatch", key, func(ctx context.Context) error {
 			seen := backend.Seen{Key: key, Version: "none"}
-			if info, err := b.Stat(ctx, key); err == nil {
+			if info, err := b.Stat(context.WithoutCancel(ctx), key); err == nil {
 				seen.Version = info.Version
 			}
 			return backend.ItemError(backend.DeleteMatch(ctx, b, []backend.Seen{seen}), 0)
+		}})
+	}
+	if has[backend.Mapper](b) {
+		all = append(all, call{"Map", key, func(ctx context.Context) error {
+			v, _, err := (&probe{ctx: ctx, b: b}).tryView(key)
+			if errors.Is(err, errors.ErrUnsupported) { // and then it is read
+				_, err := b.Stat(ctx, key)
+				return err
+			}
+			if err != nil {
+				return err
+			}
+			return v.Close()
+		}})
+	}
+	if has[backend.Stager](b) {
+		all = append(all, call{"Stage", backend.Key{}, func(ctx context.Context) error {
+			s, _ := backend.As[backend.Stager](bare(b))
+			var d backend.Draft
+			err := patiently(ctx, func() (err error) {
+				d, err = s.Stage(ctx)
+				return err
+			})
+			if errors.Is(err, errors.ErrUnsupported) {
+				_, err := collect(b.Shelves(ctx, backend.ListOptions{}))
+				return err
+			}
+			if err != nil {
+				return err
+			}
+			return d.Close()
 		}})
 	}
 	if has[backend.Leaser](b) {

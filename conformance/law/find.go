@@ -2,12 +2,15 @@ package law
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/larder-store/larder/backend"
@@ -26,6 +29,10 @@ var findLaws = []Law{
 		Rule: "Find yields at most Limit descriptions, the first ones.",
 	},
 	{
+		Name: "find/many", Tier: Full, Needs: []Need{Finds, FreshPlace}, Fn: findMany,
+		Rule: "Among many descriptions, of which one condition holds for all and one for few, After and Limit choose what they say.",
+	},
+	{
 		Name: "find/repeat", Needs: []Need{Finds, FreshPlace}, Fn: findTwice,
 		Rule: "What Find returns may be ranged over again, and each time begins anew.",
 	},
@@ -39,7 +46,7 @@ var findLaws = []Law{
 	},
 	{
 		Name: "find/changes", Needs: []Need{Finds, FreshPlace}, Fn: findChanges,
-		Rule: "Find knows what was put, overwritten and deleted, however it was, and what lies on other shelves is nothing to it.",
+		Rule: "Find knows what was put, overwritten and deleted, however it was and by whichever handle, and what lies on other shelves is nothing to it.",
 	},
 	{
 		Name: "find/callback", Needs: []Need{Finds, FreshPlace}, Fn: findCallback,
@@ -92,6 +99,14 @@ func components() []describedAs {
 				Key: "286458a1192c5e02b1bc4c8f185431fc41de185293c08f58feda0282addfa8c7", Type: "detrend", Version: "2",
 				Parameters: map[any]any{"name": "lab a", "order": int64(3), "window": 0.25},
 				Inputs:     []string{"26e1f891cc58fa906fd7d766331d28d18af6882fe4843e439617d38d9a5becbf"},
+			},
+		},
+		{
+			"86726c61726465722f636f6d706f6e656e742f31656b696e64736131a46374656e62313064687567651b800000000000000564776f72646361626366646967697473613580c076323032362d31312d30315431323a30303a30302e355a",
+			component.Description{
+				Key: "b3de21b4491b982510eaa114b446dfd2ae6c90a87d4d9886010c6eec28b7d6ef", Type: "kinds", Version: "1",
+				Parameters: map[any]any{"digits": "5", "ten": "10", "huge": uint64(1<<63 + 5), "word": "abc"},
+				AsOf:       time.Date(2026, 11, 1, 12, 0, 0, 500_000_000, time.UTC),
 			},
 		},
 		{
@@ -236,6 +251,24 @@ func queries() []component.Query {
 		param("big", component.Greater, int64(1<<53)),
 		param("big", component.LessEqual, int64(1<<53)),
 		param("big", component.In, []any{int64(1 << 53), int64(1<<53 + 2)}),
+		param("big", component.Equal, int64(1<<53+2)),
+		param("huge", component.Equal, uint64(1<<63+5)), // beyond int64
+		param("huge", component.Equal, uint64(1<<63+6)),
+		param("huge", component.Equal, int64(math.MaxInt64)),
+		param("huge", component.Greater, int64(math.MaxInt64)),
+		param("huge", component.Greater, uint64(1<<63+5)),
+		param("huge", component.LessEqual, uint64(1<<63+5)),
+		param("huge", component.In, []any{uint64(1<<63 + 4), uint64(1<<63 + 6)}),
+		param("digits", component.Equal, int64(5)), // a text, whatever it looks like
+		param("digits", component.Equal, 5.0),
+		param("digits", component.Equal, "5"),
+		param("digits", component.In, []any{int64(5)}),
+		param("digits", component.Greater, int64(4)),
+		param("ten", component.Less, "9"),
+		param("ten", component.Greater, "9"),
+		param("ten", component.Greater, int64(9)),
+		param("word", component.Equal, []byte("abc")),
+		param("word", component.In, []any{[]byte("abc")}),
 		param("none", component.In, []any{nil}),
 		param("few", component.Equal, []any{}),
 		param("few", component.Exists, nil),
@@ -254,6 +287,10 @@ func queries() []component.Query {
 		component.Where(component.FieldInput, component.HasPrefix, "2"),
 		component.Where(component.FieldAsOf, component.Exists, nil),
 		component.Where(component.FieldAsOf, component.Less, time.Date(2026, 11, 1, 12, 0, 0, 1, time.UTC)),
+		component.Where(component.FieldAsOf, component.Equal, time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)),
+		component.Where(component.FieldAsOf, component.Greater, time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)),
+		component.Where(component.FieldAsOf, component.LessEqual, time.Date(2026, 11, 1, 12, 0, 0, 500_000_000, time.UTC)),
+		component.Where(component.FieldAsOf, component.Less, time.Date(2026, 11, 1, 12, 0, 0, 500_000_000, time.UTC)),
 		{Op: component.Any, Of: []component.Condition{param("order", component.Equal, int64(3)), component.Where(component.FieldType, component.Equal, "state")}},
 		{Op: component.Any},
 		{Op: component.Not},
@@ -430,6 +467,74 @@ func findChanges(ctx context.Context, e *Env) error {
 	seen := backend.Key{Shelf: shelf, Name: there[3].Key}
 	p.removeSeenAs(seen, p.stat(seen).Version)
 	p.finds(component.Query{}, append([]component.Description{there[0]}, there[4:]...))
+	// By another handle, which has looked before.
+	q, err := e.other(ctx)
+	if err != nil {
+		return err
+	}
+	rest := append([]component.Description{there[0]}, there[4:]...)
+	q.finds(component.Query{}, rest)
+	p.put(seen, string(preimages[seen.Name]))
+	q.finds(component.Query{}, append([]component.Description{there[0]}, there[3:]...))
+	p.remove(seen)
+	q.finds(component.Query{}, rest)
+	// And by what it says now, of what said something else before.
+	now, before := there[4], there[0]
+	now.Key = before.Key
+	rest[0] = now
+	p.put(backend.Key{Shelf: shelf, Name: now.Key}, string(preimages[there[4].Key]))
+	for _, q := range []*probe{p, q} {
+		q.finds(ask(before.Type, "", nil), rest)
+		q.finds(ask(now.Type, "", nil), rest)
+		q.finds(component.Query{}, rest)
+	}
+	return errors.Join(p.err, q.err)
+}
+
+// numbered returns n descriptions of recordings, in the order of their keys, and their pre-images.
+func numbered(n int) (preimages map[string]string, says []component.Description) {
+	recording := components()[3]
+	template, err := hex.DecodeString(recording.preimage)
+	if err != nil {
+		panic(err) // a slip of the pen
+	}
+	preimages = map[string]string{}
+	for i := range n {
+		file := fmt.Sprintf("%05d", i)
+		preimage := strings.Replace(string(template), "a.abf", file, 1)
+		d := recording.says
+		d.Key = fmt.Sprintf("%x", sha256.Sum256([]byte(preimage)))
+		d.Parameters = map[any]any{"file": file}
+		preimages[d.Key], says = preimage, append(says, d)
+	}
+	slices.SortFunc(says, func(a, b component.Description) int { return strings.Compare(a.Key, b.Key) })
+	return preimages, says
+}
+
+func findMany(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
+	preimages, says := numbered(e.pick(20, 1200, 12_000))
+	var items []backend.Item
+	for _, d := range says {
+		items = append(items, item(backend.Key{Shelf: e.Shelf(backend.ShelfComponents), Name: d.Key}, preimages[d.Key], backend.PutOptions{}))
+	}
+	for chunk := range slices.Chunk(items, 500) {
+		p.putAll(chunk)
+	}
+	n := len(says)
+	for _, where := range []component.Condition{
+		{}, // all
+		component.Where(component.FieldType, component.Equal, "recording"),
+		component.WhereParam("file", component.HasPrefix, "000"),
+		component.WhereParam("file", component.Equal, "00007"),
+		component.Where(component.FieldType, component.NotEqual, "recording"),
+	} {
+		for _, limit := range []int{0, 1, n / 8, n / 2, n - 1, n, n + 1} {
+			for _, after := range []string{"", says[n/3].Key, says[n-2].Key} {
+				p.finds(component.Query{Where: where, Limit: limit, After: after}, says)
+			}
+		}
+	}
 	return p.err
 }
 

@@ -31,7 +31,7 @@ var handleLaws = []Law{
 	},
 	{
 		Name: "handle/close-twice", Fn: closeTwice,
-		Rule: "Close may be called again, and succeeds again.",
+		Rule: "Close may be called again, also by several at once, and succeeds again.",
 	},
 	{
 		Name: "handle/closed", Fn: closed,
@@ -46,8 +46,12 @@ var handleLaws = []Law{
 		Rule: "Close waits for calls in progress or makes them fail: what was acknowledged is there, the rest wholly or not at all.",
 	},
 	{
+		Name: "handle/close-put", Needs: []Need{SharedPlace}, Fn: closeInPut,
+		Rule: "A Put whose handle is closed while it waits for its body succeeds and is there, or fails, and then it is there wholly or not at all.",
+	},
+	{
 		Name: "handle/close-list", Fn: closeInList,
-		Rule: "A List whose handle is closed meanwhile comes to its end or says ErrClosed; it never stops as if there were no more.",
+		Rule: "A List, or a Scan, whose handle is closed meanwhile comes to its end or says ErrClosed; it never stops as if there were no more.",
 	},
 	{
 		Name: "handle/close-body", Fn: closeWithBody,
@@ -215,6 +219,15 @@ func closeTwice(ctx context.Context, e *Env) error {
 	for range 3 {
 		p.close()
 	}
+	for range e.pick(4, 20, 200) { // and by several at once
+		q := e.open(ctx)
+		if q.err != nil {
+			return q.err
+		}
+		if err := crowd(4, func(int) error { return q.b.Close() }); err != nil {
+			return fmt.Errorf("Close by several at once: %w", err)
+		}
+	}
 	return p.err
 }
 
@@ -240,6 +253,15 @@ func closed(ctx context.Context, e *Env) error {
 	}
 	_, err := collect(seq)
 	q.fails("ranging after Close over what List returned before", err, backend.ErrClosed)
+	never := e.Shelf("never")
+	_, err = collect(q.b.List(ctx, never, backend.ListOptions{}))
+	q.fails("List of an empty shelf after Close", err, backend.ErrClosed)
+	_, err = collect(q.b.Shelves(ctx, backend.ListOptions{Prefix: never}))
+	q.fails("Shelves, of which there are none, after Close", err, backend.ErrClosed)
+	if has[backend.Scanner](q.b) {
+		_, err = collect(backend.Scan(ctx, q.b, never, backend.ListOptions{}))
+		q.fails("Scan of an empty shelf after Close", err, backend.ErrClosed)
+	}
 	_, err = q.b.Stat(ctx, other)
 	q.fails("Stat of an absent key after Close", err, backend.ErrClosed)
 	_, _, err = load(ctx, q.b, other)
@@ -341,27 +363,88 @@ func closeBusy(ctx context.Context, e *Env) error {
 	return nil
 }
 
-func closeInList(ctx context.Context, e *Env) error {
-	keys := e.keys("s", e.byTier(300, 2501, 2501))
-	p := e.open(ctx)
-	p.fill(keys)
-	if p.err != nil {
-		return p.err
-	}
-	n := 0
-	for _, err := range p.b.List(ctx, keys[0].Shelf, backend.ListOptions{}) {
-		if err != nil {
-			p.fails("List, its handle closed at the first step,", err, backend.ErrClosed)
-			return p.err
+func closeInPut(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
+	for _, n := range someSizes {
+		for _, old := range []string{"", "old"} {
+			key, text := e.key("s", fmt.Sprint(n, "-", len(old))), noise(n, 1)
+			if old != "" {
+				p.put(key, old)
+			}
+			q := e.open(ctx)
+			if err := errors.Join(p.err, q.err); err != nil {
+				return err
+			}
+			end := q.waiting([]backend.Key{key}, func(int) string { return text })
+			closed := make(chan error, 1)
+			go func() { closed <- q.b.Close() }()
+			select {
+			case err := <-closed:
+				closed <- err
+			case <-time.After(100 * time.Millisecond): // it may wait for the Put
+			}
+			err := end()
+			if cerr := <-closed; cerr != nil {
+				return fmt.Errorf("Close beside a Put that waits for its body: %w", cerr)
+			}
+			if err == nil {
+				p.holds(key, text)
+				continue
+			}
+			got, info, gerr := load(ctx, p.b, key)
+			switch {
+			case errors.Is(gerr, backend.ErrNotFound) && old == "":
+			case gerr != nil:
+				p.failf("after a Put whose handle was closed Get(%q): %w", key, gerr)
+			case got != old && got != text:
+				p.failf("after a Put whose handle was closed %q holds %d bytes %s, neither the old value nor the new", key, len(got), clip(got))
+			default:
+				if err := whole(got, info); err != nil {
+					p.failf("after a Put whose handle was closed %q holds %w", key, err)
+				}
+			}
 		}
-		if n++; n == 1 {
-			p.close()
-		}
-	}
-	if n != len(keys) {
-		p.failf("List, its handle closed at the first step, stopped without an error after %d of %d entries", n, len(keys))
 	}
 	return p.err
+}
+
+func closeInList(ctx context.Context, e *Env) error {
+	keys := e.keys("s", e.byTier(300, 2501, 2501))
+	shelf := keys[0].Shelf
+	for what, list := range map[string]func(b backend.Backend, step func(error) bool){
+		"List": func(b backend.Backend, step func(error) bool) {
+			b.List(ctx, shelf, backend.ListOptions{})(func(_ backend.Info, err error) bool { return step(err) })
+		},
+		"Scan": func(b backend.Backend, step func(error) bool) {
+			backend.Scan(ctx, b, shelf, backend.ListOptions{})(func(_ backend.Entry, err error) bool { return step(err) })
+		},
+	} {
+		p := e.open(ctx)
+		p.fill(keys)
+		if p.err != nil {
+			return p.err
+		}
+		n, failed := 0, error(nil)
+		list(p.b, func(err error) bool {
+			if failed = err; err != nil {
+				return false
+			}
+			if n++; n == 1 {
+				p.close()
+			}
+			return true
+		})
+		switch {
+		case failed != nil:
+			p.fails(what+", its handle closed at the first step,", failed, backend.ErrClosed)
+		case n != len(keys):
+			p.failf("%s, its handle closed at the first step, stopped without an error after %d of %d entries", what, n, len(keys))
+		}
+		if p.err != nil {
+			return p.err
+		}
+	}
+	return nil
 }
 
 func closeWithBody(ctx context.Context, e *Env) error {

@@ -30,7 +30,7 @@ var infoLaws = []Law{
 	},
 	{
 		Name: "info/version-unique", Fn: uniqueVersions,
-		Rule: "Versions of one key never repeat: not for bodies of one size and CRC, not over hundreds of overwrites, not after Delete and DeleteBatch.",
+		Rule: "Versions of one key never repeat: not for bodies of one size and CRC, not over hundreds of overwrites, not after Delete and DeleteBatch, nor after a sweep.",
 	},
 	{
 		Name: "info/modtime", Fn: modTimes,
@@ -127,6 +127,9 @@ func versions(ctx context.Context, e *Env) error {
 	seen := map[string]string{}
 	for i := range e.pick(50, 200, 2000) {
 		text := fmt.Sprintf("value %04d", i) // of one size, many a second
+		if i%2 == 1 {
+			text += "!"
+		}
 		v := p.put(key, text).Version
 		if p.err == nil && v == "" {
 			p.failf("Put returns no Version")

@@ -139,6 +139,8 @@ var near = []string{
 	"a/b.tmp", "a/b.attrs", "a/tmp", "a/data", "a/index", "tmp", "tmp/a", "data", "lock", "con", "nul", "aux", "prn", "com1", "lpt1", "index", "meta",
 	"0", "00", "000", "1e3", "1000", "0x10", "16", "true", "null", "nan", "-", "--", "_", "=", "==", "-a", "--a", "_a", "=a", "a..b", "a...b",
 	"a-v", "a-v1", "a-v2", "a-v10", "a.1", "a.2", "a-1", "a-2", "a=1", "a=2", "a_1", "a_2", "a1", "a2", "a-copy", "a-old", "a-bak",
+	"a.part", "a.partial", "a.new", "a.old", "a.bak", "a.orig", "a.swp", "a.crc", "a.sum", "a.sha256", "a.del", "a.idx", "a.log", "a.wal", "a-wal", "a-shm", "a-journal", "a.gz", "a.zst",
+	"a.info", "a.props", "a.head", "a.body", "a.chunk", "a/head", "a/meta", "a/0",
 }
 
 func neighbours(ctx context.Context, e *Env) error {
@@ -147,11 +149,11 @@ func neighbours(ctx context.Context, e *Env) error {
 	order := slices.Clone(near)
 	for _, n := range []int{0, 100_000} {
 		for _, name := range order {
-			p.put(e.key("s", name), name+noise(n, 1))
+			p.putWith(e.key("s", name), name+noise(n, 1), backend.PutOptions{Meta: backend.Meta{"name": name}})
 		}
 		slices.Reverse(order) // so that each one is overwritten after what may be taken for its own file
 		for _, name := range near {
-			p.holds(e.key("s", name), name+noise(n, 1))
+			p.sameMeta("Get of "+name, p.holds(e.key("s", name), name+noise(n, 1)).Meta, backend.Meta{"name": name})
 		}
 		p.lists(e.Shelf("s"), backend.ListOptions{}, sorted...)
 	}

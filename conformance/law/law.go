@@ -26,6 +26,9 @@ type Law struct {
 	// whole place, so that nothing else may run beside it.
 	Alone bool
 
+	// Waits: the experiment does little but wait for time to pass, so that it may run beside any number of others but those that are Alone.
+	Waits bool
+
 	// Fn tries the law in e's place. An error says how the backend broke it.
 	Fn func(ctx context.Context, e *Env) error
 }

@@ -19,10 +19,10 @@ var leaseLaws = []Law{
 	},
 	{
 		Name: "lease/release", Needs: []Need{Leases}, Fn: leaseReleased,
-		Rule: "A lease that was released can be taken at once.",
+		Rule: "A lease that was released can be taken at once, whatever its former holder asks for.",
 	},
 	{
-		Name: "lease/not-early", Needs: []Need{Leases}, Fn: leaseNotEarly,
+		Name: "lease/not-early", Waits: true, Needs: []Need{Leases}, Fn: leaseNotEarly,
 		Rule: "A lease is not taken before its ttl has passed since it was acquired or last renewed.",
 	},
 	{
@@ -30,19 +30,23 @@ var leaseLaws = []Law{
 		Rule: "A ttl of many seconds is one, also after a Renew.",
 	},
 	{
-		Name: "lease/expires", Needs: []Need{Leases}, Fn: leaseExpires,
+		Name: "lease/expires", Waits: true, Needs: []Need{Leases}, Fn: leaseExpires,
 		Rule: "A lease that is not renewed can be taken by another after its ttl.",
 	},
 	{
-		Name: "lease/renewed", Needs: []Need{Leases}, Fn: leaseRenewed,
+		Name: "lease/shorter", Tier: Full, Waits: true, Needs: []Need{Leases}, Fn: leaseShorter,
+		Rule: "A lease of less time than another one, that was acquired after it, is not held for longer than that one.",
+	},
+	{
+		Name: "lease/renewed", Waits: true, Needs: []Need{Leases}, Fn: leaseRenewed,
 		Rule: "Renew prolongs a lease from now, not from its end: one that was renewed often lasts no longer than one that was renewed once.",
 	},
 	{
-		Name: "lease/lost", Needs: []Need{Leases}, Fn: leaseLost,
+		Name: "lease/lost", Waits: true, Needs: []Need{Leases}, Fn: leaseLost,
 		Rule: "A holder that lost a lease to another gets ErrChanged from Renew, and its Release does the other no harm.",
 	},
 	{
-		Name: "lease/lost-since", Needs: []Need{Leases}, Fn: leaseLostSince,
+		Name: "lease/lost-since", Waits: true, Needs: []Need{Leases}, Fn: leaseLostSince,
 		Rule: "A holder that lost a lease to another cannot renew it, whatever happened since: that it was released, that it expired, that it is free, that the first one holds it anew.",
 	},
 	{
@@ -105,6 +109,7 @@ func (p *probe) locked(name string) {
 	}
 	_, err := p.tryAcquire(name, longLease)
 	p.fails(fmt.Sprintf("Acquire(%q), which is held,", name), err, backend.ErrLocked)
+	p.typed("Acquire of a lease that is held", backend.Key{}, err)
 }
 
 // noLease stands in where acquiring failed.
@@ -167,6 +172,9 @@ func leaseReleased(ctx context.Context, e *Env) error {
 			if err := l.Release(ctx); err != nil {
 				holder.failf("Release: %w", err)
 			}
+		}
+		if i > 2 {
+			l.Renew(ctx) // what it says about a released lease is its own affair
 		}
 	}
 	return errors.Join(p.err, q.err)
@@ -272,6 +280,37 @@ func leaseExpires(ctx context.Context, e *Env) error {
 	}
 	e.expire(p, q, e.leaseName("a"), longLease)
 	return errors.Join(p.err, q.err)
+}
+
+func leaseShorter(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
+	q, err := e.other(ctx)
+	if err != nil {
+		return err
+	}
+	const long, short = 6 * time.Second, 200 * time.Millisecond
+	longer, shorter := e.leaseName("longer"), e.leaseName("shorter")
+	p.acquire(longer, long)
+	time.Sleep(short) // so that it is seen which one ends first, if both last equally long
+	p.acquire(shorter, short)
+	eventually(ctx, func() bool {
+		first, err := q.tryAcquire(longer, long)
+		if err == nil {
+			first.Release(ctx)
+		}
+		ended := err == nil
+		second, err := q.tryAcquire(shorter, short) // asked for later, so that a slow machine proves nothing
+		if err == nil {
+			second.Release(ctx)
+			return true
+		}
+		if ended {
+			q.fails(fmt.Sprintf("Acquire of a lease of %v while it is held", short), err, backend.ErrLocked)
+			q.failf("a lease of %v is held still, and one of %v that began before it has ended", short, long)
+		}
+		return q.err != nil || p.err != nil
+	})
+	return errors.Join(p.err, q.err, ctx.Err())
 }
 
 func leaseRenewed(ctx context.Context, e *Env) error {
@@ -508,6 +547,17 @@ func leaseContext(ctx context.Context, e *Env) error {
 		}
 	}
 	held.Release(ctx)
+	// What was asked for in vain does not keep it from its end.
+	name = e.leaseName("vain")
+	vain := p.acquire(name, 200*time.Millisecond)
+	free := eventually(ctx, func() bool {
+		p.fails("Renew with a context that has ended", vain.Renew(ended), context.Canceled, backend.ErrChanged)
+		_, err := q.tryAcquire(name, longLease)
+		return err == nil || p.err != nil || q.err != nil
+	})
+	if !free {
+		q.failf("a lease of 200ms for which Renew was called with a context that has ended is not free after all the patience of this law")
+	}
 	return errors.Join(p.err, q.err)
 }
 

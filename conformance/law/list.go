@@ -194,6 +194,7 @@ func listRefused(ctx context.Context, e *Env) error {
 	} {
 		infos, err := collect(p.b.List(ctx, bad.shelf, bad.opts))
 		what := fmt.Sprintf("List(%q, %s)", bad.shelf, described(bad.opts))
+		p.typed("List of "+what, backend.Key{Shelf: bad.shelf}, err)
 		switch {
 		case err == nil:
 			p.failf("%s succeeds", what)
@@ -216,12 +217,18 @@ func listInfos(ctx context.Context, e *Env) error {
 	}
 	alike := backend.Key{Shelf: shelf, Name: "alike"} // and takes less room than its Size
 	want[alike.Name] = p.put(alike, strings.Repeat("alike ", 1000))
+	for _, name := range []string{"n-1-none", "n-none"} { // which must not get what the entry ahead of it has
+		want[name] = p.put(backend.Key{Shelf: shelf, Name: name}, "no Meta")
+	}
 	infos := p.list(shelf, backend.ListOptions{})
 	if p.err == nil && len(infos) != len(want) {
 		p.failf("List yields %d entries, want %d", len(infos), len(want))
 	}
 	for _, info := range infos {
 		p.listed(info, want[info.Key.Name])
+		if len(want[info.Key.Name].Meta) == 0 && len(info.Meta) > 0 {
+			p.failf("List yields %q with the Meta %v, and it was put without any", info.Key, info.Meta)
+		}
 	}
 	return p.err
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/larder-store/larder/backend"
@@ -33,6 +34,10 @@ var pageLaws = []Law{
 		Rule: "The loop body may call any method of the same backend.",
 	},
 	{
+		Name: "list/together", Fn: listTogether,
+		Rule: "Many may be in the loops of their lists at once, and each call any method there: a list holds no connection while its loop body runs.",
+	},
+	{
 		Name: "list/delete", Fn: deleteWhileListing,
 		Rule: "A loop that deletes what it is given is given every entry.",
 	},
@@ -55,6 +60,11 @@ func manyEntries(ctx context.Context, e *Env) error {
 		want = append(want, key.Name)
 	}
 	p.lists(keys[0].Shelf, backend.ListOptions{}, want...)
+	for _, info := range p.list(keys[0].Shelf, backend.ListOptions{}) {
+		if p.listed(info, backend.Info{Key: info.Key, Size: int64(len(info.Key.Name)), Version: info.Version, Digest: info.Digest, Sum: info.Sum}); p.err != nil {
+			break
+		}
+	}
 	half := backend.ListOptions{Prefix: "0", After: want[len(want)/2]}
 	p.lists(keys[0].Shelf, half, chosen(want, half)...)
 	return p.err
@@ -95,6 +105,15 @@ func breakEarly(ctx context.Context, e *Env) error {
 				break
 			}
 		}
+		n = 0
+		for _, err := range p.b.List(ctx, keys[0].Shelf, backend.ListOptions{}) { // and once at every step
+			if err != nil {
+				p.failf("List: %w", err)
+			}
+			if n++; n > i {
+				break
+			}
+		}
 		for _, err := range p.b.Shelves(ctx, backend.ListOptions{}) {
 			if err != nil {
 				p.failf("Shelves: %w", err)
@@ -106,6 +125,33 @@ func breakEarly(ctx context.Context, e *Env) error {
 	p.holds(keys[0], "new")
 	p.remove(keys[0])
 	return p.err
+}
+
+func listTogether(ctx context.Context, e *Env) error {
+	many := e.byTier(24, 48, 200) // more than most pools have connections
+	p := e.handle(ctx)
+	keys := e.keys("s", 3)
+	p.fill(keys)
+	if p.err != nil {
+		return p.err
+	}
+	var there sync.WaitGroup
+	there.Add(many)
+	return crowd(many, func(int) error {
+		q, here := p.with(ctx), sync.OnceFunc(there.Done)
+		defer here()
+		for info, err := range q.b.List(ctx, keys[0].Shelf, backend.ListOptions{}) {
+			if err != nil {
+				q.failf("List: %w", err)
+				break
+			}
+			here()
+			there.Wait() // until all are in their loops
+			q.stat(info.Key)
+			q.holds(info.Key, info.Key.Name)
+		}
+		return q.err
+	})
 }
 
 func listCallback(ctx context.Context, e *Env) error {

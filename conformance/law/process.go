@@ -32,7 +32,7 @@ var processLaws = []Law{
 		Rule: "After a kill -9 at any instant what was acknowledged is there, what was not is there wholly or not at all, and work goes on.",
 	},
 	{
-		Name: "process/kill-lease", Needs: []Need{Processes, SharedPlace, Leases}, Fn: holderKilled,
+		Name: "process/kill-lease", Waits: true, Needs: []Need{Processes, SharedPlace, Leases}, Fn: holderKilled,
 		Rule: "The lease of a process that was killed can be taken after its ttl, with a greater epoch, and not while it lives.",
 	},
 }

@@ -40,6 +40,10 @@ func scanTwice(ctx context.Context, e *Env) error {
 		return p.err
 	}
 	err := repeated("Scan", backend.Scan(ctx, p.b, e.Shelf("s"), backend.ListOptions{}), len(keys), func() { p.remove(keys[0]) })
+	if err == nil { // of ten with the Prefix
+		few := backend.Scan(ctx, p.b, e.Shelf("s"), backend.ListOptions{Prefix: "00001", Limit: 7})
+		err = repeated("Scan with a Limit", few, 7, func() { p.removeAll(keys[10:14]) })
+	}
 	if p.err != nil {
 		return p.err
 	}
@@ -58,6 +62,10 @@ func shelvesTwice(ctx context.Context, e *Env) error {
 	}
 	seq := p.b.Shelves(ctx, backend.ListOptions{Prefix: e.mark + "twice-"})
 	err := repeated("Shelves", seq, len(keys), func() { p.remove(keys[0]) })
+	if err == nil { // of four that are left
+		few := p.b.Shelves(ctx, backend.ListOptions{Prefix: e.mark + "twice-", Limit: 3})
+		err = repeated("Shelves with a Limit", few, 3, func() { p.removeAll(keys[1:3]) })
+	}
 	if p.err != nil {
 		return p.err
 	}

@@ -140,6 +140,7 @@ func shelvesRefused(ctx context.Context, e *Env) error {
 	} {
 		got, err := collect(p.b.Shelves(ctx, bad.opts))
 		what := fmt.Sprintf("Shelves(%s)", described(bad.opts))
+		p.typed("Shelves of "+what, backend.Key{}, err)
 		switch {
 		case err == nil:
 			p.failf("%s succeeds", what)

@@ -157,8 +157,30 @@ func onlyShelves(ctx context.Context, e *Env) error {
 	if _, err := backend.Sweep(ctx, p.b, backend.SweepOptions{}); err != nil {
 		p.failf("Sweep: %w", err)
 	}
-	if got := p.ours(e); p.err == nil && !slices.Equal(got, []string{"s"}) {
-		p.failf("Shelves yields %q, want only %q", got, "s")
+	only := func(who *probe, want ...string) {
+		if got := who.ours(e); who.err == nil && !slices.Equal(got, want) {
+			who.failf("Shelves yields %q, want only %q", got, want)
+		}
+	}
+	only(p, "s")
+	for _, shelf := range []string{"t", "u"} {
+		p.put(e.key(shelf, "a"), "1")
+		only(p, "s", shelf)
+		if shelf == "t" {
+			p.removeAll([]backend.Key{e.key(shelf, "a")})
+		} else if p.err == nil {
+			p.removeSeenAs(e.key(shelf, "a"), p.stat(e.key(shelf, "a")).Version)
+		}
+		only(p, "s")
+	}
+	if ok, err := e.meets(ctx, SharedPlace); err != nil {
+		return err
+	} else if ok {
+		only(q, "s") // so that it could remember them
+		p.put(e.key("v", "a"), "1")
+		only(q, "s", "v")
+		p.remove(e.key("v", "a"))
+		only(q, "s")
 	}
 	return errors.Join(p.err, q.err)
 }

@@ -14,11 +14,19 @@ import (
 var stageLaws = []Law{
 	{
 		Name: "stage/draft", Needs: []Need{Stages}, Fn: stageDraft,
-		Rule: "A draft is seen by nobody before its Put, and the value that it became stays as it is, whatever is done with the draft: read, put again, written to, closed.",
+		Rule: "A draft is seen by nobody before its Put, and the value that it became stays as it is, whatever is done with the draft: read, put again, by another handle too, written to, closed, and others written after it.",
+	},
+	{
+		Name: "stage/batch", Needs: []Need{Stages, BatchPuts}, Fn: stageBatch,
+		Rule: "A draft is the body of an item of a batch as of a Put: it can be read after it, and put again, and closing it takes nothing from the values.",
+	},
+	{
+		Name: "stage/apart", Needs: []Need{Stages}, Fn: stageApart,
+		Rule: "Drafts that are open at once have nothing to do with one another.",
 	},
 	{
 		Name: "stage/places", Needs: []Need{Stages}, Fn: stagePlaces,
-		Rule: "Write appends, wherever Read and Seek stand, and the end is behind all that was written; ReadAt moves neither; Put takes all of a draft wherever it stands.",
+		Rule: "Write appends, wherever Read and Seek stand, and the end is behind all that was written; ReadAt moves neither, and says where the end cuts it short; Put takes all of a draft wherever it stands.",
 	},
 	{
 		Name: "stage/unseen", Needs: []Need{Stages, FreshPlace}, Fn: stageUnseen,
@@ -30,7 +38,7 @@ var stageLaws = []Law{
 	},
 	{
 		Name: "stage/sweep", Needs: []Need{Stages, Sweeps}, Fn: stageSweep,
-		Rule: "A sweep beside a draft that is being written takes nothing from it, however thorough it is.",
+		Rule: "A sweep beside a draft that is being written takes nothing from it, however thorough it is; nor does a dry run.",
 	},
 }
 
@@ -75,8 +83,97 @@ func (p *probe) stage(text string) backend.Draft {
 	return d
 }
 
+// reread wants a draft to be read from its start, by Read and by ReadAt.
+func (p *probe) reread(what string, d backend.Draft, text string) {
+	if p.err != nil {
+		return
+	}
+	if _, err := d.Seek(0, io.SeekStart); err != nil {
+		p.failf("rewinding %s: %w", what, err)
+	}
+	got, err := io.ReadAll(d)
+	if err != nil {
+		p.failf("reading %s: %w", what, err)
+	}
+	p.same(what, string(got), text)
+	half := make([]byte, len(text)-len(text)/2)
+	if n, err := d.ReadAt(half, int64(len(text)/2)); n < len(half) || err != nil && err != io.EOF {
+		p.failf("ReadAt of %s = %d bytes, %v", what, n, err)
+	}
+	p.same("the second half of "+what, string(half), text[len(text)/2:])
+}
+
+func stageBatch(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
+	for _, n := range append([]int{1}, someSizes...) {
+		text := noise(n, 1)
+		d := p.stage(text)
+		if d == nil {
+			return p.err
+		}
+		key, beside, again := e.key("s", fmt.Sprint(n)), e.key("s", fmt.Sprint("beside-", n)), e.key("s", fmt.Sprint("again-", n))
+		it := item(key, text, backend.PutOptions{})
+		it.Body = d
+		p.putAll([]backend.Item{item(beside, "beside", backend.PutOptions{}), it})
+		p.reread("a draft that a batch took", d, text)
+		it.Key = again
+		p.putAll([]backend.Item{it})
+		if err := d.Close(); err != nil {
+			p.failf("closing a draft that a batch took: %w", err)
+		}
+		if next := p.stage(noise(n, 2)); next != nil {
+			if err := next.Close(); err != nil {
+				p.failf("closing a draft: %w", err)
+			}
+		}
+		p.holds(key, text)
+		p.holds(again, text)
+		p.holds(beside, "beside")
+		p.remove(again)
+		p.holds(key, text)
+	}
+	return p.err
+}
+
+func stageApart(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
+	for _, n := range someSizes {
+		texts := []string{noise(n, 1), noise(n+1, 2), noise(n, 3)}
+		var drafts []backend.Draft
+		for _, text := range texts {
+			d := p.stage(text[:n/2])
+			if d == nil {
+				return p.err
+			}
+			defer d.Close()
+			drafts = append(drafts, d)
+		}
+		for i, d := range drafts {
+			if _, err := io.WriteString(d, texts[i][n/2:]); err != nil {
+				p.failf("writing on to one of several drafts: %w", err)
+			}
+		}
+		if err := drafts[0].Close(); err != nil {
+			p.failf("closing a draft: %w", err)
+		}
+		for i, d := range drafts[1:] {
+			key, text := e.key("s", fmt.Sprint(n, "-", i)), texts[i+1]
+			if _, err := p.b.Put(ctx, key, d, filled(text, backend.PutOptions{})); err != nil {
+				p.failf("Put of one of several drafts: %w", err)
+			}
+			p.holds(key, text)
+		}
+	}
+	return p.err
+}
+
 func stageDraft(ctx context.Context, e *Env) error {
 	p := e.handle(ctx)
+	q, err := e.other(ctx)
+	if err != nil {
+		return err
+	}
+	kept := map[backend.Key]string{}
 	for _, n := range append([]int{0, 1}, someSizes...) {
 		key, again, text := e.key("s", fmt.Sprint("k-", n)), e.key("s", fmt.Sprint("again-", n)), noise(n, 1)
 		d := p.stage(text)
@@ -95,6 +192,12 @@ func stageDraft(ctx context.Context, e *Env) error {
 		if _, err := p.b.Put(ctx, again, d, filled(text, backend.PutOptions{})); err != nil {
 			p.failf("a second Put of a draft of %d bytes: %w", n, err)
 		}
+		others := e.key("s", fmt.Sprint("others-", n))
+		if _, err := q.b.Put(ctx, others, d, filled(text, backend.PutOptions{})); err != nil {
+			q.failf("Put of a draft of %d bytes by another handle than made it: %w", n, err)
+		}
+		q.holds(others, text)
+		p.reread("a draft that was put", d, text)
 		if _, err := io.WriteString(d, "more"); err == nil { // which it may refuse
 			p.holds(key, text)
 		}
@@ -105,15 +208,19 @@ func stageDraft(ctx context.Context, e *Env) error {
 		p.holds(again, text)
 		p.remove(again)
 		p.holds(key, text)
+		kept[key], kept[others] = text, text
 	}
 	d := p.stage("never put")
 	if d == nil {
 		return p.err
 	}
+	for key, text := range kept {
+		p.holds(key, text)
+	}
 	if err := d.Close(); err != nil {
 		p.failf("closing a draft that was not put: %w", err)
 	}
-	return p.err
+	return errors.Join(p.err, q.err)
 }
 
 func stageRefused(ctx context.Context, e *Env) error {
@@ -180,6 +287,7 @@ func stageSweep(ctx context.Context, e *Env) error {
 		p.failf("writing to a draft after a sweep: %w", err)
 	}
 	p.sweep(backend.SweepOptions{Grace: shortest})
+	p.sweep(backend.SweepOptions{DryRun: true, Grace: shortest})
 	if _, err := p.b.Put(ctx, key, d, filled(text, backend.PutOptions{})); err != nil {
 		p.failf("Put of a draft after sweeps: %w", err)
 	}
@@ -226,6 +334,11 @@ func stagePlaces(ctx context.Context, e *Env) error {
 			p.failf("ReadAt of a draft: %w", err)
 		}
 		p.same("ReadAt of a draft", string(b), tail[:10])
+		if end := n + len(half); p.err == nil {
+			if got, err := d.ReadAt(make([]byte, 20), int64(end-10)); got != 10 || err == nil {
+				p.failf("ReadAt of 20 bytes, 10 ahead of the end of a draft = %d, %v, want 10 and an error", got, err)
+			}
+		}
 		read(n/3+20, 10)
 		if _, err := io.WriteString(d, tail[n/2:]); err != nil {
 			p.failf("writing to a draft after ReadAt: %w", err)

@@ -22,7 +22,7 @@ var sweepLaws = []Law{
 		Rule: "A sweep leaves every kind of value as it is: empty and large, nested names, any shelf, with its Meta, Version and ModTime.",
 	},
 	{
-		Name: "sweep/unfinished", Needs: []Need{Sweeps}, Fn: sweepUnfinished,
+		Name: "sweep/unfinished", Waits: true, Needs: []Need{Sweeps}, Fn: sweepUnfinished,
 		Rule: "A sweep beside a Put that waits for its body takes nothing from it, however short its Grace; a sweep that waits for the Put keeps no other call waiting.",
 	},
 	{
@@ -31,7 +31,7 @@ var sweepLaws = []Law{
 	},
 	{
 		Name: "sweep/dry-run", Alone: true, Needs: []Need{Sweeps}, Fn: sweepDryRun,
-		Rule: "A dry run removes nothing: the next one finds the same.",
+		Rule: "A dry run removes nothing: the next one finds the same, and no more than the sweep after it.",
 	},
 	{
 		Name: "sweep/twice", Alone: true, Needs: []Need{Sweeps}, Fn: sweepTwice,
@@ -200,6 +200,11 @@ func sweepDryRun(ctx context.Context, e *Env) error {
 	}
 	if first.Compacted > 0 || second.Compacted > 0 {
 		p.failf("a dry run without Compact reports %+v", first)
+	}
+	p.keeps(e, kept)
+	swept := p.sweep(backend.SweepOptions{Grace: shortest})
+	if said, did := second.Orphans, swept.Orphans+swept.Kept; p.err == nil && said > did {
+		p.failf("a dry run finds %+v, and the sweep after it %+v", second, swept)
 	}
 	p.keeps(e, kept)
 	return p.err

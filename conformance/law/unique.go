@@ -99,6 +99,9 @@ func uniqueVersions(ctx context.Context, e *Env) error {
 		case 30:
 			h.removeAll([]backend.Key{key})
 		}
+		if i%100 == 10 || i%100 == 80 { // once after it was removed, and once not
+			h.sweep(backend.SweepOptions{Grace: shortest})
+		}
 	}
 	return p.err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 
 	"github.com/larder-store/larder/backend"
@@ -17,7 +18,7 @@ var viewLaws = []Law{
 	},
 	{
 		Name: "view/snapshot", Needs: []Need{Maps}, Fn: viewSnapshot,
-		Rule: "A View stays as it is while its key is overwritten or deleted, swept, and its handle closed, and a later one shows what is there by then; Close may be called again.",
+		Rule: "A View stays as it is while its key is overwritten or deleted, by whichever call, swept, another View of it closed, and its handle closed, and a later one shows what is there by then; Close may be called again.",
 	},
 	{
 		Name: "view/whole", Needs: []Need{Maps}, Fn: viewWhole,
@@ -118,6 +119,30 @@ func viewSnapshot(ctx context.Context, e *Env) error {
 		p.shows("a View of what was deleted", second, noise(n, 2))
 		for range 2 {
 			if err := errors.Join(first.Close(), second.Close()); err != nil {
+				p.failf("closing a View: %w", err)
+			}
+		}
+	}
+	for _, n := range someSizes {
+		for call, gone := range map[string]func(key backend.Key){
+			"DeleteBatch": func(key backend.Key) { p.removeAll([]backend.Key{key}) },
+			"DeleteMatch": func(key backend.Key) { p.removeSeenAs(key, p.stat(key).Version) },
+			"PutBatch":    func(key backend.Key) { p.putAll([]backend.Item{item(key, noise(n, 7), backend.PutOptions{})}) },
+		} {
+			key := e.key("s", fmt.Sprint(strings.ToLower(call), "-", n))
+			p.put(key, noise(n, 6))
+			first, _ := q.view(key)
+			second, _ := q.view(key)
+			if first == nil || second == nil {
+				continue
+			}
+			if err := first.Close(); err != nil {
+				p.failf("closing a View: %w", err)
+			}
+			p.shows("a View of which another was closed", second, noise(n, 6))
+			gone(key)
+			p.shows("a View of a value that "+call+" took away", second, noise(n, 6))
+			if err := second.Close(); err != nil {
 				p.failf("closing a View: %w", err)
 			}
 		}

@@ -168,7 +168,7 @@ func (a *auditor) entry(ctx context.Context, listed backend.Info) error {
 	// A misplaced value can be had back by its name, and a Put heals its place; a description is only stored where there is none.
 	kept := errors.Is(err, backend.ErrMisplaced) && !description
 	if errors.Is(err, backend.ErrCorrupt) && a.Repair && !kept {
-		saved, removed, err := a.quarantine(ctx, listed.Key, info.Version, description)
+		saved, removed, err := a.quarantine(ctx, listed, info.Version, description)
 		if err != nil {
 			return fmt.Errorf("repair %q: %w", listed.Key, err)
 		}

@@ -15,6 +15,8 @@ import (
 
 	"github.com/larder-store/larder"
 	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/backend/blob"
+	"github.com/larder-store/larder/backend/blob/file"
 	"github.com/larder-store/larder/backend/mem"
 	"github.com/larder-store/larder/backend/shelve"
 	"github.com/larder-store/larder/component"
@@ -300,6 +302,88 @@ func TestRepairSparesWhatIsHealedLast(t *testing.T) {
 	}
 	if _, err := b.Backend.Stat(ctx, key); err != nil {
 		t.Errorf("the healed value is gone: %v", err)
+	}
+}
+
+// racingFiles is racing over files, of which what is cut short cannot be opened.
+type racingFiles struct {
+	*blob.Backend
+	t     *testing.T
+	heals backend.Key
+}
+
+func (r *racingFiles) Delete(ctx context.Context, key backend.Key) error {
+	put(r.t, r.Backend, r.heals, "healed", nil)
+	return r.Backend.Delete(ctx, key)
+}
+
+func (r *racingFiles) DeleteMatch(ctx context.Context, seen []backend.Seen) error {
+	put(r.t, r.Backend, r.heals, "healed", nil)
+	return r.Backend.DeleteMatch(ctx, seen)
+}
+
+func TestRepairSparesWhatIsHealedLastAmongFiles(t *testing.T) {
+	key := backend.Key{Shelf: backend.ShelfCache, Name: "k/v"}
+	dir := t.TempDir()
+	files, err := file.Open(dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer files.Close()
+	b := &racingFiles{files, t, key}
+	put(t, files, key, "abc", nil)
+	path := filepath.Join(dir, "cache", "k", "v!")
+	info, err := os.Stat(path)
+	if err == nil {
+		err = os.Truncate(path, info.Size()-1)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, found := run(t, b, audit.Options{Read: 1, Repair: true})
+	if len(found) != 1 || found[0].Moved || found[0].Gone {
+		t.Errorf("%+v, want it found and left", found)
+	}
+	if _, err := files.Stat(ctx, key); err != nil {
+		t.Errorf("the healed value is gone: %v", err)
+	}
+}
+
+// looking is a bucket without conditions for deletes, with an entry that cannot be understood.
+type looking struct {
+	*mem.Backend
+	key backend.Key
+}
+
+func (l *looking) Stat(ctx context.Context, key backend.Key) (backend.Info, error) {
+	if key == l.key {
+		return backend.Info{}, backend.Wrap("stat", "test", key, backend.ErrCorrupt)
+	}
+	return l.Backend.Stat(ctx, key)
+}
+
+func (l *looking) Get(ctx context.Context, key backend.Key) (io.ReadCloser, backend.Info, error) {
+	_, err := l.Stat(ctx, key)
+	if err != nil {
+		return nil, backend.Info{}, err
+	}
+	return l.Backend.Get(ctx, key)
+}
+
+func (l *looking) DeleteMatch(ctx context.Context, seen []backend.Seen) error {
+	return backend.LookAndDelete(ctx, l, seen)
+}
+
+func TestRepairRemovesWhatCannotBeUnderstood(t *testing.T) {
+	key := backend.Key{Shelf: backend.ShelfCache, Name: "k/v"}
+	b := &looking{mem.New(nil), key}
+	put(t, b.Backend, key, "abc", nil)
+	_, found := run(t, b, audit.Options{Read: 1, Repair: true})
+	if len(found) != 1 || !found[0].Gone {
+		t.Errorf("%+v, want it found and removed", found)
+	}
+	if _, err := b.Backend.Stat(ctx, key); !errors.Is(err, backend.ErrNotFound) {
+		t.Errorf("Stat behind the repair: %v, want ErrNotFound", err)
 	}
 }
 

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -14,14 +15,16 @@ import (
 )
 
 // quarantine saves what can be read of an entry, and then removes it; unless another process
-// stored another value meanwhile.
-func (a *auditor) quarantine(ctx context.Context, key backend.Key, version string, description bool) (saved, removed bool, err error) {
+// stored another value meanwhile. version is that of what was read; empty if it could not even be opened.
+func (a *auditor) quarantine(ctx context.Context, listed backend.Info, version string, description bool) (saved, removed bool, err error) {
+	key, seen := listed.Key, cmp.Or(version, listed.Version)
 	saved, err = a.save(ctx, key)
 	if err != nil {
 		return saved, false, err
 	}
 	info, err := a.b.Stat(ctx, key)
-	if err == nil && version == "" { // it could not even be opened: only reading shows whether this is another one
+	if err == nil && version == "" { // only reading shows whether this is another one
+		seen = info.Version
 		if _, err = a.read(ctx, key, description); err == nil || errors.Is(err, backend.ErrNewer) {
 			return saved, false, nil
 		}
@@ -34,7 +37,7 @@ func (a *auditor) quarantine(ctx context.Context, key backend.Key, version strin
 	case err == nil && info.Version != version: // healed
 		return saved, false, nil
 	}
-	err = a.remove(ctx, key, version)
+	err = a.remove(ctx, key, seen)
 	if errors.Is(err, backend.ErrChanged) { // healed, or gone
 		return saved, false, nil
 	}
@@ -44,7 +47,10 @@ func (a *auditor) quarantine(ctx context.Context, key backend.Key, version strin
 // remove deletes an entry, while it is the one that was seen where the backend can compare that.
 func (a *auditor) remove(ctx context.Context, key backend.Key, version string) error {
 	if d, ok := backend.As[backend.MatchDeleter](a.b); ok && version != "" {
-		return backend.ItemError(d.DeleteMatch(ctx, []backend.Seen{{Key: key, Version: version}}), 0)
+		err := backend.ItemError(d.DeleteMatch(ctx, []backend.Seen{{Key: key, Version: version}}), 0)
+		if !errors.Is(err, backend.ErrCorrupt) { // a bucket that has to look before it deletes
+			return err
+		}
 	}
 	return a.b.Delete(ctx, key)
 }

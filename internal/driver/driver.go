@@ -45,6 +45,10 @@ type Bucket interface {
 	// [backend.BatchError], in the order of names.
 	Delete(ctx context.Context, names []string) error
 
+	// DeleteMatch removes objects while they have the versions given, none of which is empty. One that has another, or is absent, fails
+	// with [backend.ErrChanged]. It is decided at that instant where the service can.
+	DeleteMatch(ctx context.Context, names, versions []string) error
+
 	// Limits states what the bucket promises.
 	Limits() backend.Limits
 
@@ -54,12 +58,6 @@ type Bucket interface {
 // A Sweeper is a Bucket that has something to clean up.
 type Sweeper interface {
 	Sweep(ctx context.Context, prefix string, opts backend.SweepOptions) (backend.SweepReport, error)
-}
-
-// A MatchDeleter is a Bucket that deletes an object only while it has a version. One that has another, or is absent, fails
-// with [backend.ErrChanged].
-type MatchDeleter interface {
-	DeleteMatch(ctx context.Context, names, versions []string) error
 }
 
 // A Stager is a Bucket whose Put takes over the bytes of a draft of its own, which it finds by [Body.Source].

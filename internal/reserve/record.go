@@ -27,16 +27,30 @@ type record struct {
 	Started string    `json:"started"` // what distinguishes that process from a later one of the same number; "" if nothing does, or FD is 0
 	FD      int       `json:"fd"`      // under which number the run's processes have the record open; 0: not yet
 	Since   time.Time `json:"since"`
+
+	foreign bool // what the file holds is no record of this format, not even one that was cut short
 }
 
 const recordFormat = 1
+
+// recordStart is how every record of this format begins.
+const recordStart = `{"format":1,`
+
+// nonceBytes is how many random bytes the name of a record spells.
+const nonceBytes = 8
+
+// isNonce reports whether a file may be a record by its name. [DirVariable] may name a directory where other things lie.
+func isNonce(name string) bool {
+	b, err := hex.DecodeString(name)
+	return err == nil && len(b) == nonceBytes
+}
 
 // maxRecord bounds what is read of a record: some thousand outputs.
 const maxRecord = 4 << 20
 
 // newRecord makes the record of a run, and locks it. The caller has the mutex.
 func newRecord(dir string, run *Run) (record, *os.File, error) {
-	var b [8]byte
+	var b [nonceBytes]byte
 	rand.Read(b[:])
 	r := record{
 		Format: recordFormat, Nonce: hex.EncodeToString(b[:]), Stage: run.Stage, ID: run.ID, Outputs: run.Outputs,
@@ -82,9 +96,12 @@ func readRecord(f *os.File) (record, error) {
 		return r, err
 	}
 	if err := json.Unmarshal(text, &r); err != nil {
+		n := min(len(text), len(recordStart))
+		r.foreign = string(text[:n]) != recordStart[:n]
 		return r, err
 	}
 	if r.Format != recordFormat || r.Nonce != filepath.Base(f.Name()) {
+		r.foreign = true
 		return r, fmt.Errorf("%s is no record of format %d", f.Name(), recordFormat)
 	}
 	return r, nil
@@ -132,14 +149,15 @@ func isAt(f *os.File) bool {
 }
 
 // records calls use with each record and its open file, which use may keep; else it is closed. A
-// record that was cut short by a kill is the zero record: nothing was moved for it yet.
+// record that was cut short by a kill is the zero record: nothing was moved for it yet. One that is foreign, of a newer version
+// say, is zero but for that.
 func records(dir string, use func(record, *os.File) (keep bool, err error)) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return err
 	}
 	for _, e := range entries {
-		if e.Name() == mutexName || !e.Type().IsRegular() {
+		if !isNonce(e.Name()) || !e.Type().IsRegular() {
 			continue
 		}
 		f, err := os.OpenFile(filepath.Join(dir, e.Name()), os.O_RDWR, 0)
@@ -151,7 +169,7 @@ func records(dir string, use func(record, *os.File) (keep bool, err error)) erro
 		}
 		r, err := readRecord(f)
 		if err != nil {
-			r = record{}
+			r = record{foreign: r.foreign}
 		}
 		keep, err := use(r, f)
 		if !keep {

@@ -123,7 +123,7 @@ func sweepDead(ctx context.Context, dir string, dryRun bool, note func(string)) 
 	var dead []*remains
 	err = records(dir, func(r record, f *os.File) (keep bool, err error) {
 		free, err := durable.TryLock(f, false)
-		if err != nil || !free || !isAt(f) || r.isOuter() {
+		if err != nil || !free || !isAt(f) || r.foreign || r.isOuter() {
 			return false, err
 		}
 		n++

@@ -244,6 +244,31 @@ func TestHalfARecord(t *testing.T) {
 	}
 }
 
+// What is no record of this version stays: the directory may be one where somebody keeps other things.
+func TestStrangersAmongRecords(t *testing.T) {
+	l := newLab(t)
+	strangers := map[string]string{
+		"thesis.txt":       "all of it",
+		"empty":            "",
+		"0011223344556677": "no record",
+		"8899aabbccddeeff": `{"format":2,"nonce":"8899aabbccddeeff"}`,
+	}
+	for name, text := range strangers {
+		if err := os.WriteFile(filepath.Join(l.runs, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.take(0, l.run("a", "x")).Release()
+	if n, err := reserve.Sweep(context.Background(), l.runs, false, func(string) {}); n != 0 || err != nil {
+		t.Errorf("a sweep found %d killed runs, %v; want none", n, err)
+	}
+	for name, text := range strangers {
+		if got, err := os.ReadFile(filepath.Join(l.runs, name)); err != nil || string(got) != text {
+			t.Errorf("%s holds %q, %v; want %q", name, got, err, text)
+		}
+	}
+}
+
 // A directory for records that others could write to is not used.
 func TestPrivate(t *testing.T) {
 	dir := t.TempDir()

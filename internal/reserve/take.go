@@ -111,7 +111,7 @@ func search(run *Run, dir string) (dead *remains, live *record, err error) {
 		case !free:
 			live = &r // without a nonce it is just being released
 			return false, nil
-		case !isAt(f):
+		case !isAt(f), r.foreign:
 			return false, nil
 		case r.Nonce == "":
 			return false, os.Remove(f.Name())

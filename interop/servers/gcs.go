@@ -2,6 +2,8 @@ package servers
 
 import (
 	"fmt"
+	"net"
+	"net/http"
 	"testing"
 
 	"github.com/fsouza/fake-gcs-server/fakestorage"
@@ -13,16 +15,33 @@ var FakeGCS = once(func() (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := fakestorage.NewServerWithOptions(fakestorage.Options{
-		Scheme: "http", Host: "127.0.0.1", Port: uint16(port), PublicHost: fmt.Sprintf("127.0.0.1:%d", port),
-	})
+	address := fmt.Sprintf("127.0.0.1:%d", port)
+	s, err := fakestorage.NewServerWithOptions(fakestorage.Options{NoListener: true, Scheme: "http", PublicHost: address})
+	if err != nil {
+		return nil, err
+	}
+	l, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, err
 	}
 	fakeGCS = s
-	atStop(s.Stop)
-	return &Server{Name: "fake-gcs-server", URL: s.URL()}, nil
+	h := &http.Server{Handler: heedsConditions(s.HTTPHandler())}
+	go h.Serve(l)
+	atStop(func() { h.Close(); s.Stop() })
+	return &Server{Name: "fake-gcs-server", URL: "http://" + address}, nil
 })
+
+// heedsConditions makes a delete under a condition one of that generation, as fake-gcs-server 1.56 heeds no conditions of deletes.
+func heedsConditions(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		q := r.URL.Query()
+		if wanted := q.Get("ifGenerationMatch"); r.Method == http.MethodDelete && wanted != "" {
+			q.Set("generation", wanted)
+			r.URL.RawQuery = q.Encode()
+		}
+		h.ServeHTTP(w, r)
+	})
+}
 
 var fakeGCS *fakestorage.Server
 

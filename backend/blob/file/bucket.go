@@ -171,7 +171,13 @@ func makeDir(path string) error {
 func (b *bucket) place(ctx context.Context, temp *tempFile, path string, opts driver.PutOptions) error {
 	if opts.IfAbsent {
 		err := os.Link(temp.path, path)
-		if errors.Is(err, fs.ErrExist) {
+		if errors.Is(err, fs.ErrExist) && b.clear(ctx, path) {
+			err = os.Link(temp.path, path)
+		}
+		switch {
+		case errors.Is(err, fs.ErrExist) && isDir(path):
+			return dirInPlace(path)
+		case errors.Is(err, fs.ErrExist):
 			return backend.ErrExists
 		}
 		temp.linked = err == nil
@@ -193,11 +199,52 @@ func (b *bucket) place(ctx context.Context, temp *tempFile, path string, opts dr
 			return backend.ErrChanged
 		}
 	}
-	if err := os.Rename(temp.path, path); err != nil {
+	err = os.Rename(temp.path, path)
+	if err != nil && isDir(path) {
+		if !removeNothing(path) {
+			return dirInPlace(path)
+		}
+		err = os.Rename(temp.path, path)
+	}
+	if err != nil {
 		return err
 	}
 	temp.placed = true
 	return nil
+}
+
+// clear removes what lies in a value's place and holds nothing. It reports whether it did.
+func (b *bucket) clear(ctx context.Context, path string) bool {
+	if !dangling(path) && !isDir(path) {
+		return false
+	}
+	unlock, err := b.locks.lock(ctx, path)
+	if err != nil {
+		return false
+	}
+	defer unlock()
+	return removeNothing(path)
+}
+
+// removeNothing removes a link that leads nowhere, which reads take for absent, or an empty directory. The lock is held.
+func removeNothing(path string) bool {
+	return (dangling(path) || isDir(path)) && os.Remove(path) == nil
+}
+
+func dangling(path string) bool {
+	_, err := os.Stat(path)
+	link, linkErr := os.Lstat(path)
+	return errors.Is(err, fs.ErrNotExist) && linkErr == nil && link.Mode()&fs.ModeSymlink != 0
+}
+
+func isDir(path string) bool {
+	info, err := os.Lstat(path)
+	return err == nil && info.IsDir()
+}
+
+// dirInPlace is the error of a Put where somebody made a directory: no name of Larder's is one.
+func dirInPlace(path string) error {
+	return fmt.Errorf("%s is a directory, where a value belongs; move it away", path)
 }
 
 // versionOf returns the version of a file; "" if there is none that can be read.
@@ -220,7 +267,7 @@ func versionOf(path string) (string, error) {
 // Delete implements [driver.Bucket].
 func (b *bucket) Delete(ctx context.Context, names []string) error { return b.delete(ctx, names, nil) }
 
-// DeleteMatch implements [driver.MatchDeleter]: the version is read under the lock that every replacement takes.
+// DeleteMatch implements [driver.Bucket]: the version is read under the lock that every replacement takes.
 func (b *bucket) DeleteMatch(ctx context.Context, names, versions []string) error {
 	return b.delete(ctx, names, versions)
 }

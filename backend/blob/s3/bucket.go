@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -14,7 +13,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/internal/driver"
@@ -137,66 +135,6 @@ func totalSize(contentRange string, off int64) (int64, error) {
 		return 0, fmt.Errorf("%w: asked for bytes from %d on, the service sent %q", backend.ErrUnavailable, off, contentRange)
 	}
 	return size, nil
-}
-
-// Delete implements [driver.Bucket]: 1,000 objects a request, where the service can.
-func (b *bucket) Delete(ctx context.Context, names []string) error {
-	if len(names) == 1 {
-		return b.deleteOne(ctx, names[0])
-	}
-	errs := make(backend.BatchError, len(names))
-	var g errgroup.Group
-	g.SetLimit(b.opts.Concurrency)
-	for start := 0; start < len(names); start += pageSize {
-		end := min(start+pageSize, len(names))
-		g.Go(func() error {
-			b.deletePage(ctx, names[start:end], errs[start:end])
-			return nil
-		})
-	}
-	g.Wait()
-	return errs.OrNil()
-}
-
-func (b *bucket) deleteOne(ctx context.Context, name string) error {
-	_, err := b.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &b.name, Key: &name, RequestPayer: b.payer()})
-	if err = b.translate(ctx, err, "s3:DeleteObject"); errors.Is(err, backend.ErrNotFound) {
-		err = nil
-	}
-	return err
-}
-
-func (b *bucket) deletePage(ctx context.Context, names []string, errs []error) {
-	ids := make([]types.ObjectIdentifier, len(names))
-	for i := range names {
-		ids[i].Key = &names[i]
-	}
-	out, err := b.client.DeleteObjects(ctx, &s3.DeleteObjectsInput{
-		Bucket: &b.name, Delete: &types.Delete{Objects: ids, Quiet: aws.Bool(true)}, RequestPayer: b.payer(),
-	})
-	if err != nil {
-		err = b.translate(ctx, err, "s3:DeleteObject")
-		if errors.Is(err, errors.ErrUnsupported) { // Google's S3 for one
-			err = driver.Each(len(names), b.opts.Concurrency, func(i int) error { return b.deleteOne(ctx, names[i]) })
-			for i := range errs {
-				errs[i] = backend.ItemError(err, i)
-			}
-			return
-		}
-		for i := range errs {
-			errs[i] = err
-		}
-		return
-	}
-	for _, failed := range out.Errors {
-		code := aws.ToString(failed.Code)
-		if code == "NoSuchKey" {
-			continue
-		}
-		if i := slices.Index(names, aws.ToString(failed.Key)); i >= 0 {
-			errs[i] = fmt.Errorf("bucket %q: %s says %s", b.name, b.where(), code)
-		}
-	}
 }
 
 // grace is the default of [backend.SweepOptions] here: the longest upload takes less.

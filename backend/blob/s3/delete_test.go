@@ -2,6 +2,8 @@ package s3_test
 
 import (
 	"context"
+	"encoding/xml"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -34,5 +36,104 @@ func TestDeleteBatchTellsOfEachKey(t *testing.T) {
 		case want != "" && (err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "recordings")):
 			t.Errorf("deleting %v = %v, want an error with %s and the bucket", keys[i], err, want)
 		}
+	}
+}
+
+// The condition of a delete goes to the service, which may heed it: what was replaced after it was looked at stays.
+func TestDeleteMatchSendsTheCondition(t *testing.T) {
+	setUp(t)
+	const seen, now = `"1"`, `"2"` // a is replaced as soon as it was looked at
+	deleted := make(chan string, 10)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		name := strings.TrimPrefix(r.URL.Path, "/recordings/p/s/")
+		holds := map[string]string{"a!": now, "b!": seen}
+		switch {
+		case r.Method == http.MethodHead:
+			w.Header().Set("ETag", seen)
+		case r.Method == http.MethodDelete && r.Header.Get("If-Match") == holds[name]:
+			deleted <- name
+			w.WriteHeader(http.StatusNoContent)
+		case r.Method == http.MethodDelete:
+			w.WriteHeader(http.StatusPreconditionFailed)
+		default:
+			var asked struct {
+				Object []struct{ Key, ETag string }
+			}
+			if err := xml.NewDecoder(r.Body).Decode(&asked); err != nil {
+				t.Error(err)
+			}
+			w.Header().Set("Content-Type", "application/xml")
+			w.Write([]byte(`<?xml version="1.0"?><DeleteResult>`))
+			for _, o := range asked.Object {
+				if name := strings.TrimPrefix(o.Key, "p/s/"); o.ETag == holds[name] {
+					deleted <- name
+				} else {
+					w.Write([]byte(`<Error><Key>` + o.Key + `</Key><Code>PreconditionFailed</Code></Error>`))
+				}
+			}
+			w.Write([]byte(`</DeleteResult>`))
+		}
+	}))
+	defer s.Close()
+	b, err := backend.Open(context.Background(), "s3://recordings/p?endpoint="+s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	a, other := backend.Seen{Key: backend.Key{Shelf: "s", Name: "a"}, Version: seen}, backend.Seen{Key: backend.Key{Shelf: "s", Name: "b"}, Version: seen}
+	for _, batch := range [][]backend.Seen{{a}, {other}, {a, other}} {
+		err := backend.DeleteMatch(context.Background(), b, batch)
+		for i, one := range batch {
+			switch err := backend.ItemError(err, i); {
+			case one == a && !errors.Is(err, backend.ErrChanged):
+				t.Errorf("deleting what was replaced meanwhile, %d at once: %v, want %v", len(batch), err, backend.ErrChanged)
+			case one == other && err != nil:
+				t.Errorf("deleting what is as it was seen, %d at once: %v", len(batch), err)
+			case one == other:
+				if got := <-deleted; got != "b!" {
+					t.Errorf("deleted %s, want b!", got)
+				}
+			}
+		}
+	}
+	if len(deleted) > 0 {
+		t.Errorf("deleted %s as well", <-deleted)
+	}
+}
+
+// A service that refuses conditions of deletes is asked without.
+func TestDeleteMatchWithoutConditions(t *testing.T) {
+	setUp(t)
+	deleted := 0
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.Method == http.MethodHead:
+			w.Header().Set("ETag", `"1"`)
+		case r.Method != http.MethodDelete || r.Header.Get("If-Match") != "":
+			w.Header().Set("Content-Type", "application/xml")
+			w.WriteHeader(http.StatusNotImplemented)
+			w.Write([]byte(`<?xml version="1.0"?><Error><Code>NotImplemented</Code></Error>`))
+		default:
+			deleted++
+			w.WriteHeader(http.StatusNoContent)
+		}
+	}))
+	defer s.Close()
+	b, err := backend.Open(context.Background(), "s3://recordings/p?concurrency=1&endpoint="+s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	var seen []backend.Seen
+	for _, name := range []string{"a", "b", "c"} {
+		seen = append(seen, backend.Seen{Key: backend.Key{Shelf: "s", Name: name}, Version: `"1"`})
+	}
+	for _, batch := range [][]backend.Seen{seen[:1], seen[1:]} {
+		if err := backend.DeleteMatch(context.Background(), b, batch); err != nil {
+			t.Error(err)
+		}
+	}
+	if deleted != 3 {
+		t.Errorf("%d were deleted, want 3", deleted)
 	}
 }

@@ -22,6 +22,9 @@ import (
 // errPrecondition: 412. What it means depends on the condition.
 var errPrecondition = errors.New("precondition failed")
 
+// lockTimeout is what MinIO answers where another request held the object's lock for half a minute.
+const lockTimeout = 499
+
 // translate makes of an SDK's error one that says what to do, and holds no secret.
 // need is the permission that the call takes.
 func (b *bucket) translate(ctx context.Context, err error, need string) error {
@@ -150,7 +153,7 @@ func (b *bucket) answered(ctx context.Context, api smithy.APIError, status int, 
 		return driver.ErrRange
 	case status == http.StatusForbidden, status == http.StatusUnauthorized:
 		return fmt.Errorf("bucket %q: %w: the credentials in use lack %s, or were refused (%s, HTTP %d); %s", b.name, fs.ErrPermission, need, code, status, grant(need))
-	case status >= 500 || status == http.StatusTooManyRequests:
+	case status >= 500 || status == http.StatusTooManyRequests || status == lockTimeout:
 		return fmt.Errorf("%w: bucket %q: %s says %s (HTTP %d)", backend.ErrUnavailable, b.name, b.where(), code, status)
 	}
 	return fmt.Errorf("bucket %q: %s says %s (HTTP %d): %s", b.name, b.where(), code, status, guard.Quote(b.clean(ctx, api.ErrorMessage())))

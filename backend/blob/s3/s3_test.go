@@ -97,6 +97,7 @@ func TestErrorsTellTheRemedy(t *testing.T) {
 		{"a web site", 200, [2]string{"Content-Type", "text/html"}, "<html>welcome</html>", "is the endpoint right?", nil, backend.ErrNotFound},
 		{"a stranger's object", 200, [2]string{"Etag", `"x"`}, "hello", "does not carry Larder's metadata", backend.ErrCorrupt, nil},
 		{"busy", 503, [2]string{}, xml("SlowDown"), "SlowDown", backend.ErrUnavailable, nil},
+		{"a lock that could not be had", 499, [2]string{}, "", "HTTP 499", backend.ErrUnavailable, nil},
 		{"no such function", 501, [2]string{}, xml("NotImplemented"), "if_absent=none", errors.ErrUnsupported, nil},
 		{"something new", 400, [2]string{}, xml("BrandNew"), "BrandNew", nil, backend.ErrNotFound},
 	} {

@@ -1,0 +1,130 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/internal/driver"
+)
+
+// Delete implements [driver.Bucket]: 1,000 objects a request, where the service can.
+func (b *bucket) Delete(ctx context.Context, names []string) error { return b.delete(ctx, names, nil) }
+
+// DeleteMatch implements [driver.Bucket]. Not every service heeds the condition of a delete, and those that do not say nothing of it. So each
+// object is looked at first, and the condition goes along for those that do.
+func (b *bucket) DeleteMatch(ctx context.Context, names, versions []string) error {
+	errs := make(backend.BatchError, len(names))
+	looked := driver.Each(len(names), b.opts.Concurrency, func(i int) error {
+		o, err := b.Head(ctx, names[i])
+		if errors.Is(err, backend.ErrNotFound) || err == nil && o.Version != versions[i] {
+			return backend.ErrChanged
+		}
+		return err
+	})
+	var present, seen []string
+	var at []int
+	for i := range names {
+		if errs[i] = backend.ItemError(looked, i); errs[i] == nil {
+			present, seen, at = append(present, names[i]), append(seen, versions[i]), append(at, i)
+		}
+	}
+	if len(present) == 0 {
+		return errs.OrNil()
+	}
+	err := b.delete(ctx, present, seen)
+	for n, i := range at {
+		errs[i] = backend.ItemError(err, n)
+	}
+	return errs.OrNil()
+}
+
+// delete deletes objects; where versions are given, under the condition that they have them.
+func (b *bucket) delete(ctx context.Context, names, versions []string) error {
+	if len(names) == 1 {
+		return b.deleteOne(ctx, names[0], versions)
+	}
+	errs := make(backend.BatchError, len(names))
+	var g errgroup.Group
+	g.SetLimit(b.opts.Concurrency)
+	for start := 0; start < len(names); start += pageSize {
+		end := min(start+pageSize, len(names))
+		var wanted []string
+		if versions != nil {
+			wanted = versions[start:end]
+		}
+		g.Go(func() error {
+			b.deletePage(ctx, names[start:end], wanted, errs[start:end])
+			return nil
+		})
+	}
+	g.Wait()
+	return errs.OrNil()
+}
+
+// deleteOne deletes one object; with the version that versions begin with, if they do.
+func (b *bucket) deleteOne(ctx context.Context, name string, versions []string) error {
+	in := &s3.DeleteObjectInput{Bucket: &b.name, Key: &name, RequestPayer: b.payer()}
+	if len(versions) > 0 {
+		in.IfMatch = &versions[0]
+	}
+	_, err := b.client.DeleteObject(ctx, in)
+	err = b.translate(ctx, err, "s3:DeleteObject")
+	switch absent := errors.Is(err, backend.ErrNotFound); {
+	case errors.Is(err, errPrecondition), absent && len(versions) > 0:
+		return backend.ErrChanged
+	case absent:
+		return nil
+	case errors.Is(err, errors.ErrUnsupported) && len(versions) > 0: // it was looked at
+		return b.deleteOne(ctx, name, nil)
+	}
+	return err
+}
+
+func (b *bucket) deletePage(ctx context.Context, names, versions []string, errs []error) {
+	ids := make([]types.ObjectIdentifier, len(names))
+	for i := range names {
+		ids[i].Key = &names[i]
+		if versions != nil {
+			ids[i].ETag = &versions[i]
+		}
+	}
+	out, err := b.client.DeleteObjects(ctx, &s3.DeleteObjectsInput{
+		Bucket: &b.name, Delete: &types.Delete{Objects: ids, Quiet: aws.Bool(true)}, RequestPayer: b.payer(),
+	})
+	if err != nil {
+		err = b.translate(ctx, err, "s3:DeleteObject")
+		if errors.Is(err, errors.ErrUnsupported) { // Google's S3 for one
+			err = driver.Each(len(names), b.opts.Concurrency, func(i int) error {
+				return b.deleteOne(ctx, names[i], versions[min(i, len(versions)):])
+			})
+			for i := range errs {
+				errs[i] = backend.ItemError(err, i)
+			}
+			return
+		}
+		for i := range errs {
+			errs[i] = err
+		}
+		return
+	}
+	for _, failed := range out.Errors {
+		i := slices.Index(names, aws.ToString(failed.Key))
+		if i < 0 {
+			continue
+		}
+		switch code := aws.ToString(failed.Code); {
+		case code == "PreconditionFailed", code == "NoSuchKey" && versions != nil:
+			errs[i] = backend.ErrChanged
+		case code != "NoSuchKey":
+			errs[i] = fmt.Errorf("bucket %q: %s says %s", b.name, b.where(), code)
+		}
+	}
+}
