@@ -765,6 +765,47 @@ var seventhOfValues = []mutant{
 			return report, nil
 		}
 	}},
+	{law: "body/left-open", did: "reads a body of more than 1 MiB once more, for its mirror, after Put returned", breaks: func(r *ref) {
+		r.doPut = func(ctx context.Context, k key, b body, o put) (info, error) {
+			i, err := r.Backend.Put(ctx, k, b, o)
+			if err == nil && o.Size > 1<<20 {
+				go func() {
+					time.Sleep(2 * time.Millisecond)
+					slurp(b)
+				}()
+			}
+			return i, err
+		}
+	}},
+	{law: "sweep/spares", did: "loses Meta of more than three keys in a sweep", breaks: func(r *ref) {
+		r.tells = func(i info) info {
+			r.place.mu.Lock()
+			defer r.place.mu.Unlock()
+			if r.place.count > 0 && len(i.Meta) > 3 {
+				i.Meta = nil
+			}
+			return i
+		}
+		r.doSweep = func(_ context.Context, o sweep) (found, error) {
+			r.place.mu.Lock()
+			defer r.place.mu.Unlock()
+			if !o.DryRun {
+				r.place.count++
+			}
+			return found{}, nil
+		}
+	}},
+	{law: "handle/last-close", did: "says by Stat that what it found when it was opened was stored then", tier: law.Full, breaks: func(r *ref) {
+		lasts(r)
+		opened := time.Now()
+		r.doStat = func(ctx context.Context, k key) (info, error) {
+			i, err := r.Backend.Stat(ctx, k)
+			if err == nil && i.ModTime.Before(opened) {
+				i.ModTime = opened
+			}
+			return i, err
+		}
+	}},
 	{law: "cancel/put", did: "goes on with a Put whose context ended, and says that it succeeded", breaks: func(r *ref) {
 		r.doPut = func(ctx context.Context, k key, b body, o put) (info, error) {
 			if ctx.Err() != nil {
