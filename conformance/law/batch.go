@@ -334,7 +334,9 @@ func batchPutMany(ctx context.Context, e *Env) error {
 		it := items[i]
 		p.sameMeta("Get of an item of a large batch", p.holds(it.Key, it.Key.Name).Meta, it.Meta)
 	}
-	p.failsAt(e, 2, 50, 120)
+	for _, places := range [][]int{{2, 50, 120}, {129}, {0}} { // one that fails alone, at either end, too
+		p.failsAt(e, places...)
+	}
 	return p.err
 }
 

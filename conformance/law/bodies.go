@@ -238,6 +238,9 @@ func leftOpen(ctx context.Context, e *Env) error {
 		put(failing(noise(n, 1), int64(n)/2), n, backend.PutOptions{})
 		put(newBody(noise(n, 1)), n, backend.PutOptions{IfMatch: "none"})
 	}
+	for _, n := range e.bounds() { // beyond which an engine may work in the background
+		put(newBody(noise(n+1, 1)), n+1, backend.PutOptions{})
+	}
 	time.Sleep(20 * time.Millisecond) // what still works in the background gets on,
 	p.close()                         // and ends here
 	for i, b := range bodies {

@@ -154,13 +154,27 @@ func lastClose(ctx context.Context, e *Env) error {
 	if p.err != nil {
 		return p.err
 	}
+	if e.Tier >= Full { // until times that are stamped anew would show
+		if err := moveOn(ctx); err != nil {
+			return err
+		}
+	}
 	q := e.open(ctx)
 	for key, text := range texts {
-		info, was := q.holds(key, text), before[key]
-		q.sameMeta("after the last Close Get", info.Meta, was.Meta)
-		moved := info.ModTime.Sub(was.ModTime).Abs() >= time.Second // Get may round it to seconds, as that of GCS does
-		if q.err == nil && (info.Version != was.Version || info.Digest != was.Digest || info.Sum != was.Sum || moved) {
-			q.failf("after the last Close and an Open %q has %+v, want %+v", key, info, was)
+		was := before[key]
+		for what, info := range map[string]backend.Info{"Get": q.holds(key, text), "Stat": q.stat(key)} {
+			q.sameMeta("after the last Close "+what, info.Meta, was.Meta)
+			moved := info.ModTime.Sub(was.ModTime).Abs() >= time.Second // Get may round it to seconds, as that of GCS does
+			if q.err == nil && (info.Version != was.Version || info.Digest != was.Digest || info.Sum != was.Sum || moved) {
+				q.failf("after the last Close and an Open %s of %q has %+v, want %+v", what, key, info, was)
+			}
+		}
+	}
+	for _, shelf := range []string{"s", "other"} {
+		for _, info := range q.list(e.Shelf(shelf), backend.ListOptions{}) {
+			if moved := info.ModTime.Sub(before[info.Key].ModTime).Abs(); q.err == nil && moved >= time.Second {
+				q.failf("after the last Close and an Open List has %q with the ModTime %v, and it was stored at %v", info.Key, info.ModTime, before[info.Key].ModTime)
+			}
 		}
 	}
 	q.absent(gone)

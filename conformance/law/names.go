@@ -27,6 +27,7 @@ func ifAbsentNames(ctx context.Context, e *Env) error {
 	for _, key := range append(e.wideKeys(), e.key("s", "meta")) {
 		opts := backend.PutOptions{IfAbsent: true, Meta: manyMeta()}
 		before := p.putWith(key, "first", opts)
+		p.about("Put with IfAbsent", before, key, "first")
 		for _, text := range []string{"second", "third"} {
 			p.refused(key, text, opts, backend.ErrExists)
 			p.refused(key, text, onlyNew, backend.ErrExists)
@@ -49,6 +50,7 @@ func ifMatchNames(ctx context.Context, e *Env) error {
 			p.refused(key, "none", opts("none"), backend.ErrChanged)
 		}
 		now := p.putWith(key, "second", opts(old))
+		p.about("Put with IfMatch", now, key, "second")
 		p.refused(key, "third", opts(old), backend.ErrChanged)
 		p.refused(key, "third", matching(old), backend.ErrChanged)
 		p.unchanged(key, "second", now)

@@ -77,6 +77,7 @@ func scanLikeList(ctx context.Context, e *Env) error {
 	}
 	for _, opts := range []backend.ListOptions{
 		{}, {Limit: 1}, {Limit: 5}, {Prefix: "a"}, {Prefix: "a/"}, {After: "a/a"}, {After: "zz"}, {Prefix: "a", After: "a/", Limit: 3}, {Prefix: "c"}, {Prefix: "b", Limit: 2}, {Prefix: "c", Limit: 1},
+		{After: "a0a"}, {Prefix: "a", After: "a/b/z"}, {After: "0-", Limit: 4}, // which are no names of this shelf
 	} {
 		all := p.scan(shelf, opts)
 		var got []string

@@ -114,7 +114,11 @@ func sweepSpares(ctx context.Context, e *Env) error {
 				key := e.key(shelf, fmt.Sprintf("%s-%d", name, n))
 				text := noise(n, uint64(100*i+10*k))
 				p.put(key, "old")
-				p.putWith(key, text, backend.PutOptions{Meta: backend.Meta{"n": fmt.Sprint(n)}})
+				meta := backend.Meta{"n": fmt.Sprint(n)}
+				if k%2 == 1 {
+					meta = manyMeta()
+				}
+				p.putWith(key, text, backend.PutOptions{Meta: meta})
 				kept[key], infos[key] = text, p.stat(key)
 			}
 		}
