@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/larder-store/larder/backend"
@@ -23,17 +24,17 @@ import (
 var seventhTrial = slices.Concat(seventhOfHandles, seventhOfLists, seventhOfBatches, seventhOfLeases, seventhOfDrafts, seventhOfViews, seventhOfFinders, seventhOfValues)
 
 var seventhOfHandles = []mutant{
-	{law: "handle/close-twice", did: "closes the same channel twice if two close at once", breaks: func(r *ref) {
-		done := make(chan struct{})
+	{law: "handle/close-twice", did: "gives up twice what it holds if two close at once", breaks: func(r *ref) {
+		var gone atomic.Bool
 		r.doClose = func() error {
-			select {
-			case <-done:
+			if gone.Load() {
 				return nil
-			default:
 			}
 			err := r.Backend.Close()
 			time.Sleep(time.Millisecond)
-			close(done)
+			if !gone.CompareAndSwap(false, true) {
+				return errors.New("close of a closed file")
+			}
 			return err
 		}
 	}},

@@ -29,6 +29,7 @@ type job struct {
 	Shelf  string `json:"shelf"`
 	Count  int    `json:"count"`
 	From   int    `json:"from"`
+	Large  int    `json:"large"` // bytes that each value of a story has more
 
 	// The helper kills itself when the body of this step is read at this offset; -1
 	// for never.
@@ -149,7 +150,7 @@ func (c *child) raise() {
 // write goes through the steps of a story and says after each that it is done.
 func (c *child) write() {
 	for i := c.From; i < c.From+c.Count && c.err == nil; i++ {
-		s := storyStep(i)
+		s := storyStep(i, c.Large)
 		key := backend.Key{Shelf: c.Shelf, Name: s.name}
 		if s.remove {
 			if i == c.DieStep {

@@ -235,8 +235,8 @@ func closeTwice(ctx context.Context, e *Env) error {
 	}
 	for range e.pick(4, 20, 200) { // and by several at once
 		q := e.open(ctx)
-		if q.err != nil {
-			return q.err
+		if err := errors.Join(p.err, q.err); err != nil {
+			return err
 		}
 		if err := crowd(4, func(int) error { return q.b.Close() }); err != nil {
 			return fmt.Errorf("Close by several at once: %w", err)

@@ -133,19 +133,19 @@ type storyPart struct {
 }
 
 // storyStep is the same for the parent and its helper.
-func storyStep(i int) storyPart {
+func storyStep(i, large int) storyPart {
 	s := storyPart{name: fmt.Sprintf("k-%d", i%5), remove: i%9 == 8}
 	if !s.remove {
-		s.text = fmt.Sprintf("step %d ", i) + noise([]int{100, 200_000, 5000}[i%3], uint64(i))
+		s.text = fmt.Sprintf("step %d ", i) + noise([]int{100, 200_000, 5000}[i%3]+large, uint64(i))
 	}
 	return s
 }
 
 // storyAfter is what there is after the first n steps.
-func storyAfter(n int) map[string]string {
+func storyAfter(n, large int) map[string]string {
 	there := map[string]string{}
 	for i := range n {
-		s := storyStep(i)
+		s := storyStep(i, large)
 		if s.remove {
 			delete(there, s.name)
 		} else {
@@ -164,35 +164,53 @@ func processKilled(ctx context.Context, e *Env) error {
 		if round%2 == 0 {
 			// From inside, while a body is read: at its beginning, its end, between.
 			j.DieStep = e.Rand.IntN(steps)
-			n := int64(len(storyStep(j.DieStep).text))
+			n := int64(len(storyStep(j.DieStep, 0).text))
 			j.DieAt = []int64{0, 1, n / 2, n - 1, n}[round/2%5]
 		} else {
 			acks = e.Rand.IntN(steps)
 		}
 		pause := time.Duration(e.Rand.IntN(1 << e.Rand.IntN(22))) // up to 2 ms
-		done, err := e.killed(ctx, j, acks, pause)
-		if err != nil {
+		if err := e.killedIn(ctx, j, acks, pause); err != nil {
 			return fmt.Errorf("round %d: %w", round, err)
 		}
-		p := e.handle(ctx)
-		next := p.either(shelf, done)
-		if p.err != nil {
-			return fmt.Errorf("round %d, killed after step %d of a process was acknowledged: %w", round, done-1, p.err)
+	}
+	if e.Tier < Full {
+		return nil
+	}
+	// In the midst of what takes a while to write.
+	for round := range e.pick(0, 20, 200) { // of which one in ten comes in the midst of a write
+		j := job{Task: "write", Shelf: e.Shelf(fmt.Sprintf("large-%d", round)), Count: 3, DieStep: -1, Large: e.most(8<<20) - 300_000}
+		if err := e.killedIn(ctx, j, 1, time.Duration(e.Rand.IntN(int(40*time.Millisecond)))); err != nil {
+			return fmt.Errorf("round %d of large values: %w", round, err)
 		}
-		// The story goes on, here and in another process.
-		j.From, j.Count, j.DieStep = next, 2, -1
-		if _, err := e.together(ctx, 1, j); err != nil {
-			return fmt.Errorf("round %d, the process after the one that was killed: %w", round, err)
-		}
-		if _, err := backend.Sweep(ctx, p.b, backend.SweepOptions{}); err != nil {
-			return fmt.Errorf("round %d: Sweep: %w", round, err)
-		}
-		if p.either(shelf, next+2) != next+2 {
-			p.failf("after the kill two steps more were acknowledged, and then are not all there")
-		}
-		if p.err != nil {
-			return fmt.Errorf("round %d, after the kill and a sweep: %w", round, p.err)
-		}
+	}
+	return nil
+}
+
+// killedIn lets a helper work, kills it, looks what is there, and lets the story go on.
+func (e *Env) killedIn(ctx context.Context, j job, acks int, pause time.Duration) error {
+	done, err := e.killed(ctx, j, acks, pause)
+	if err != nil {
+		return err
+	}
+	p := e.handle(ctx)
+	next := p.either(j.Shelf, done, j.Large)
+	if p.err != nil {
+		return fmt.Errorf("killed after step %d of a process was acknowledged: %w", done-1, p.err)
+	}
+	// Here and in another process.
+	j.From, j.Count, j.DieStep = next, 2, -1
+	if _, err := e.together(ctx, 1, j); err != nil {
+		return fmt.Errorf("the process after the one that was killed: %w", err)
+	}
+	if _, err := backend.Sweep(ctx, p.b, backend.SweepOptions{}); err != nil {
+		return fmt.Errorf("Sweep: %w", err)
+	}
+	if p.either(j.Shelf, next+2, j.Large) != next+2 {
+		p.failf("after the kill two steps more were acknowledged, and then are not all there")
+	}
+	if p.err != nil {
+		return fmt.Errorf("after the kill and a sweep: %w", p.err)
 	}
 	return nil
 }
@@ -232,7 +250,7 @@ func (e *Env) killed(ctx context.Context, j job, acks int, pause time.Duration) 
 
 // either wants a shelf to be as after n steps of its story, or as after one more, and
 // returns which.
-func (p *probe) either(shelf string, n int) int {
+func (p *probe) either(shelf string, n, large int) int {
 	now, err := p.look(shelf)
 	if err != nil {
 		now, err = p.look(shelf) // a server took up a request of the killed one while we looked
@@ -242,7 +260,7 @@ func (p *probe) either(shelf string, n int) int {
 	}
 	var diff string
 	for k := range 2 {
-		if diff = storyDiff(now, storyAfter(n+k)); diff == "" {
+		if diff = storyDiff(now, storyAfter(n+k, large)); diff == "" {
 			return n + k
 		}
 	}
