@@ -27,6 +27,10 @@ func (r *ref) relisted(change func(infos []info, o opts) []info) func(ctx contex
 		return func(yield func(info, error) bool) {
 			infos, err := all(r.Backend.List(ctx, shelf, o))
 			for _, i := range change(infos, o) {
+				if ctx.Err() != nil {
+					yield(info{}, ctx.Err())
+					return
+				}
 				if !yield(i, nil) {
 					return
 				}

@@ -794,15 +794,20 @@ var seventhOfValues = []mutant{
 		}
 	}},
 	{law: "body/left-open", did: "reads a body of more than 1 MiB once more, for its mirror, after Put returned", breaks: func(r *ref) {
+		var mirrors sync.WaitGroup
 		r.doPut = func(ctx context.Context, k key, b body, o put) (info, error) {
 			i, err := r.Backend.Put(ctx, k, b, o)
 			if err == nil && o.Size > 1<<20 {
-				go func() {
+				mirrors.Go(func() {
 					time.Sleep(2 * time.Millisecond)
 					slurp(b)
-				}()
+				})
 			}
 			return i, err
+		}
+		r.doClose = func() error {
+			mirrors.Wait()
+			return r.Backend.Close()
 		}
 	}},
 	{law: "sweep/spares", did: "loses Meta of more than three keys in a sweep", breaks: func(r *ref) {

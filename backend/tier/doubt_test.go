@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/backend/shelve"
@@ -235,6 +236,12 @@ func marked(t *testing.T, near string) {
 
 // A handle that is closed while it sends lets what is under way arrive, so that nothing is in doubt afterwards.
 func TestCloseWhileSending(t *testing.T) {
+	for name, drain := range map[string]time.Duration{"drain": 0, "no drain": -1} {
+		t.Run(name, func(t *testing.T) { closeWhileSending(t, tier.Options{Write: tier.Back, Drain: drain}) })
+	}
+}
+
+func closeWhileSending(t *testing.T, opts tier.Options) {
 	far := newAway()
 	started, go_ := make(chan struct{}), make(chan struct{})
 	far.after = func(string) {
@@ -242,7 +249,7 @@ func TestCloseWhileSending(t *testing.T) {
 		<-go_
 		far.after = nil
 	}
-	b, near := pair(t, far, tier.Options{Write: tier.Back})
+	b, near := pair(t, far, opts)
 	opened := far.asked.Load()
 	put(t, b, "a", value(1, 80))
 	<-started
@@ -255,7 +262,7 @@ func TestCloseWhileSending(t *testing.T) {
 	if n := far.asked.Load() - opened; n != 1 {
 		t.Errorf("one value was sent by %d requests", n)
 	}
-	b = over(t, near, far, tier.Options{Write: tier.Back})
+	b = over(t, near, far, opts)
 	asked := far.asked.Load()
 	flush(t, b)
 	if n := far.asked.Load() - asked; n != 0 {

@@ -45,6 +45,10 @@ func (b *Backend) list(ctx context.Context, shelf string, opts backend.ListOptio
 		left := opts.Limit
 		// give yields one entry, and reports whether to go on.
 		give := func(info backend.Info) bool {
+			if err := ctx.Err(); err != nil {
+				yield(backend.Info{}, err)
+				return false
+			}
 			left--
 			return yield(info, nil) && left != 0
 		}
@@ -166,6 +170,10 @@ func (b *Backend) shelves(ctx context.Context, opts backend.ListOptions) iter.Se
 		}
 		left := opts.Limit
 		give := func(shelf string) bool {
+			if err := ctx.Err(); err != nil {
+				yield("", err)
+				return false
+			}
 			left--
 			return yield(shelf, nil) && left != 0
 		}

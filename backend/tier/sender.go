@@ -37,7 +37,8 @@ type sender struct {
 	noteMu sync.Mutex // guards mine, and orders its changes
 	mine   string     // the Version of this sender's own note; empty while it is not at work
 
-	stuck atomic.Int64 // values that cannot be sent, as of the last pass
+	stuck    atomic.Int64 // values that cannot be sent, as of the last pass
+	stopping atomic.Bool  // nothing more is sent
 }
 
 const (
@@ -46,6 +47,9 @@ const (
 
 	// objectTTL is that of a lease that does not end with its holder. What the holder of one that ended still sends is in doubt, so it may be short.
 	objectTTL = 20 * time.Second
+
+	// lastRequest is how long Close waits for a request that is under way, where nothing more is sent.
+	lastRequest = 5 * time.Second
 
 	firstRest = 100 * time.Millisecond
 	lastRest  = 30 * time.Second
@@ -73,6 +77,9 @@ func (s *sender) wake() {
 	}
 }
 
+// errStopping ends a pass: nothing more is sent.
+var errStopping = errors.New("the handle is being closed")
+
 // errAnother says that another handle sends.
 var errAnother = errors.New("another process sends to the far store")
 
@@ -87,6 +94,9 @@ func (s *sender) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-s.closing:
+			if s.stopping.Load() {
+				return
+			}
 			_ = s.pass(ctx) // what is left waits for the next handle
 			return
 		case <-timer.C:
@@ -123,14 +133,14 @@ func (s *sender) failing() bool {
 }
 
 // close sends what waits, as long as the far store takes it and the time of [Options.Drain] lasts. A request that is under way is
-// not given up before: its key would be in doubt.
+// not given up at once: its key would be in doubt.
 func (s *sender) close() {
 	defer s.cancel()
-	if s.b.opts.Drain < 0 {
-		s.cancel()
-	} else {
-		defer time.AfterFunc(s.b.opts.Drain, s.cancel).Stop()
+	drain := s.b.opts.Drain
+	if s.stopping.Store(drain < 0); drain < 0 {
+		drain = lastRequest
 	}
+	defer time.AfterFunc(drain, s.cancel).Stop()
 	close(s.closing)
 	<-s.ended
 }
@@ -269,6 +279,9 @@ func (s *sender) sendIn(ctx context.Context) (all bool, err error) {
 	}
 	// send sends one, and returns the error that ends the pass.
 	send := func(near backend.Info) error {
+		if s.stopping.Load() {
+			return errStopping
+		}
 		err := s.send(ctx, near)
 		switch {
 		case err == nil:

@@ -50,7 +50,7 @@ type Options struct {
 	Queue int64
 
 	// Drain is how long Close goes on sending what waits ("drain"), as long as the far store takes it. 0 is
-	// DefaultDrain, a negative one sends nothing.
+	// DefaultDrain, a negative one sends nothing more: a request that is under way comes to its end, within seconds.
 	Drain time.Duration
 
 	// NearMax bounds the bytes of copies in the near store ("near_max"), by some percent: what was copied first is evicted. 0

@@ -43,14 +43,13 @@ func bare(b backend.Backend) backend.Backend {
 // patiently calls f until it succeeds or fails for good: at most some times, with growing pauses, and
 // without them where ctx has ended.
 func patiently(ctx context.Context, f func() error) error {
-	const times, thoughEnded = 8, 3
+	const times = 8
 	for n, wait := 1, time.Millisecond; ; n, wait = n+1, 2*wait {
 		err := f()
-		ended := ctx.Err() != nil
-		if !errors.Is(err, backend.ErrUnavailable) || n == times || ended && n >= thoughEnded {
+		if !errors.Is(err, backend.ErrUnavailable) || n == times {
 			return err
 		}
-		if !ended {
+		if ctx.Err() == nil {
 			time.Sleep(wait)
 		}
 	}
