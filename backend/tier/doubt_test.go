@@ -97,7 +97,7 @@ func TestLostAnswer(t *testing.T) {
 			put(t, far.Backend, "a", value(0, 80))
 			opts := tier.Options{Write: tier.Back}
 			near := t.TempDir()
-			b := openSlow(t, near, far, opts)
+			b := over(t, near, far, opts)
 			d.first(t, b)
 			late := <-far.kept
 			d.then(t, b)
@@ -112,7 +112,7 @@ func TestLostAnswer(t *testing.T) {
 func TestSenderKilled(t *testing.T) {
 	if near := os.Getenv("LARDER_TEST_TIER_NEAR"); near != "" {
 		far := &slow{away: newAway(), kept: make(chan func(), 1), hang: true}
-		doing[os.Getenv("LARDER_TEST_TIER_DOING")].first(t, openSlow(t, near, far, tier.Options{Write: tier.Back}))
+		doing[os.Getenv("LARDER_TEST_TIER_DOING")].first(t, over(t, near, far, tier.Options{Write: tier.Back}))
 		select {} // until it is killed
 	}
 	for name, d := range doing {
@@ -134,7 +134,7 @@ func TestSenderKilled(t *testing.T) {
 				t.Fatalf("the process said %q, %v", said, err)
 			}
 			far := &slow{away: newAway()}
-			b := openSlow(t, near, far, tier.Options{Write: tier.Back})
+			b := over(t, near, far, tier.Options{Write: tier.Back})
 			d.then(t, b)
 			flush(t, b)
 			late := func() { // what the killed one had sent
@@ -147,20 +147,6 @@ func TestSenderKilled(t *testing.T) {
 			lands(t, b, far, near, late, d.want)
 		})
 	}
-}
-
-func openSlow(t testing.TB, near string, far backend.Backend, opts tier.Options) backend.Backend {
-	t.Helper()
-	n, err := shelve.Open(near, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := tier.Open(context.Background(), n, far, &opts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { b.Close() })
-	return b
 }
 
 // lands lets a late write land on the far store, and wants the key "a" to hold one value all the same, in the end there too.
@@ -183,7 +169,7 @@ func lands(t *testing.T, b backend.Backend, far *slow, near string, late func(),
 		if round == 1 { // and a sender is killed that had nothing to send
 			marked(t, near)
 		}
-		b = openSlow(t, near, far, tier.Options{Write: tier.Back})
+		b = over(t, near, far, tier.Options{Write: tier.Back})
 		asksNothing(t, b, far)
 		wants(t, b, "a", want)
 	}
@@ -192,7 +178,7 @@ func lands(t *testing.T, b backend.Backend, far *slow, near string, late func(),
 		t.Fatal(err)
 	}
 	tier.SetLanded(t, 0)
-	b = openSlow(t, near, far, tier.Options{Write: tier.Back})
+	b = over(t, near, far, tier.Options{Write: tier.Back})
 	flush(t, b)
 	wants(t, b, "a", want)
 	wants(t, far.Backend, "a", want)

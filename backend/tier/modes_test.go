@@ -78,7 +78,7 @@ func pair(t testing.TB, far *away, opts tier.Options) (b backend.Backend, near s
 	return over(t, near, far, opts), near
 }
 
-func over(t testing.TB, near string, far *away, opts tier.Options) backend.Backend {
+func over(t testing.TB, near string, far backend.Backend, opts tier.Options) backend.Backend {
 	t.Helper()
 	n, err := shelve.Open(near, nil)
 	if err != nil {

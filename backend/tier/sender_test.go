@@ -134,7 +134,7 @@ func TestFullWhileAnotherSends(t *testing.T) {
 func pairOf(t testing.TB, far backend.Backend, opts tier.Options) (backend.Backend, string) {
 	t.Helper()
 	near := t.TempDir()
-	return openSlow(t, near, far, opts), near
+	return over(t, near, far, opts), near
 }
 
 // The queue is bounded for processes that come and go, too, which have not yet asked the far store in vain.
@@ -383,7 +383,7 @@ func TestStoppedSender(t *testing.T) {
 	a, near := pairOf(t, far, tier.Options{Write: tier.Back})
 	put(t, a, "a", value(1, 8000))
 	<-far.started
-	b := openSlow(t, near, far, tier.Options{Write: tier.Back, Queue: 10_000})
+	b := over(t, near, far, tier.Options{Write: tier.Back, Queue: 10_000})
 	if err := b.(flusher).Flush(ctx); !errors.Is(err, backend.ErrUnavailable) || !strings.Contains(err.Error(), "stopped") {
 		t.Errorf("Flush = %v, want %v that asks whether the other is stopped", err, backend.ErrUnavailable)
 	}
@@ -462,7 +462,7 @@ func TestKilledOverAndOver(t *testing.T) {
 				}
 			}
 			marked(t, near)
-			b = openSlow(t, near, far, opts)
+			b = over(t, near, far, opts)
 			if differs {
 				<-far.started
 				if info, err := n.Stat(ctx, doubt); err != nil || info.Meta["sent"] != "" || info.Meta["since"] == "1" {

@@ -77,6 +77,25 @@ func Each(n, concurrency int, f func(i int) error) error {
 	return errs.OrNil()
 }
 
+// DeleteEach deletes objects by a request each, some at a time, as a Bucket's Delete or, where versions are given, as its DeleteMatch. one
+// deletes an object while it has a version; whatever it has if that is empty. [backend.ErrNotFound] may be its error.
+func DeleteEach(names, versions []string, concurrency int, one func(name, version string) error) error {
+	return Each(len(names), concurrency, func(i int) error {
+		version := ""
+		if versions != nil {
+			version = versions[i]
+		}
+		err := one(names[i], version)
+		switch {
+		case !errors.Is(err, backend.ErrNotFound):
+			return err
+		case version == "":
+			return nil
+		}
+		return backend.ErrChanged
+	})
+}
+
 // Pause waits for about d, or until ctx is done, which is then the error.
 func Pause(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)

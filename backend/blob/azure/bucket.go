@@ -179,36 +179,30 @@ func quoted(tag string) string {
 
 // Delete implements [driver.Bucket].
 func (b *bucket) Delete(ctx context.Context, names []string) error {
-	return driver.Each(len(names), 4*b.opts.Concurrency, func(i int) error {
-		err := b.deleteOne(ctx, names[i], nil)
-		if errors.Is(err, backend.ErrNotFound) {
-			err = nil
-		}
-		return err
-	})
+	return b.DeleteMatch(ctx, names, nil)
 }
 
 // DeleteMatch implements [driver.Bucket]: the service decides.
 func (b *bucket) DeleteMatch(ctx context.Context, names, versions []string) error {
-	return driver.Each(len(names), 4*b.opts.Concurrency, func(i int) error {
-		condition, ok := ifMatch(versions[i])
-		if !ok {
-			return backend.ErrChanged
-		}
-		err := b.deleteOne(ctx, names[i], condition)
-		if errors.Is(err, backend.ErrNotFound) || errors.Is(err, errPrecondition) {
-			err = backend.ErrChanged
-		}
-		return err
+	return driver.DeleteEach(names, versions, 4*b.opts.Concurrency, func(name, version string) error {
+		return b.deleteOne(ctx, name, version)
 	})
 }
 
-func (b *bucket) deleteOne(ctx context.Context, name string, condition *azblob.AccessConditions) error {
-	return b.translate(ctx, b.cloud.DeleteWithOptions(ctx, name, &cloud.DeleteOptions{BeforeDelete: func(as func(any) bool) error {
+func (b *bucket) deleteOne(ctx context.Context, name, version string) error {
+	condition, ok := ifMatch(version)
+	if !ok {
+		return backend.ErrChanged
+	}
+	err := b.translate(ctx, b.cloud.DeleteWithOptions(ctx, name, &cloud.DeleteOptions{BeforeDelete: func(as func(any) bool) error {
 		o, err := gocloud.Hatch[*azblob.DeleteOptions](as)
 		if err == nil {
 			o.AccessConditions = condition
 		}
 		return err
 	}}))
+	if errors.Is(err, errPrecondition) { // it says so too where there is nothing
+		err = backend.ErrChanged
+	}
+	return err
 }

@@ -152,36 +152,29 @@ func (b *bucket) List(ctx context.Context, opts driver.ListOptions) iter.Seq2[dr
 
 // Delete implements [driver.Bucket].
 func (b *bucket) Delete(ctx context.Context, names []string) error {
-	return driver.Each(len(names), 4*b.opts.Concurrency, func(i int) error {
-		err := b.deleteOne(ctx, names[i], storage.Conditions{})
-		if errors.Is(err, backend.ErrNotFound) {
-			err = nil
-		}
-		return err
-	})
+	return b.DeleteMatch(ctx, names, nil)
 }
 
 // DeleteMatch implements [driver.Bucket]: the service decides.
 func (b *bucket) DeleteMatch(ctx context.Context, names, versions []string) error {
-	return driver.Each(len(names), 4*b.opts.Concurrency, func(i int) error {
-		condition, ok := matching(versions[i])
-		if !ok {
-			return backend.ErrChanged
-		}
-		err := b.deleteOne(ctx, names[i], condition)
-		if errors.Is(err, backend.ErrNotFound) || errors.Is(err, errPrecondition) {
-			err = backend.ErrChanged
-		}
-		return err
+	return driver.DeleteEach(names, versions, 4*b.opts.Concurrency, func(name, version string) error {
+		return b.deleteOne(ctx, name, version)
 	})
 }
 
-func (b *bucket) deleteOne(ctx context.Context, name string, condition storage.Conditions) error {
+func (b *bucket) deleteOne(ctx context.Context, name, version string) error {
+	condition, ok := matching(version)
+	if !ok {
+		return backend.ErrChanged
+	}
 	err := b.cloud.DeleteWithOptions(ctx, name, &cloud.DeleteOptions{BeforeDelete: func(as func(any) bool) error {
 		return b.replace(as, func(o *storage.ObjectHandle) *storage.ObjectHandle {
 			// Deleting what is gone already succeeds, so that it may be tried again.
 			return conditional(o.Retryer(storage.WithPolicy(storage.RetryAlways)), condition)
 		})
 	}})
-	return b.translate(ctx, err, "storage.objects.delete")
+	if err = b.translate(ctx, err, "storage.objects.delete"); errors.Is(err, errPrecondition) {
+		err = backend.ErrChanged
+	}
+	return err
 }

@@ -49,7 +49,7 @@ func (b *bucket) DeleteMatch(ctx context.Context, names, versions []string) erro
 // delete deletes objects; where versions are given, under the condition that they have them.
 func (b *bucket) delete(ctx context.Context, names, versions []string) error {
 	if len(names) == 1 {
-		return b.deleteOne(ctx, names[0], versions)
+		return b.deleteEach(ctx, names, versions)
 	}
 	errs := make(backend.BatchError, len(names))
 	var g errgroup.Group
@@ -69,21 +69,22 @@ func (b *bucket) delete(ctx context.Context, names, versions []string) error {
 	return errs.OrNil()
 }
 
-// deleteOne deletes one object; with the version that versions begin with, if they do.
-func (b *bucket) deleteOne(ctx context.Context, name string, versions []string) error {
-	in := &s3.DeleteObjectInput{Bucket: &b.name, Key: &name, RequestPayer: b.payer()}
-	if len(versions) > 0 {
-		in.IfMatch = &versions[0]
-	}
+// deleteEach deletes by a request each.
+func (b *bucket) deleteEach(ctx context.Context, names, versions []string) error {
+	return driver.DeleteEach(names, versions, b.opts.Concurrency, func(name, version string) error {
+		return b.deleteOne(ctx, name, version)
+	})
+}
+
+func (b *bucket) deleteOne(ctx context.Context, name, version string) error {
+	in := &s3.DeleteObjectInput{Bucket: &b.name, Key: &name, IfMatch: orNil(version), RequestPayer: b.payer()}
 	_, err := b.client.DeleteObject(ctx, in)
 	err = b.translate(ctx, err, "s3:DeleteObject")
-	switch absent := errors.Is(err, backend.ErrNotFound); {
-	case errors.Is(err, errPrecondition), absent && len(versions) > 0:
+	switch {
+	case errors.Is(err, errPrecondition):
 		return backend.ErrChanged
-	case absent:
-		return nil
-	case errors.Is(err, errors.ErrUnsupported) && len(versions) > 0: // it was looked at
-		return b.deleteOne(ctx, name, nil)
+	case errors.Is(err, errors.ErrUnsupported) && version != "": // it was looked at
+		return b.deleteOne(ctx, name, "")
 	}
 	return err
 }
@@ -102,9 +103,7 @@ func (b *bucket) deletePage(ctx context.Context, names, versions []string, errs 
 	if err != nil {
 		err = b.translate(ctx, err, "s3:DeleteObject")
 		if errors.Is(err, errors.ErrUnsupported) { // Google's S3 for one
-			err = driver.Each(len(names), b.opts.Concurrency, func(i int) error {
-				return b.deleteOne(ctx, names[i], versions[min(i, len(versions)):])
-			})
+			err = b.deleteEach(ctx, names, versions)
 			for i := range errs {
 				errs[i] = backend.ItemError(err, i)
 			}
