@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -29,6 +30,7 @@ type sender struct {
 	counted bool       // they were, once
 	moved   chan struct{}
 	last    error            // of the last pass; nil where another process sends
+	late    map[string]bool  // own values that failed as if the far store were away, and are sent last
 	known   map[string]doubt // what is in doubt, as the last pass knew it
 
 	theirs   string    // the Version of the note of another process that sends
@@ -48,6 +50,9 @@ const (
 	// objectTTL is that of a lease that does not end with its holder. What the holder of one that ended still sends is in doubt, so it may be short.
 	objectTTL = 20 * time.Second
 
+	// mostLate bounds the names that a sender keeps while the far store is away: each pass fails with another one.
+	mostLate = 1000
+
 	// lastRequest is how long Close waits for a request that is under way, where nothing more is sent.
 	lastRequest = 5 * time.Second
 
@@ -63,7 +68,7 @@ func newSender(b *Backend) *sender {
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &sender{
 		b: b, woken: make(chan struct{}, 1), closing: make(chan struct{}), cancel: cancel, ended: make(chan struct{}),
-		moved: make(chan struct{}),
+		moved: make(chan struct{}), late: map[string]bool{},
 	}
 	go s.run(ctx)
 	return s
@@ -241,12 +246,6 @@ func (s *sender) sendAll(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return err // what was under way is in doubt, and the next sender finds that this one did not end its work
 	}
-	var lost *lostError
-	if errors.As(err, &lost) {
-		if failed := s.setDoubt(ctx, lost.name, doubt{since: time.Now()}); failed != nil {
-			return errors.Join(err, failed)
-		}
-	}
 	return errors.Join(err, s.end(ctx, d, all))
 }
 
@@ -261,13 +260,14 @@ func (s *sender) idle(ctx context.Context) (bool, error) {
 }
 
 // sendIn sends what waits: results after all else, so that what they are is known where they are. A value that cannot be sent, ever, does
-// not keep the others. It reports whether it came to the end.
+// not keep the others; nor does one that always fails as if the far store were away: it comes last in the passes that follow, and a first one
+// does not even end the pass. It reports whether it came to the end.
 func (s *sender) sendIn(ctx context.Context) (all bool, err error) {
 	// Results are listed before all else is sent: of one that is put meanwhile the description may not be among that.
 	prefix := ownPrefix(backend.ShelfCache)
 	stuck := int64(0)
-	var first error
-	var results []backend.Info
+	var first, away error
+	var results, late, lateResults []backend.Info
 	for near, err := range s.b.near.List(ctx, ownShelf, backend.ListOptions{Prefix: prefix}) {
 		if errors.Is(err, backend.ErrCorrupt) {
 			break // it is told below
@@ -275,7 +275,12 @@ func (s *sender) sendIn(ctx context.Context) (all bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		results = append(results, backend.Info{Key: near.Key, Version: near.Version})
+		near = backend.Info{Key: near.Key, Version: near.Version}
+		if s.isLate(near.Key.Name) {
+			lateResults = append(lateResults, near)
+		} else {
+			results = append(results, near)
+		}
 	}
 	// send sends one, and returns the error that ends the pass.
 	send := func(near backend.Info) error {
@@ -289,7 +294,14 @@ func (s *sender) sendIn(ctx context.Context) (all bool, err error) {
 			return err
 		case backend.Retryable(err):
 			s.b.absences.Add(1)
-			return err
+			s.putOff(near.Key.Name)
+			if failed := s.doubtLost(ctx, err); failed != nil {
+				return errors.Join(err, failed)
+			}
+			if away != nil || s.failing() {
+				return err
+			}
+			away = err
 		default:
 			stuck, first = stuck+1, cmp.Or(first, err)
 		}
@@ -306,17 +318,24 @@ func (s *sender) sendIn(ctx context.Context) (all bool, err error) {
 		if strings.HasPrefix(near.Key.Name, prefix) {
 			continue
 		}
+		if s.isLate(near.Key.Name) {
+			late = append(late, near)
+			continue
+		}
 		if err := send(near); err != nil {
 			return false, err
 		}
 	}
-	for _, near := range results {
+	for _, near := range slices.Concat(results, late, lateResults) {
 		if err := send(near); err != nil {
 			return false, err
 		}
 	}
 	s.stuck.Store(stuck)
-	return true, first
+	if away == nil {
+		s.allInTime()
+	}
+	return away == nil, cmp.Or(away, first)
 }
 
 // send sends one own value, lays its copy and removes it, unless a newer one has taken its place. What is in doubt stays.
@@ -406,6 +425,38 @@ func lost(name string, err error) error {
 		return &lostError{name, err}
 	}
 	return err
+}
+
+// doubtLost puts a key in doubt if err says that an answer about it was lost.
+func (s *sender) doubtLost(ctx context.Context, err error) error {
+	var lost *lostError
+	if !errors.As(err, &lost) {
+		return nil
+	}
+	return s.setDoubt(ctx, lost.name, doubt{since: time.Now()})
+}
+
+func (s *sender) isLate(name string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.late[name]
+}
+
+// putOff has an own value sent after the others from now on.
+func (s *sender) putOff(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.late) >= mostLate {
+		clear(s.late)
+	}
+	s.late[name] = true
+}
+
+// allInTime says that none failed as if the far store were away.
+func (s *sender) allInTime() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.late)
 }
 
 // wasSent reports whether an own value is in doubt, and was sent all the same.

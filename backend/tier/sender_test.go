@@ -313,6 +313,64 @@ func TestFarLocked(t *testing.T) {
 	}
 }
 
+// never is a far store that is away for some keys, always.
+type never struct {
+	*away
+	of map[string]bool
+}
+
+func (f *never) Put(ctx context.Context, key backend.Key, body io.ReadSeeker, opts backend.PutOptions) (backend.Info, error) {
+	if f.of[key.Name] {
+		return backend.Info{}, backend.Wrap("put", "never", key, fmt.Errorf("%w: it takes too long", backend.ErrUnavailable))
+	}
+	return f.away.Put(ctx, key, body, opts)
+}
+
+// Values that fail as if the far store were away, whenever they are sent, do not keep the others from being sent: neither what is sent with
+// results nor ahead of them.
+func TestSomeAlwaysFail(t *testing.T) {
+	ctx := context.Background()
+	for _, shelf := range []string{backend.ShelfCache, "made"} {
+		t.Run(shelf, func(t *testing.T) {
+			far := &never{newAway(), map[string]bool{"b": true, "c": true, "d": true}}
+			b, _ := pairOf(t, far, tier.Options{Write: tier.Back, Drain: -1})
+			for name := range strings.SplitSeq("abcde", "") {
+				if _, err := backend.PutBytes(ctx, b, backend.Key{Shelf: shelf, Name: name}, []byte(name), backend.PutOptions{}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			put(t, b, "result", "r")
+			for range 4 {
+				if err := b.(flusher).Flush(ctx); !errors.Is(err, backend.ErrUnavailable) {
+					t.Fatalf("Flush = %v, want %v", err, backend.ErrUnavailable)
+				}
+			}
+			for _, k := range []backend.Key{{Shelf: shelf, Name: "a"}, {Shelf: shelf, Name: "e"}, key("result")} {
+				if _, err := far.Stat(ctx, k); err != nil {
+					t.Errorf("%v waits behind values that fail: %v", k, err)
+				}
+			}
+		})
+	}
+}
+
+// A process that lives for one value sends it, although another one fails.
+func TestOneFailsInEachProcess(t *testing.T) {
+	far := &never{newAway(), map[string]bool{"a": true}}
+	near := filepath.Join(t.TempDir(), "near")
+	names := strings.Split("abcdefgh", "")
+	for _, name := range names {
+		b := over(t, near, far, tier.Options{Write: tier.Back})
+		put(t, b, name, name)
+		if err := b.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range names[1:] {
+		wants(t, far.Backend, name, name)
+	}
+}
+
 // A copy of what was read before it was overwritten is not laid after the copy of the new value was evicted.
 func TestReadMeetsEviction(t *testing.T) {
 	ctx := context.Background()
