@@ -34,7 +34,7 @@ type CopyOptions struct {
 	// DryRun copies nothing, and reports what a copy would do. It reads no values, and so finds none of the corrupt ones.
 	DryRun bool
 	// Parallel is how many values or batches of values travel at the same time. The default is 16 where requests take their
-	// way, else 4.
+	// way, else 4; more than 1,024 are 1,024.
 	Parallel int
 
 	// Found receives each value that was not simply copied, and Progress the report so far, unless nil. They are called by

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"io"
 	"iter"
 	"maps"
@@ -484,4 +485,13 @@ type zeros struct{}
 func (zeros) Read(p []byte) (int, error) {
 	clear(p)
 	return len(p), nil
+}
+
+// However many are asked for, a copy starts no more goroutines than help.
+func TestCopyAbsurdlyParallel(t *testing.T) {
+	src, dst := kinds["mem"](t), kinds["mem"](t)
+	put(t, src, component.New("lab/fit", "1", nil), "1", "text", false)
+	if r, err := catalog.Copy(context.Background(), dst, src, catalog.CopyOptions{Parallel: math.MaxInt}); err != nil || r.Copied() == 0 {
+		t.Errorf("Copy = %+v, %v", r, err)
+	}
 }

@@ -49,12 +49,16 @@ func newCopier(dst, src *larder.Store, opts CopyOptions) *copier {
 			c.Parallel = 16
 		}
 	}
+	c.Parallel = min(c.Parallel, maxParallel)
 	c.most = batchItems
 	if _, ok := backend.As[backend.BatchPutter](c.to); !ok || c.fromHere.CostlyRequests {
 		c.most = 1 // side by side, not one after the other
 	}
 	return c
 }
+
+// maxParallel bounds the goroutines of a copy.
+const maxParallel = 1 << 10
 
 // A batch has at most so many entries, and bytes unless it is one entry: enough that many share a commit's fsync, and few enough
 // that commits of one database take turns with reading. Copying 50,000 values of 1 KiB between shelves took 60 µs each by
