@@ -25,6 +25,10 @@ var findLaws = []Law{
 		Rule: "Find yields the descriptions that match all conditions of a Query, in byte order of Key, each as it was stored.",
 	},
 	{
+		Name: "find/any", Needs: []Need{Finds, FreshPlace}, Fn: findAny,
+		Rule: "Whatever is asked, of texts, numbers, bytes, times, lists and maps at the ends of their kinds, joined in any way, Find yields what fulfils it, while descriptions come and go.",
+	},
+	{
 		Name: "find/limit", Needs: []Need{Finds, FreshPlace}, Fn: findLimit,
 		Rule: "Find yields at most Limit descriptions, the first ones.",
 	},

@@ -112,8 +112,8 @@ var looks = []look{
 		slices.Sort(all)
 		all = slices.Compact(all)
 		opts := w.options(all, key.Shelf)
-		if opts.Prefix, opts.After = strings.ReplaceAll(opts.Prefix, "/", "-"), strings.ReplaceAll(opts.After, "/", "-"); w.e.mark != "" && !strings.HasPrefix(opts.Prefix, w.e.mark) {
-			opts.Prefix = w.e.mark // others use the place
+		if opts.Prefix, opts.After = strings.ReplaceAll(opts.Prefix, "/", "-"), strings.ReplaceAll(opts.After, "/", "-"); !strings.HasPrefix(opts.Prefix, w.e.mark+w.mark) {
+			opts.Prefix = w.e.mark + w.mark // others use the place
 		}
 		got, err := collect(p.b.Shelves(p.ctx, opts))
 		if err != nil {

@@ -3,6 +3,8 @@ package law
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/larder-store/larder/backend"
@@ -17,6 +19,10 @@ var matrixLaws = []Law{
 	{
 		Name: "matrix/open", Fn: matrixOpen,
 		Rule: "What is open of a value, a body, a range, a View or an entry of a Scan, stays whole or fails to be read, by whichever way the value is taken away meanwhile.",
+	},
+	{
+		Name: "matrix/crowd", Fn: matrixCrowd,
+		Rule: "Many that call anything at once on the same handles, each with keys of its own, get the answers that they would get alone.",
 	},
 	{
 		Name: "matrix/any", Needs: []Need{SharedPlace}, Fn: matrixAny,
@@ -61,7 +67,7 @@ func matrixStored(ctx context.Context, e *Env) error {
 		return err
 	}
 	sizes := []int{0, 1, 1000, 80_000}
-	n := w.rnd.IntN(100)
+	n, keys := w.rnd.IntN(100), append(e.wideKeys(), e.key("s", "a/b"), e.key("t", "a/b"))
 	for _, by := range ways {
 		for b, before := range befores {
 			n++ // by turns with each size, if not with all
@@ -69,8 +75,11 @@ func matrixStored(ctx context.Context, e *Env) error {
 				if e.pick(1, 4, 5) < len(sizes) && (n+s)%len(sizes) > 0 || e.Tier == Quick && e.Limits.CostlyRequests && n%4 > 0 {
 					continue
 				}
-				shelf := fmt.Sprint("s-", b)
-				key, beside := e.key(shelf, "a/b"), e.key(shelf, "a")
+				key := keys[n/2%len(keys)]
+				beside := backend.Key{Shelf: key.Shelf, Name: "beside/" + fmt.Sprint(b)}
+				if key.Name == "a/b" {
+					beside.Name = "a"
+				}
 				writer, first := w.handles[n%len(w.handles)], w.handles[n/2%len(w.handles)]
 				w.store(first, ways[0], beside, w.text(100), backend.Meta{"beside": "1"})
 				before.make(w, first, key)
@@ -92,7 +101,7 @@ func matrixStored(ctx context.Context, e *Env) error {
 					w.look(first, looks[0], beside)
 				}
 				if err := w.err(); err != nil {
-					return fmt.Errorf("%s of %d bytes over what is %s: %w", by.name, size, before.name, err)
+					return fmt.Errorf("%s of %d bytes under %s, over what is %s: %w", by.name, size, brief(key), before.name, err)
 				}
 			}
 		}
@@ -147,8 +156,8 @@ func matrixOpen(ctx context.Context, e *Env) error {
 
 // drawKeys returns n keys: near ones, nested ones, long ones, on shelves of like names.
 func (w *world) drawKeys(n int) []backend.Key {
-	shelves := []string{"s", "s", "s", "s-0", "s.x", "t", strings.Repeat("s", backend.MaxShelf-len(w.e.mark))}
-	var keys []backend.Key
+	shelves := []string{"s", "s", "s", "s-0", "s.x", "t", strings.Repeat("s", backend.MaxShelf-len(w.e.mark+w.mark))}
+	keys := []backend.Key{w.e.key(w.mark+"s", strings.Repeat(strings.Repeat("n", 99)+"/", 6)[:backend.MaxName-1-w.rnd.IntN(3)])}
 	for len(keys) < n {
 		shelf := shelves[w.rnd.IntN(len(shelves))]
 		name := near[w.rnd.IntN(len(near))]
@@ -169,7 +178,7 @@ func (w *world) drawKeys(n int) []backend.Key {
 				name = other // on another shelf, perhaps
 			}
 		}
-		if key := w.e.key(shelf, name); key.Validate() == nil {
+		if key := w.e.key(w.mark+shelf, name); key.Validate() == nil {
 			keys = append(keys, key)
 		}
 	}
@@ -224,23 +233,47 @@ func (w *world) drawMeta() backend.Meta {
 }
 
 func matrixAny(ctx context.Context, e *Env) error {
-	for range e.pick(6, 40, 1000) {
-		if err := e.anything(ctx, e.byTier(60, 100, 100)); err != nil {
+	for range e.pick(10, 60, 1000) {
+		w, err := e.newWorld(ctx, 3)
+		if err == nil {
+			err = w.emptied() // of what the last one left
+		}
+		if err == nil {
+			err = w.anything(e.byTier(60, 100, 100), true)
+		}
+		if err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// anything does n steps on a world of its own.
-func (e *Env) anything(ctx context.Context, n int) (err error) {
-	w, err := e.newWorld(ctx, 3)
+func matrixCrowd(ctx context.Context, e *Env) error {
+	const workers = 4
+	all, err := e.newWorld(ctx, 2)
 	if err != nil {
 		return err
 	}
-	if err := w.emptied(e); err != nil { // what the last one left
-		return err
+	for round := range e.pick(2, 15, 300) {
+		err := crowd(workers, func(i int) error {
+			w := &world{
+				e: e, rnd: e.random(fmt.Sprint(round, i)), mark: fmt.Sprintf("w%d-%d-", round, i),
+				kept: map[backend.Key]*kept{}, past: map[backend.Key][]string{}, removed: map[backend.Key]int{},
+			}
+			for _, p := range all.handles {
+				w.handles = append(w.handles, p.with(ctx))
+			}
+			return w.anything(e.byTier(60, 100, 100), false)
+		})
+		if err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+// anything does n steps. Alone it may close handles and open others.
+func (w *world) anything(n int, alone bool) error {
 	keys := w.drawKeys(12)
 	var open []*opened
 	defer func() {
@@ -283,16 +316,16 @@ func (e *Env) anything(ctx context.Context, n int) (err error) {
 				}
 			}
 		case k < 97:
-			if i := 1 + w.rnd.IntN(max(1, len(w.handles)-1)); i < len(w.handles) {
+			if i := 1 + w.rnd.IntN(max(1, len(w.handles)-1)); alone && i < len(w.handles) {
 				w.reopen(i)
 			}
 		case k < 98:
-			if can := has[backend.Sweeper](p.b); can {
+			if has[backend.Sweeper](p.b) {
 				w.does(p, "Sweep")
 				p.sweep(backend.SweepOptions{DryRun: w.rnd.IntN(3) == 0, Grace: shortest})
 			}
 		default:
-			ended, cancel := context.WithCancel(ctx)
+			ended, cancel := context.WithCancel(p.ctx)
 			cancel()
 			w.ended(p, ended, key)
 		}
@@ -300,22 +333,23 @@ func (e *Env) anything(ctx context.Context, n int) (err error) {
 			return err
 		}
 	}
-	w.sees(keys[0])
+	for i, key := range keys {
+		for k := range 3 {
+			w.look(w.handles[(i+k)%len(w.handles)], looks[(i+3*k)%readings], key)
+		}
+	}
 	return w.err()
 }
 
 // emptied removes everything.
-func (w *world) emptied(e *Env) error {
+func (w *world) emptied() error {
 	p := w.handles[0]
-	e.mu.Lock()
-	var shelves []string
-	for shelf := range e.shelves {
-		shelves = append(shelves, shelf)
-	}
-	e.mu.Unlock()
+	w.e.mu.Lock()
+	shelves := slices.Collect(maps.Keys(w.e.shelves))
+	w.e.mu.Unlock()
 	for _, shelf := range shelves {
-		if keys := p.list(shelf, backend.ListOptions{}); len(keys) > 0 {
-			p.removeAll(keysOf(shelf, names(keys)))
+		if left := p.list(shelf, backend.ListOptions{}); len(left) > 0 {
+			p.removeAll(keysOf(shelf, names(left)))
 		}
 	}
 	return p.err

@@ -21,6 +21,7 @@ import (
 type world struct {
 	e       *Env
 	rnd     *rand.Rand
+	mark    string   // begins the names of its shelves
 	handles []*probe // the first one stays open
 	kept    map[backend.Key]*kept
 	past    map[backend.Key][]string // versions that key had and has no longer
