@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"maps"
-	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -80,28 +79,22 @@ var matrixMutants = []mutant{
 			return func(i *info) { i.Meta = said }
 		})
 	}},
-	{law: "matrix/crowd", did: "lets the batches of a handle share the memory that an IfAbsent is read into", breaks: func(r *ref) {
+	{law: "matrix/crowd", did: "lets batches that are under way at once share the metadata of their items", breaks: func(r *ref) {
 		var mu sync.Mutex
-		var last string
-		r.batched(func(ctx context.Context, it *backend.Item) func(*info) {
-			if !it.IfAbsent || it.Size < 1000 {
+		var last backend.Meta
+		r.batched(func(_ context.Context, it *backend.Item) func(*info) {
+			if len(it.Meta) == 0 {
 				return nil
 			}
-			text, err := slurp(it.Body)
-			if err != nil || int64(len(text)) != it.Size {
-				return nil
-			}
+			said := maps.Clone(it.Meta)
 			mu.Lock()
-			last = text
+			last = said
 			mu.Unlock()
-			runtime.Gosched()
+			time.Sleep(time.Millisecond)
 			mu.Lock()
 			defer mu.Unlock()
-			if len(last) == len(text) {
-				text = last
-			}
-			it.Body = strings.NewReader(text)
-			return nil
+			it.Meta = maps.Clone(last)
+			return func(i *info) { i.Meta = said }
 		})
 	}},
 	{law: "find/any", did: "holds numbers as float32", breaks: func(r *ref) {
