@@ -3,6 +3,7 @@ package conformance_test
 import (
 	"context"
 	"io"
+	"iter"
 	"maps"
 	"strings"
 	"sync"
@@ -119,6 +120,31 @@ var matrixMutants = []mutant{
 			return q
 		})
 	}},
+	{law: "find/any", did: "compares versions without case", breaks: func(r *ref) {
+		r.seesAs(func(d component.Description) component.Description { d.Version = strings.ToLower(d.Version); return d })
+	}},
+	{law: "find/any", did: "knows the first three inputs of a component alone", breaks: func(r *ref) {
+		r.seesAs(func(d component.Description) component.Description {
+			d.Inputs = d.Inputs[:min(3, len(d.Inputs))]
+			return d
+		})
+	}},
+	{law: "find/cancel", did: "ends a search whose ctx ended as if it had found all", breaks: func(r *ref) {
+		r.doFind = func(ctx context.Context, q component.Query) iter.Seq2[component.Description, error] {
+			return func(yield func(component.Description, error) bool) {
+				for d, err := range backend.Find(ctx, r.Backend, q, decode) {
+					if ctx.Err() != nil || !yield(d, err) {
+						return
+					}
+				}
+			}
+		}
+	}},
+	{law: "delete-match/many", did: "removes by their versions the first 256 keys of many", breaks: func(r *ref) {
+		r.doDelMatch = func(ctx context.Context, seen []backend.Seen) error {
+			return r.Backend.DeleteMatch(ctx, seen[:min(256, len(seen))])
+		}
+	}},
 	{law: "lease/any", did: "gives a lease up when an entry of its name is deleted", breaks: func(r *ref) {
 		r.doAcquire = func(ctx context.Context, name string, ttl time.Duration) (backend.Lease, error) {
 			l, err := r.Backend.Acquire(ctx, name, ttl)
@@ -205,4 +231,21 @@ func (r *ref) isMarked(k key) bool {
 	r.place.mu.Lock()
 	defer r.place.mu.Unlock()
 	return r.place.marked[k]
+}
+
+// seesAs searches descriptions as an index holds them.
+func (r *ref) seesAs(index func(component.Description) component.Description) {
+	r.doFind = func(ctx context.Context, q component.Query) iter.Seq2[component.Description, error] {
+		return func(yield func(component.Description, error) bool) {
+			n := 0
+			for d, err := range backend.Find(ctx, r.Backend, component.Query{After: q.After}, decode) {
+				if err == nil && !q.Match(index(d), nil) {
+					continue
+				}
+				if n++; !yield(d, err) || n == q.Limit {
+					return
+				}
+			}
+		}
+	}
 }

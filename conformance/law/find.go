@@ -37,6 +37,10 @@ var findLaws = []Law{
 		Rule: "Among many descriptions, of which one condition holds for all and one for few, After and Limit choose what they say.",
 	},
 	{
+		Name: "find/cancel", Needs: []Need{Finds, FreshPlace}, Fn: findCancel,
+		Rule: "A Find whose ctx ends meanwhile yields every answer, or an error that says so: it never stops as if there were no more.",
+	},
+	{
 		Name: "find/repeat", Needs: []Need{Finds, FreshPlace}, Fn: findTwice,
 		Rule: "What Find returns may be ranged over again, and each time begins anew.",
 	},
@@ -570,5 +574,40 @@ func findCallback(ctx context.Context, e *Env) error {
 		}
 	}
 	p.put(e.key("s", "a"), "new")
+	return p.err
+}
+
+func findCancel(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
+	preimages, says := numbered(e.pick(20, 300, 3000))
+	var items []backend.Item
+	for _, d := range says {
+		items = append(items, item(backend.Key{Shelf: e.Shelf(backend.ShelfComponents), Name: d.Key}, preimages[d.Key], backend.PutOptions{}))
+	}
+	p.putAll(items)
+	if p.err != nil {
+		return p.err
+	}
+	finder, _ := backend.As[backend.Finder](p.b)
+	for _, at := range []int{1, 2, len(says) / 2, len(says) - 1} {
+		limited, cancel := context.WithCancel(ctx)
+		n, err := 0, error(nil)
+		for _, err = range finder.Find(limited, component.Query{}) {
+			if err != nil {
+				break
+			}
+			if n++; n == at {
+				cancel()
+			}
+		}
+		cancel()
+		what := fmt.Sprintf("Find of %d components, cancelled at number %d,", len(says), at)
+		switch {
+		case err != nil:
+			p.fails(what, err, context.Canceled)
+		case n != len(says):
+			p.failf("%s stops without an error after %d", what, n)
+		}
+	}
 	return p.err
 }

@@ -63,7 +63,22 @@ func oddComponents() []describedAs {
 				},
 			},
 		},
+		wide("b", "844ef92a355d4e6c12d0b3599455c8b8ba46dcc041be5d4f98cffe4f4450c56c"),
+		wide("B", "2b3dc3a278fc965660db05930bb854c1447fbcae12f423dd8bd8c9018a0ca8fd"),
 	}
+}
+
+// wide is a component of six inputs. Two that differ in their version alone differ in nothing but its case.
+func wide(version, key string) describedAs {
+	preimage := "86726c61726465722f636f6d706f6e656e742f31647769646561" + hex.EncodeToString([]byte(version)) + "a1616e0186"
+	c := describedAs{says: component.Description{Key: key, Type: "wide", Version: version, Parameters: map[any]any{"n": int64(1)}}}
+	for i := 1; i <= 6; i++ {
+		input := fmt.Sprintf("%064x", i*0x1111)
+		preimage += "7840" + hex.EncodeToString([]byte(input))
+		c.says.Inputs = append(c.says.Inputs, input)
+	}
+	c.preimage = preimage + "f6"
+	return c
 }
 
 // asker makes queries about what descriptions say, and about what they nearly say.
@@ -83,7 +98,7 @@ type saying struct {
 func newAsker(rnd *rand.Rand, all []describedAs) *asker {
 	a := &asker{rnd: rnd, says: []saying{{"absent", nil}, {"list.9", true}, {"filter.absent", int64(0)}, {"list", []byte{}}, {"", map[any]any{}}}}
 	for _, c := range all {
-		a.keys = append(a.keys, c.says.Key)
+		a.keys = append(append(a.keys, c.says.Key), c.says.Inputs...)
 		a.texts = append(a.texts, c.says.Type, c.says.Version)
 		a.learn("", c.says.Parameters)
 	}
@@ -160,6 +175,26 @@ func compared(path string, op component.Op, v any, others ...any) component.Cond
 		v = append([]any{v}, others...)
 	}
 	return component.WhereParam(path, op, v)
+}
+
+// fields returns comparisons of the fields that all components have with what they say, and with what is like it.
+func (a *asker) fields() []component.Condition {
+	var all []component.Condition
+	for _, field := range []component.Field{component.FieldType, component.FieldVersion, component.FieldKey, component.FieldInput} {
+		of := a.texts
+		if field == component.FieldKey || field == component.FieldInput {
+			of = a.keys
+		}
+		for _, text := range slices.Compact(slices.Sorted(slices.Values(of))) {
+			for i, v := range like(text) {
+				if _, ok := v.(string); !ok || i > 0 && v == text {
+					continue
+				}
+				all = append(all, component.Where(field, component.Equal, v), component.Where(field, component.In, []any{"none", v}))
+			}
+		}
+	}
+	return all
 }
 
 func (a *asker) condition(depth int) component.Condition {
@@ -249,6 +284,15 @@ func findAny(ctx context.Context, e *Env) error {
 					return p.err
 				}
 			}
+		}
+	}
+	for i, c := range asks.fields() {
+		if e.Tier == Quick && e.Limits.CostlyRequests && i%4 > 0 {
+			continue
+		}
+		p := handles[i%len(handles)]
+		if p.finds(component.Query{Where: c}, there); p.err != nil {
+			return p.err
 		}
 	}
 	for range e.pick(150, 1500, 30_000) {
