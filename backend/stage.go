@@ -19,7 +19,7 @@ type Stager interface {
 }
 
 // A Draft is filled by Write and then given, as it is, as the body of a Put or [PutBatch] of the backend that
-// made it, which takes the bytes over without copying them. Those that it took can be written to no longer. To every other call it is a body like any other:
+// made it, which takes the bytes over without copying them. Writing to one that it took changes nothing that is stored, and may fail. To every other call it is a body like any other:
 // it can be read from its start as often as needed, also after a Put took it or failed.
 //
 // Write appends, wherever Read and Seek stand. One goroutine uses a Draft at a time, but for ReadAt.

@@ -110,9 +110,10 @@ type decoder struct {
 	shelf string
 	text  []byte // of the present row: its name and version, which are one allocation
 
-	// Neighbours with the same metadata, as those of a session are, share a map.
-	last string
-	meta backend.Meta
+	// Neighbours in a scan with the same metadata, as those of a session are, share a map. Those of a list are the caller's to change.
+	share bool
+	last  string
+	meta  backend.Meta
 }
 
 // entry decodes name, id, size, sum, digest, stored, meta, whether the body is apart, and the body.
@@ -133,7 +134,7 @@ func (d *decoder) parsed(meta []byte) backend.Meta {
 	if meta == nil {
 		return nil
 	}
-	if d.meta == nil || d.last != string(meta) {
+	if !d.share || d.meta == nil || d.last != string(meta) {
 		d.last = string(meta)
 		d.meta = parseMeta(d.last)
 	}
@@ -200,7 +201,7 @@ func (x *index) Page(ctx context.Context, shelf string, opts backend.ListOptions
 	}
 	var p indexed.Page
 	n, last := 0, ""
-	d := decoder{shelf: shelf}
+	d := decoder{shelf: shelf, share: bodies}
 	begin := func() { p, n = indexed.Page{Entries: make([]indexed.Entry, 0, min(limit, firstPage))}, 0 }
 	err := x.db.queryBinary(ctx, sql, args, begin, func(row columns) error {
 		e, err := d.entry(row)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/larder-store/larder/backend"
 )
@@ -21,6 +22,10 @@ var deleteMatchLaws = []Law{
 	{
 		Name: "delete-match/fails", Needs: []Need{MatchDeletes}, Fn: deleteMatchFails,
 		Rule: "A key that DeleteMatch cannot remove does not keep the others, and its error stands in its place of the BatchError.",
+	},
+	{
+		Name: "delete-match/many", Needs: []Need{MatchDeletes}, Fn: deleteMatchMany,
+		Rule: "DeleteMatch takes more keys than fit in one request of common engines, and removes each that is as it was seen, the last as the first.",
 	},
 }
 
@@ -175,4 +180,41 @@ func (p *probe) removeSeenAs(key backend.Key, version string) {
 	if err := backend.ItemError(err, 0); err != nil {
 		p.failf("DeleteMatch of %q, which is as it was seen: %w", key, err)
 	}
+}
+
+func deleteMatchMany(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
+	keys := e.keys("s", e.aPageAndMore())
+	p.fill(keys)
+	var seen []backend.Seen
+	var stale []string
+	for i, info := range p.list(e.Shelf("s"), backend.ListOptions{}) {
+		if p.err != nil {
+			break
+		}
+		if info.Version == "" { // lists may leave it out
+			info.Version = p.stat(info.Key).Version
+		}
+		seen = append(seen, backend.Seen{Key: info.Key, Version: info.Version})
+		if i%(len(keys)/3) == 1 || i == len(keys)-2 {
+			p.put(info.Key, "put since")
+			stale = append(stale, info.Key.Name)
+		}
+	}
+	if p.err != nil {
+		return p.err
+	}
+	before := e.unknown.Load()
+	err := backend.DeleteMatch(ctx, p.b, seen)
+	for i, s := range seen {
+		switch err := backend.ItemError(err, i); {
+		case err == nil && e.unknown.Load() > before: // it tried again
+		case slices.Contains(stale, s.Key.Name):
+			p.fails(fmt.Sprintf("DeleteMatch of number %d of %d, which was replaced,", i, len(seen)), err, backend.ErrChanged)
+		case err != nil:
+			p.failf("DeleteMatch of number %d of %d, which is as it was seen: %w", i, len(seen), err)
+		}
+	}
+	p.lists(e.Shelf("s"), backend.ListOptions{}, stale...)
+	return p.err
 }

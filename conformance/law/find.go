@@ -25,12 +25,20 @@ var findLaws = []Law{
 		Rule: "Find yields the descriptions that match all conditions of a Query, in byte order of Key, each as it was stored.",
 	},
 	{
+		Name: "find/any", Needs: []Need{Finds, FreshPlace}, Fn: findAny,
+		Rule: "Whatever is asked, of texts, numbers, bytes, times, lists and maps at the ends of their kinds, joined in any way, Find yields what fulfils it, while descriptions come and go.",
+	},
+	{
 		Name: "find/limit", Needs: []Need{Finds, FreshPlace}, Fn: findLimit,
 		Rule: "Find yields at most Limit descriptions, the first ones.",
 	},
 	{
 		Name: "find/many", Tier: Full, Needs: []Need{Finds, FreshPlace}, Fn: findMany,
 		Rule: "Among many descriptions, of which one condition holds for all and one for few, After and Limit choose what they say.",
+	},
+	{
+		Name: "find/cancel", Needs: []Need{Finds, FreshPlace}, Fn: findCancel,
+		Rule: "A Find whose ctx ends meanwhile yields every answer, or an error that says so: it never stops as if there were no more.",
 	},
 	{
 		Name: "find/repeat", Needs: []Need{Finds, FreshPlace}, Fn: findTwice,
@@ -566,5 +574,40 @@ func findCallback(ctx context.Context, e *Env) error {
 		}
 	}
 	p.put(e.key("s", "a"), "new")
+	return p.err
+}
+
+func findCancel(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
+	preimages, says := numbered(e.pick(20, 300, 3000))
+	var items []backend.Item
+	for _, d := range says {
+		items = append(items, item(backend.Key{Shelf: e.Shelf(backend.ShelfComponents), Name: d.Key}, preimages[d.Key], backend.PutOptions{}))
+	}
+	p.putAll(items)
+	if p.err != nil {
+		return p.err
+	}
+	finder, _ := backend.As[backend.Finder](p.b)
+	for _, at := range []int{1, 2, len(says) / 2, len(says) - 1} {
+		limited, cancel := context.WithCancel(ctx)
+		n, err := 0, error(nil)
+		for _, err = range finder.Find(limited, component.Query{}) {
+			if err != nil {
+				break
+			}
+			if n++; n == at {
+				cancel()
+			}
+		}
+		cancel()
+		what := fmt.Sprintf("Find of %d components, cancelled at number %d,", len(says), at)
+		switch {
+		case err != nil:
+			p.fails(what, err, context.Canceled)
+		case n != len(says):
+			p.failf("%s stops without an error after %d", what, n)
+		}
+	}
 	return p.err
 }

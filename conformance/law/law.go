@@ -39,7 +39,7 @@ func Laws() []Law {
 	return slices.Concat(
 		handleLaws, errorLaws, urlLaws, putLaws, bodyLaws, getLaws, infoLaws, keyLaws,
 		ifAbsentLaws, ifMatchLaws, deleteLaws, listLaws, pageLaws, shelvesLaws,
-		scanLaws, rangeLaws, viewLaws, stageLaws, batchLaws, deleteMatchLaws, cancelLaws, stormLaws, historyLaws, modelLaws, leaseLaws, sweepLaws, findLaws, leakLaws, processLaws,
+		scanLaws, rangeLaws, viewLaws, stageLaws, batchLaws, deleteMatchLaws, cancelLaws, stormLaws, historyLaws, modelLaws, matrixLaws, leaseLaws, sweepLaws, findLaws, leakLaws, processLaws,
 	)
 }
 

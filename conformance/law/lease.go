@@ -18,6 +18,10 @@ var leaseLaws = []Law{
 		Rule: "While one holds a lease, all others get ErrLocked at once, on every handle.",
 	},
 	{
+		Name: "lease/any", Needs: []Need{Leases}, Fn: leaseAny,
+		Rule: "Whatever is acquired, renewed, released and asked for beside it, in whichever order and by whichever handle, one at most holds each lease, and epochs grow.",
+	},
+	{
 		Name: "lease/release", Needs: []Need{Leases}, Fn: leaseReleased,
 		Rule: "A lease that was released can be taken at once, whatever its former holder asks for.",
 	},

@@ -17,6 +17,10 @@ var stageLaws = []Law{
 		Rule: "A draft is seen by nobody before its Put, and the value that it became stays as it is, whatever is done with the draft: read, put again, by another handle too, written to, closed, and others written after it.",
 	},
 	{
+		Name: "stage/any", Needs: []Need{Stages}, Fn: stageAny,
+		Rule: "Drafts of any handle, written, read, sought, put and closed in any order, hold what was written to each, and so do the values that they became.",
+	},
+	{
 		Name: "stage/batch", Needs: []Need{Stages, BatchPuts}, Fn: stageBatch,
 		Rule: "A draft is the body of an item of a batch as of a Put: it can be read after it, and put again, and closing it takes nothing from the values.",
 	},

@@ -89,7 +89,10 @@ func metadata(m map[string]*string) map[string]string {
 // Get implements [driver.Bucket].
 func (b *bucket) Get(ctx context.Context, name, version string, off, n int64) (io.ReadCloser, driver.Object, error) {
 	condition, ok := ifMatch(version)
-	if !ok {
+	if !ok { // no object has it, but there may be none
+		if _, err := b.Head(ctx, name); err != nil {
+			return nil, driver.Object{}, err
+		}
 		return nil, driver.Object{}, backend.ErrChanged
 	}
 	r, err := b.cloud.NewRangeReader(ctx, name, off, n, &cloud.ReaderOptions{BeforeRead: func(as func(any) bool) error {
