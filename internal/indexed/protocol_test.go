@@ -299,6 +299,32 @@ func readAll(body io.ReadCloser, info backend.Info, err error) (string, error) {
 	return string(b), err
 }
 
+// cancelling is a body that ends a context when it is read.
+type cancelling struct {
+	*strings.Reader
+	cancel context.CancelFunc
+}
+
+func (c cancelling) Read(p []byte) (int, error) {
+	c.cancel()
+	return c.Reader.Read(p)
+}
+
+// A Put whose ctx ends while its small body is read stores nothing, whatever the index thinks of the ctx.
+func TestCancelledWhileRead(t *testing.T) {
+	w := newWorld(false)
+	(&process{world: w}).run(func(s *indexed.Store) {
+		ctx, cancel := context.WithCancel(context.Background())
+		item := backend.Item{Key: theKey, Body: cancelling{strings.NewReader("new"), cancel}, PutOptions: backend.PutOptions{Size: 3}}
+		if _, err := s.Put(ctx, item); !errors.Is(err, context.Canceled) {
+			t.Errorf("Put = %v, want %v", err, context.Canceled)
+		}
+	})
+	if got := w.value(t); got != "" {
+		t.Errorf("it stored %q", got)
+	}
+}
+
 // TestDangling: data that is lost is corrupt with the version to heal it by, healed by a
 // put, and not mistaken for absent.
 func TestDangling(t *testing.T) {

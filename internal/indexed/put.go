@@ -62,7 +62,14 @@ func (b *batch) prepare(ctx context.Context) (todo []int) {
 			todo = append(todo, i)
 		}
 	}
-	return todo
+	err := ctx.Err()
+	if err == nil {
+		return todo
+	}
+	for _, i := range todo { // it ended while bodies were read, and who waits for a commit may see that or the commit first
+		b.errs[i] = err
+	}
+	return nil
 }
 
 func (b *batch) prepareItem(ctx context.Context, i int, it backend.Item) (err error) {
