@@ -29,8 +29,6 @@ const (
 	asJSON = "it keeps metadata as JSON in an extended attribute of 4 KiB, where a quote takes two bytes and a < six"
 )
 
-const merged = "gofakes3 v1.2.0 keeps metadata entries of the object that is overwritten"
-
 func TestVersityGW(t *testing.T) {
 	conformance.Run(t, conformance.Config{
 		New: func(t testing.TB) string { // with parts small enough that large values go in parts
@@ -80,11 +78,5 @@ func TestGoFakeS3(t *testing.T) {
 		},
 		Open:  openURL,
 		Crash: conformance.Self,
-		Skip: map[string]string{
-			"put/overwrite-info": merged,
-			"matrix/stored":      merged,
-			"matrix/any":         merged,
-			"matrix/crowd":       merged,
-		},
 	})
 }

@@ -3,10 +3,14 @@ package servers
 import (
 	"context"
 	"fmt"
+	"io"
+	"maps"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -46,10 +50,47 @@ func StartVersityGW() (*Server, error) {
 
 // GoFakeS3 is gofakes3 in memory. It stores what it is sent without looking at checksums.
 var GoFakeS3 = once(func() (*Server, error) {
-	s := httptest.NewServer(gofakes3.New(s3mem.New()).Server())
+	s := httptest.NewServer(gofakes3.New(newMetadata{s3mem.New()}).Server())
 	atStop(s.Close)
 	return &Server{Name: "gofakes3", URL: s.URL}, nil
 })
+
+// newMetadata makes an object have the metadata that it was put with, as gofakes3 1.2 keeps the entries of the one that it overwrites: it
+// writes down the names, and shows no others.
+type newMetadata struct{ *s3mem.Backend }
+
+const namesOf = "X-Amz-Meta-Names"
+
+func (b newMetadata) PutObject(bucket, key string, meta map[string]string, input io.Reader, size int64, conditions *gofakes3.PutConditions) (gofakes3.PutObjectResult, error) {
+	meta[namesOf] = strings.Join(slices.Collect(maps.Keys(meta)), " ")
+	return b.Backend.PutObject(bucket, key, meta, input, size, conditions)
+}
+
+func (b newMetadata) CopyObject(fromBucket, fromKey, bucket, key string, meta map[string]string) (gofakes3.CopyObjectResult, error) {
+	return gofakes3.CopyObject(b, fromBucket, fromKey, bucket, key, meta)
+}
+
+func (b newMetadata) GetObject(bucket, key string, r *gofakes3.ObjectRangeRequest) (*gofakes3.Object, error) {
+	o, err := b.Backend.GetObject(bucket, key, r)
+	return withNewMetadata(o), err
+}
+
+func (b newMetadata) HeadObject(bucket, key string) (*gofakes3.Object, error) {
+	o, err := b.Backend.HeadObject(bucket, key)
+	return withNewMetadata(o), err
+}
+
+func withNewMetadata(o *gofakes3.Object) *gofakes3.Object {
+	if o == nil {
+		return nil
+	}
+	kept := map[string]string{}
+	for _, name := range strings.Fields(o.Metadata[namesOf]) {
+		kept[name] = o.Metadata[name]
+	}
+	o.Metadata = kept
+	return o
+}
 
 // Client is the raw SDK on a server.
 func (s *Server) Client() *s3.Client { return Client(s.URL) }
