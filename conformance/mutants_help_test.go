@@ -4,6 +4,9 @@ import (
 	"context"
 	"io"
 	"strings"
+	"time"
+
+	"github.com/larder-store/larder/backend"
 )
 
 // slurp reads a body as one should.
@@ -47,3 +50,19 @@ func (h hooked) Close() error {
 type readFunc func(p []byte) (int, error)
 
 func (f readFunc) Read(p []byte) (int, error) { return f(p) }
+
+// remembersLeases notes the leases of the place in it, by their names.
+func (r *ref) remembersLeases() {
+	r.doAcquire = func(ctx context.Context, name string, ttl time.Duration) (backend.Lease, error) {
+		l, err := r.Backend.Acquire(ctx, name, ttl)
+		if err == nil {
+			r.place.mu.Lock()
+			defer r.place.mu.Unlock()
+			if r.place.leases == nil {
+				r.place.leases = map[string]backend.Lease{}
+			}
+			r.place.leases[name] = l
+		}
+		return l, err
+	}
+}

@@ -146,18 +146,7 @@ var matrixMutants = []mutant{
 		}
 	}},
 	{law: "lease/any", did: "gives a lease up when an entry of its name is deleted", breaks: func(r *ref) {
-		r.doAcquire = func(ctx context.Context, name string, ttl time.Duration) (backend.Lease, error) {
-			l, err := r.Backend.Acquire(ctx, name, ttl)
-			if err == nil {
-				r.place.mu.Lock()
-				defer r.place.mu.Unlock()
-				if r.place.leases == nil {
-					r.place.leases = map[string]backend.Lease{}
-				}
-				r.place.leases[name] = l
-			}
-			return l, err
-		}
+		r.remembersLeases()
 		r.doDelete = func(ctx context.Context, k key) error {
 			r.place.mu.Lock()
 			if l := r.place.leases[k.Name]; l != nil {

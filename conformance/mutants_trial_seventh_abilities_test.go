@@ -58,18 +58,7 @@ var seventhOfLeases = []mutant{
 		}
 	}},
 	{law: "lease/beside", did: "takes leases for what a sweep with a short Grace removes", breaks: func(r *ref) {
-		r.doAcquire = func(ctx context.Context, name string, ttl time.Duration) (backend.Lease, error) {
-			l, err := r.Backend.Acquire(ctx, name, ttl)
-			if err == nil {
-				r.place.mu.Lock()
-				defer r.place.mu.Unlock()
-				if r.place.leases == nil {
-					r.place.leases = map[string]backend.Lease{}
-				}
-				r.place.leases[name] = l
-			}
-			return l, err
-		}
+		r.remembersLeases()
 		r.doSweep = func(ctx context.Context, o sweep) (found, error) {
 			r.place.mu.Lock()
 			defer r.place.mu.Unlock()

@@ -521,14 +521,7 @@ func numbered(n int) (preimages map[string]string, says []component.Description)
 
 func findMany(ctx context.Context, e *Env) error {
 	p := e.handle(ctx)
-	preimages, says := numbered(e.pick(20, 1200, 12_000))
-	var items []backend.Item
-	for _, d := range says {
-		items = append(items, item(backend.Key{Shelf: e.Shelf(backend.ShelfComponents), Name: d.Key}, preimages[d.Key], backend.PutOptions{}))
-	}
-	for chunk := range slices.Chunk(items, 500) {
-		p.putAll(chunk)
-	}
+	says := p.describes(e, e.pick(20, 1200, 12_000))
 	n := len(says)
 	for _, where := range []component.Condition{
 		{}, // all
@@ -579,12 +572,7 @@ func findCallback(ctx context.Context, e *Env) error {
 
 func findCancel(ctx context.Context, e *Env) error {
 	p := e.handle(ctx)
-	preimages, says := numbered(e.pick(20, 300, 3000))
-	var items []backend.Item
-	for _, d := range says {
-		items = append(items, item(backend.Key{Shelf: e.Shelf(backend.ShelfComponents), Name: d.Key}, preimages[d.Key], backend.PutOptions{}))
-	}
-	p.putAll(items)
+	says := p.describes(e, e.pick(20, 300, 3000))
 	if p.err != nil {
 		return p.err
 	}
@@ -610,4 +598,17 @@ func findCancel(ctx context.Context, e *Env) error {
 		}
 	}
 	return p.err
+}
+
+// describes stores n descriptions, and returns what they say.
+func (p *probe) describes(e *Env, n int) []component.Description {
+	preimages, says := numbered(n)
+	var items []backend.Item
+	for _, d := range says {
+		items = append(items, item(backend.Key{Shelf: e.Shelf(backend.ShelfComponents), Name: d.Key}, preimages[d.Key], backend.PutOptions{}))
+	}
+	for chunk := range slices.Chunk(items, 500) {
+		p.putAll(chunk)
+	}
+	return says
 }

@@ -213,11 +213,8 @@ func (w *world) drawMeta() backend.Meta {
 		return backend.Meta{"codec": "npy", "cost": fmt.Sprint(w.step)}
 	case 2:
 		odd := oddMeta()
-		keys := make([]string, 0, len(odd))
-		for k := range odd {
-			keys = append(keys, k)
-		}
-		return odd[keys[w.step%len(keys)]]
+		names := slices.Sorted(maps.Keys(odd)) // the same seed draws the same
+		return odd[names[w.step%len(names)]]
 	case 3:
 		m := backend.Meta{}
 		for i := range 1 + w.rnd.IntN(20) {
