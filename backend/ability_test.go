@@ -293,3 +293,31 @@ func TestFind(t *testing.T) {
 		}
 	}
 }
+
+// A Scan of a backend without that ability keeps to its limit when it is ranged over again.
+func TestScanAgain(t *testing.T) {
+	b := bare{mem.New(nil)}
+	for _, name := range []string{"a", "b", "c"} {
+		put(t, b, name, name)
+	}
+	scan := backend.Scan(ctx, b, "s", backend.ListOptions{Limit: 2})
+	for range 2 {
+		n := 0
+		for _, err := range scan {
+			if n++; err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n != 2 {
+			t.Errorf("a Scan with the limit 2 yields %d entries", n)
+		}
+	}
+}
+
+// A prefix that no key can have finds nothing.
+func TestFindOddPrefix(t *testing.T) {
+	q := component.Query{Where: component.Where(component.FieldKey, component.HasPrefix, "Upper case")}
+	for _, err := range backend.Find(ctx, bare{mem.New(nil)}, q, nil) {
+		t.Errorf("Find = %v", err)
+	}
+}

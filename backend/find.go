@@ -74,6 +74,9 @@ func Find(ctx context.Context, b Backend, q component.Query, decode func(key str
 		if prefix, ok := q.Where.Fixed(component.FieldKey, component.HasPrefix); ok {
 			opts.Prefix, _ = prefix.(string)
 		}
+		if (ListOptions{Prefix: opts.Prefix}).Validate(ShelfComponents) != nil {
+			return // no key begins like that
+		}
 		n := 0
 		for e, err := range Scan(ctx, b, ShelfComponents, opts) {
 			if err != nil {

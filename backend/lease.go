@@ -18,7 +18,7 @@ type Leaser interface {
 }
 
 // A Lease is held until it is released, expires or its holder dies, whatever else its handle
-// does meanwhile. When the handle was closed, Renew may fail. A Lease is an
+// does meanwhile, also if that is closed; then Renew may fail. A Lease is an
 // economy, not a lock: what must not happen twice is guarded by IfAbsent or IfMatch.
 type Lease interface {
 	// Epoch is the fencing token: greater than that of every earlier holder of

@@ -27,9 +27,10 @@ func Scan(ctx context.Context, b Backend, shelf string, opts ListOptions) iter.S
 	if s, ok := As[Scanner](b); ok {
 		return s.Scan(ctx, shelf, opts)
 	}
+	limit := opts.Limit
+	opts.Limit = 0 // entries that vanish do not count
 	return func(yield func(Entry, error) bool) {
-		limit, n := opts.Limit, 0
-		opts.Limit = 0 // entries that vanish do not count
+		n := 0
 		for info, err := range b.List(ctx, shelf, opts) {
 			if err != nil {
 				yield(Entry{}, err)

@@ -179,6 +179,25 @@ func batchPutFails(ctx context.Context, e *Env) error {
 		item(e.key("s", "last"), "last", backend.PutOptions{}),
 	}
 	wants := []error{nil, backend.ErrInvalidKey, nil, io.ErrUnexpectedEOF, backend.ErrTooLong, errBody, backend.ErrInvalidKey, nil}
+	for i, bad := range items { // each that fails alone, between two that do not
+		if wants[i] == nil {
+			continue
+		}
+		before, after := e.key("alone", fmt.Sprint("before-", i)), e.key("alone", fmt.Sprint("behind-", i))
+		infos, err := backend.PutBatch(ctx, p.b, []backend.Item{item(before, "before", backend.PutOptions{}), bad, item(after, "behind", backend.PutOptions{})})
+		for k, want := range map[int]backend.Key{0: before, 2: after} {
+			if ierr := backend.ItemError(err, k); ierr != nil || len(infos) != 3 || infos[k].Key != want {
+				p.failf("an item of a batch beside %q, which fails: %w", bad.Key, errors.Join(ierr, fmt.Errorf("%d Infos", len(infos))))
+			}
+		}
+		if p.err == nil && backend.ItemError(err, 1) == nil {
+			p.failf("%q, which cannot be stored, succeeds between two items", bad.Key)
+		}
+		p.holds(before, "before")
+		p.holds(after, "behind")
+	}
+	p.holds(e.key("s", "old"), "old")
+	p.lists(e.Shelf("s"), backend.ListOptions{}, "old")
 	infos, err := backend.PutBatch(ctx, p.b, items)
 	var batch backend.BatchError
 	if !errors.As(err, &batch) || len(batch) != len(items) || len(infos) != len(items) {
@@ -333,6 +352,14 @@ func batchPutMany(ctx context.Context, e *Env) error {
 	for i := 0; i < len(items); i += 50 {
 		it := items[i]
 		p.sameMeta("Get of an item of a large batch", p.holds(it.Key, it.Key.Name).Meta, it.Meta)
+	}
+	var bulky []backend.Item // as many bytes as engines take in one request, and more
+	for i := range e.byTier(40, 120, 400) {
+		bulky = append(bulky, item(e.key("bulky", fmt.Sprint(i)), noise(75_000, uint64(i)), backend.PutOptions{}))
+	}
+	p.putAll(bulky)
+	for i := range bulky {
+		p.holds(bulky[i].Key, noise(75_000, uint64(i)))
 	}
 	for _, places := range [][]int{{2, 50, 120}, {129}, {0}} { // one that fails alone, at either end, too
 		p.failsAt(e, places...)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"sync/atomic"
 	"time"
 
@@ -272,31 +273,57 @@ func cancelList(ctx context.Context, e *Env) error {
 	if p.err != nil {
 		return p.err
 	}
-	for _, keys := range [][]backend.Key{few, many} {
-		for _, at := range []int{1, 2, len(keys) / 2, len(keys)} {
-			limited, cancel := context.WithCancel(ctx)
-			n, err := 0, error(nil)
-			for _, err = range p.b.List(limited, keys[0].Shelf, backend.ListOptions{}) {
-				if err != nil {
-					break
-				}
-				if n++; n == at {
-					cancel()
+	lists := map[string]func(ctx context.Context, shelf string) iter.Seq2[backend.Info, error]{
+		"List": func(ctx context.Context, shelf string) iter.Seq2[backend.Info, error] {
+			return p.b.List(ctx, shelf, backend.ListOptions{})
+		},
+		"Scan": func(ctx context.Context, shelf string) iter.Seq2[backend.Info, error] {
+			return func(yield func(backend.Info, error) bool) {
+				for entry, err := range backend.Scan(ctx, p.b, shelf, backend.ListOptions{}) {
+					if !yield(entry.Info, err) {
+						return
+					}
 				}
 			}
-			cancel()
-			what := fmt.Sprintf("List of %d entries, cancelled at number %d,", len(keys), at)
-			switch {
-			case err != nil:
-				p.fails(what, err, context.Canceled)
-			case n != len(keys):
-				p.failf("%s stops without an error after %d", what, n)
-			case at == 1 && len(keys) > 2000:
-				p.failf("%s goes on to the last one", what)
+		},
+	}
+	for _, keys := range [][]backend.Key{few, many} {
+		for _, at := range []int{1, 2, len(keys) / 2, len(keys)} {
+			for name, list := range lists {
+				p.cancelled(fmt.Sprintf("%s of %d entries", name, len(keys)), len(keys), at, func(ctx context.Context) iter.Seq2[backend.Info, error] {
+					return list(ctx, keys[0].Shelf)
+				})
 			}
 		}
 	}
 	return p.err
+}
+
+// cancelled goes through n entries, and ends the context at number at. What pages is not to go on to the last of many.
+func (p *probe) cancelled(what string, n, at int, list func(ctx context.Context) iter.Seq2[backend.Info, error]) {
+	if p.err != nil {
+		return
+	}
+	limited, cancel := context.WithCancel(p.ctx)
+	defer cancel()
+	there, err := 0, error(nil)
+	for _, err = range list(limited) {
+		if err != nil {
+			break
+		}
+		if there++; there == at {
+			cancel()
+		}
+	}
+	what = fmt.Sprintf("%s, cancelled at number %d,", what, at)
+	switch {
+	case err != nil:
+		p.fails(what, err, context.Canceled)
+	case there != n:
+		p.failf("%s stops without an error after %d", what, there)
+	case at == 1 && n > 2000:
+		p.failf("%s goes on to the last one", what)
+	}
 }
 
 func cancelReading(ctx context.Context, e *Env) error {
@@ -433,25 +460,14 @@ func (p *probe) cancelShelves(e *Env) {
 		p.put(e.key(fmt.Sprintf("shelf-%02d", i), "a"), "a")
 	}
 	for _, at := range []int{1, n / 2, n} {
-		if p.err != nil {
-			return
-		}
-		limited, cancel := context.WithCancel(p.ctx)
-		there, err := 0, error(nil)
-		for _, err = range p.b.Shelves(limited, backend.ListOptions{Prefix: prefix}) {
-			if err != nil {
-				break
+		p.cancelled(fmt.Sprintf("Shelves of %d names", n), n, at, func(ctx context.Context) iter.Seq2[backend.Info, error] {
+			return func(yield func(backend.Info, error) bool) {
+				for shelf, err := range p.b.Shelves(ctx, backend.ListOptions{Prefix: prefix}) {
+					if !yield(backend.Info{Key: backend.Key{Shelf: shelf}}, err) {
+						return
+					}
+				}
 			}
-			if there++; there == at {
-				cancel()
-			}
-		}
-		cancel()
-		what := fmt.Sprintf("Shelves of %d names, cancelled at number %d,", n, at)
-		if err != nil {
-			p.fails(what, err, context.Canceled)
-		} else if there != n {
-			p.failf("%s stops without an error after %d", what, there)
-		}
+		})
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"math"
 	"reflect"
@@ -578,24 +579,15 @@ func findCancel(ctx context.Context, e *Env) error {
 	}
 	finder, _ := backend.As[backend.Finder](p.b)
 	for _, at := range []int{1, 2, len(says) / 2, len(says) - 1} {
-		limited, cancel := context.WithCancel(ctx)
-		n, err := 0, error(nil)
-		for _, err = range finder.Find(limited, component.Query{}) {
-			if err != nil {
-				break
+		p.cancelled(fmt.Sprintf("Find of %d components", len(says)), len(says), at, func(ctx context.Context) iter.Seq2[backend.Info, error] {
+			return func(yield func(backend.Info, error) bool) {
+				for d, err := range finder.Find(ctx, component.Query{}) {
+					if !yield(backend.Info{Key: backend.Key{Name: d.Key}}, err) {
+						return
+					}
+				}
 			}
-			if n++; n == at {
-				cancel()
-			}
-		}
-		cancel()
-		what := fmt.Sprintf("Find of %d components, cancelled at number %d,", len(says), at)
-		switch {
-		case err != nil:
-			p.fails(what, err, context.Canceled)
-		case n != len(says):
-			p.failf("%s stops without an error after %d", what, n)
-		}
+		})
 	}
 	return p.err
 }

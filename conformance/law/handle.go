@@ -298,6 +298,14 @@ func closeOthers(ctx context.Context, e *Env) error {
 		p.close()
 	}
 	q.holds(key, "1")
+	for _, c := range calls(q.b, key, e.key("s", "other")) {
+		if !c.reads() {
+			continue
+		}
+		if err := c.do(ctx); err != nil {
+			q.failf("%s of a handle, after another one was closed: %w", c.name, err)
+		}
+	}
 	q.put(key, "2")
 	r := e.open(ctx)
 	r.holds(key, "2")
@@ -395,7 +403,10 @@ func closeInPut(ctx context.Context, e *Env) error {
 			select {
 			case err := <-closed:
 				closed <- err
-			case <-time.After(100 * time.Millisecond): // it may wait for the Put
+			case <-time.After(100 * time.Millisecond): // it may wait for the Put, and keeps nobody else waiting
+				if _, err := q.b.Stat(ctx, e.key("s", "absent")); !errors.Is(err, backend.ErrClosed) && !errors.Is(err, backend.ErrNotFound) {
+					p.failf("Stat of an absent key, while Close waits for a Put, = %w", err)
+				}
 			}
 			err := end()
 			if cerr := <-closed; cerr != nil {

@@ -32,6 +32,10 @@ var keyLaws = []Law{
 		Rule: "Many long keys of digits and letters, as hashes are, stay apart.",
 	},
 	{
+		Name: "key/shelf-names", Needs: []Need{FreshPlace}, Fn: shelfNames,
+		Rule: "A shelf may have any name that is legal, such as engines and their files like to have.",
+	},
+	{
 		Name: "key/shelves", Fn: separateShelves,
 		Rule: "The same name on two shelves is two keys, also where one shelf's name begins with the other's, or shelf and name joined by any byte are those of another key.",
 	},
@@ -136,7 +140,7 @@ func nestedKeys(ctx context.Context, e *Env) error {
 // near are names that some engine, or somebody's escaping, has confused.
 var near = []string{
 	"a", "a-b", "a.b", "a/b", "a=b", "a_b", "ab", "a-", "a=", "a_", "a-/b", "a0x2f_b", "a.tmp", "a.attrs", "a.lock", "a.db", "a.meta", "a.json", "a-0", "a-00",
-	"a/b.tmp", "a/b.attrs", "a/tmp", "a/data", "a/index", "tmp", "tmp/a", "data", "lock", "con", "nul", "aux", "prn", "com1", "lpt1", "index", "meta",
+	"a/b.tmp", "a/b.attrs", "a/tmp", "a/data", "a/index", "tmp", "tmp/a", "temp", "data", "lock", "locks", "con", "nul", "aux", "prn", "com1", "lpt1", "index", "meta", "metadata", "public", "default", "system", "admin", "cache.db", "main", "objects", "keys", "values", "larder",
 	"0", "00", "000", "1e3", "1000", "0x10", "16", "true", "null", "nan", "-", "--", "_", "=", "==", "-a", "--a", "_a", "=a", "a..b", "a...b",
 	"a-v", "a-v1", "a-v2", "a-v10", "a.1", "a.2", "a-1", "a-2", "a=1", "a=2", "a_1", "a_2", "a1", "a2", "a-copy", "a-old", "a-bak",
 	"a.part", "a.partial", "a.new", "a.old", "a.bak", "a.orig", "a.swp", "a.crc", "a.sum", "a.sha256", "a.del", "a.idx", "a.log", "a.wal", "a-wal", "a-shm", "a-journal", "a.gz", "a.zst",
@@ -204,6 +208,21 @@ func separateShelves(ctx context.Context, e *Env) error {
 			p.holds(e.key(other, "x/a"), other+" x/a")
 		}
 		p.lists(e.Shelf(shelf), backend.ListOptions{}, names[1:]...)
+	}
+	return p.err
+}
+
+func shelfNames(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
+	for _, name := range near {
+		shelf := strings.ReplaceAll(name, "/", ".")
+		if e.Limits.CostlyRequests && e.Tier == Quick && len(shelf)%3 > 0 {
+			continue
+		}
+		key := backend.Key{Shelf: shelf, Name: "a"}
+		p.put(key, shelf)
+		p.holds(key, shelf)
+		p.lists(shelf, backend.ListOptions{}, "a")
 	}
 	return p.err
 }

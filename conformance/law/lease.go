@@ -54,6 +54,10 @@ var leaseLaws = []Law{
 		Rule: "A holder that lost a lease to another cannot renew it, whatever happened since: that it was released, that it expired, that it is free, that the first one holds it anew.",
 	},
 	{
+		Name: "lease/closed", Needs: []Need{Leases, SharedPlace}, Fn: leaseClosed,
+		Rule: "A lease whose handle is closed is held until it ends: nobody else takes it meanwhile.",
+	},
+	{
 		Name: "lease/epoch", Needs: []Need{Leases}, Fn: leaseEpochs,
 		Rule: "The epoch of each holder is greater than that of every earlier one, through releases, expiry and reopening.",
 	},
@@ -457,6 +461,13 @@ func leaseNames(ctx context.Context, e *Env) error {
 			p.locked(held)
 		}
 	}
+	for i := range e.byTier(100, 300, 3000) { // of a lock for each of some hundred stripes several would be one
+		if e.Limits.CostlyRequests && i >= 40 {
+			break
+		}
+		l := p.acquire(fmt.Sprint(mark, "many-", i), longLease)
+		defer l.Release(ctx)
+	}
 	return p.err
 }
 
@@ -576,4 +587,18 @@ func leaseUnseen(ctx context.Context, e *Env) error {
 	l.Release(ctx)
 	p.noShelf("after a Release")
 	return p.err
+}
+
+func leaseClosed(ctx context.Context, e *Env) error {
+	p, q := e.handle(ctx), e.open(ctx)
+	l := q.acquire("held", time.Hour)
+	defer l.Release(ctx)
+	q.acquire("given-up", time.Hour).Release(ctx)
+	q.close()
+	p.locked("held")
+	again := p.acquire("given-up", time.Hour)
+	r := e.open(ctx)
+	r.locked("held")
+	r.locked("given-up")
+	return errors.Join(again.Release(ctx), p.err, q.err, r.err)
 }

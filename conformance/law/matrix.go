@@ -128,7 +128,8 @@ func matrixOpen(ctx context.Context, e *Env) error {
 			w.store(p, ways[0], key, text, nil)
 			var open []*opened
 			for _, h := range w.handles {
-				open = append(open, w.openBody(h, key), w.openRange(h, key, int64(len(text)/3), -1), w.openView(h, key))
+				third := int64(len(text) / 3)
+				open = append(open, w.openBody(h, key), w.openRange(h, key, third, -1, true), w.openRange(h, key, 0, -1, (t+s)%4 == 0), w.openRange(h, key, third, third, false), w.openView(h, key))
 			}
 			for _, o := range open {
 				o.read(w, len(text)/4)
@@ -297,7 +298,7 @@ func (w *world) anything(n int, alone bool) error {
 					open = append(open, w.openBody(p, key))
 				case 1:
 					size := len(w.kept[key].text)
-					open = append(open, w.openRange(p, key, w.within(size), w.within(size)))
+					open = append(open, w.openRange(p, key, w.within(size), w.within(size), w.rnd.IntN(2) == 0))
 				case 2:
 					open = append(open, w.openView(p, key))
 				case 3:

@@ -70,7 +70,8 @@ func (w *world) openBody(p *probe, key backend.Key) *opened {
 	return w.reading(p, fmt.Sprintf("the body of Get(%q)", key), key, body, w.kept[key].text, err)
 }
 
-func (w *world) openRange(p *probe, key backend.Key, off, n int64) *opened {
+// openRange opens a range of the version that is there, or of whatever is there.
+func (w *world) openRange(p *probe, key backend.Key, off, n int64, named bool) *opened {
 	if w.err() != nil || w.kept[key] == nil {
 		return &opened{close: func() {}, read: func(*world, int) bool { return true }}
 	}
@@ -79,7 +80,11 @@ func (w *world) openRange(p *probe, key backend.Key, off, n int64) *opened {
 	if n >= 0 {
 		want = want[:min(n, int64(len(want)))]
 	}
-	body, _, err := backend.GetRange(p.ctx, p.b, key, w.kept[key].put.Version, off, n)
+	version := ""
+	if named {
+		version = w.kept[key].put.Version
+	}
+	body, _, err := backend.GetRange(p.ctx, p.b, key, version, off, n)
 	return w.reading(p, fmt.Sprintf("the body of GetRange(%q, off %d, n %d)", key, off, n), key, body, want, err)
 }
 

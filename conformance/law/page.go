@@ -2,8 +2,10 @@ package law
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -40,6 +42,10 @@ var pageLaws = []Law{
 	{
 		Name: "list/delete", Fn: deleteWhileListing,
 		Rule: "A loop that deletes what it is given is given every entry.",
+	},
+	{
+		Name: "list/removed-ahead", Fn: removedAhead,
+		Rule: "A List, or a Scan, goes on behind entries that are removed while it is under way, however many stand in a row.",
 	},
 	{
 		Name: "list/churn", Fn: churn,
@@ -168,6 +174,7 @@ func listCallback(ctx context.Context, e *Env) error {
 		}
 		steps++
 		p.everyMethod(e, info.Key)
+		p.lists(keys[0].Shelf, backend.ListOptions{After: info.Key.Name, Limit: 2}, namesOf(keys[steps:min(len(keys), steps+2)])...)
 	}
 	if p.err == nil && steps != len(keys) {
 		p.failf("List yields %d entries while its body changes other shelves, want %d", steps, len(keys))
@@ -269,6 +276,46 @@ func listLongNames(ctx context.Context, e *Env) error {
 		p.lists(shelf, backend.ListOptions{After: all[i], Limit: 50}, all[i+1:min(len(all), i+51)]...)
 	}
 	return p.err
+}
+
+// removedAhead wants a list to go on behind entries that were removed since it began, however many in a row.
+func removedAhead(ctx context.Context, e *Env) error {
+	p := e.handle(ctx)
+	q, err := e.other(ctx)
+	if err != nil {
+		return err
+	}
+	n := e.aPageAndMore()
+	for _, name := range []string{"List", "Scan"} {
+		if name == "Scan" && !has[backend.Scanner](p.b) {
+			continue
+		}
+		keys := e.keys(strings.ToLower(name), n)
+		p.fill(keys)
+		gone, rest := keys[2:n-10], keys[n-10:]
+		var seen []string
+		look := func(info backend.Info, err error) bool {
+			if err != nil {
+				p.failf("%s while entries ahead of it are removed: %w", name, err)
+				return false
+			}
+			if seen = append(seen, info.Key.Name); len(seen) == 1 {
+				q.removeAll(gone)
+			}
+			return p.err == nil && q.err == nil
+		}
+		if name == "List" {
+			p.b.List(ctx, keys[0].Shelf, backend.ListOptions{})(look)
+		} else {
+			backend.Scan(ctx, p.b, keys[0].Shelf, backend.ListOptions{})(func(entry backend.Entry, err error) bool { return look(entry.Info, err) })
+		}
+		for _, key := range rest {
+			if p.err == nil && q.err == nil && !slices.Contains(seen, key.Name) {
+				p.failf("%s of %d entries, of which %d are removed when the first is yielded, does not yield %q, which stays", name, n, len(gone), key.Name)
+			}
+		}
+	}
+	return errors.Join(p.err, q.err)
 }
 
 func churn(ctx context.Context, e *Env) error {

@@ -214,6 +214,29 @@ func stageDraft(ctx context.Context, e *Env) error {
 		p.holds(key, text)
 		kept[key], kept[others] = text, text
 	}
+	// More than a buffer holds, by Writes that end ahead of and behind common sizes.
+	key, text := e.key("s", "many-mib"), noise(5<<19, 1)
+	if most := e.Limits.MaxValue; most > 0 && most < int64(len(text)) {
+		text = text[:most]
+	}
+	if d := p.stage(""); d != nil {
+		at := 0
+		for _, to := range []int{1<<20 - 1, 1<<20 + 1, 2<<20 + 1, len(text)} {
+			to = min(to, len(text))
+			if _, err := io.WriteString(d, text[at:to]); err != nil {
+				p.failf("writing %d bytes to a draft at %d: %w", to-at, at, err)
+			}
+			at = to
+		}
+		if _, err := p.b.Put(ctx, key, d, filled(text, backend.PutOptions{})); err != nil {
+			p.failf("Put of a draft of %d bytes: %w", len(text), err)
+		}
+		if err := d.Close(); err != nil {
+			p.failf("closing a draft that was put: %w", err)
+		}
+		p.holds(key, text)
+		p.remove(key)
+	}
 	d := p.stage("never put")
 	if d == nil {
 		return p.err

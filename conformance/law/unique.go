@@ -72,6 +72,12 @@ func uniqueVersions(ctx context.Context, e *Env) error {
 	if p.holds(key, b); e.Limits.AtomicIfMatch {
 		p.refused(key, "new", matching(first), backend.ErrChanged)
 	}
+	key = e.key("s", "digests")
+	first = p.put(key, "value 001741009").Version
+	second := p.put(key, "value 005599762").Version // whose SHA-256 begins with the same six bytes
+	if p.err == nil && first == second {
+		p.failf("two bodies whose digests begin alike, put under %q, have the Version %q", key, first)
+	}
 	key = e.key("s", "counted")
 	seen := map[string]int{}
 	for i := range e.byTier(300, 1100, 70_000) {

@@ -63,12 +63,25 @@ func noCredentials(ctx context.Context, e *Env) error {
 			}
 			continue
 		}
-		_, err = b.Stat(ctx, backend.Key{Shelf: "s", Name: "absent"})
-		said := fmt.Sprint(err)
+		said := ""
 		if s, ok := b.(fmt.Stringer); ok {
-			said += s.String()
+			said = s.String()
+		}
+		tell := func(ctx context.Context, key backend.Key) {
+			for _, c := range calls(b, key, e.key("s", "absent")) {
+				said += fmt.Sprint(c.do(ctx))
+			}
+		}
+		ended, cancel := context.WithCancel(ctx)
+		cancel()
+		tell(ended, e.key("s", "absent"))
+		for _, key := range []backend.Key{e.key("s", "absent"), {Shelf: e.Shelf("s"), Name: "Not/Valid"}} {
+			for _, c := range calls(b, key, key)[:2] {
+				said += fmt.Sprint(c.do(ctx))
+			}
 		}
 		b.Close()
+		tell(ctx, e.key("s", "absent"))
 		if strings.Contains(said, secret) {
 			return fmt.Errorf("a backend, or its error, shows the secret of its URL")
 		}

@@ -86,7 +86,7 @@ func viewBytes(ctx context.Context, e *Env) error {
 		}
 	}
 	_, _, err := p.tryView(e.key("s", "absent"))
-	if !errors.Is(err, errors.ErrUnsupported) {
+	if !errors.Is(err, errors.ErrUnsupported) { // a near store does not know what is far
 		p.fails("Map of an absent key", err, backend.ErrNotFound)
 		p.typed("Map of an absent key", e.key("s", "absent"), err)
 	}
