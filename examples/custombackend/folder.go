@@ -15,6 +15,7 @@ import (
 	"io"
 	"io/fs"
 	"iter"
+	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -251,23 +252,30 @@ func (b *Backend) names(ctx context.Context, shelf string, opts backend.ListOpti
 		return nil, err
 	}
 	dir := filepath.Join(b.dir, shelf)
-	var names []string
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return errors.Join(err, ctx.Err())
+	seen := map[string]bool{}
+	// On some file systems, such as those in memory, a file that is replaced moves within its folder, perhaps to where the walk has been. So
+	// it is taken again until it finds nothing new, or some times.
+	for n, known := 0, -1; n < 8 && known < len(seen); n++ {
+		known = len(seen)
+		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil
+			}
+			if err != nil || d.IsDir() {
+				return errors.Join(err, ctx.Err())
+			}
+			name, err := filepath.Rel(dir, strings.TrimSuffix(path, mark))
+			name = filepath.ToSlash(name)
+			if strings.HasPrefix(name, opts.Prefix) && name > opts.After {
+				seen[name] = true
+			}
+			return err
+		})
+		if err != nil {
+			return nil, err
 		}
-		name, err := filepath.Rel(dir, strings.TrimSuffix(path, mark))
-		name = filepath.ToSlash(name)
-		if strings.HasPrefix(name, opts.Prefix) && name > opts.After {
-			names = append(names, name)
-		}
-		return err
-	})
-	if errors.Is(err, fs.ErrNotExist) {
-		err = nil
 	}
-	slices.Sort(names)
-	return names, err
+	return slices.Sorted(maps.Keys(seen)), nil
 }
 
 // Shelves implements [backend.Backend].
