@@ -22,7 +22,7 @@ type Leaser interface {
 // economy, not a lock: what must not happen twice is guarded by IfAbsent or IfMatch.
 type Lease interface {
 	// Epoch is the fencing token: greater than that of every earlier holder of
-	// the same name, also after a Sweep and after the last handle was closed.
+	// the same name, also after a Sweep and, where values last ([Limits]), after the last handle was closed.
 	Epoch() uint64
 	// Renew prolongs the lease by its ttl from now. [ErrChanged] means that it was lost: once
 	// another took it, Renew fails whatever happened since, also if that other gave it up. A ctx that

@@ -14,7 +14,7 @@ import (
 type Mapper interface {
 	// Map returns the whole value of key as memory, under the rules of Get: what a View shows is a snapshot, which an
 	// overwrite or a Delete leaves whole. It is not verified yet; see [View.Verify]. A value that cannot be shown, or is as well
-	// read, is refused with [errors.ErrUnsupported]; the caller may then Get it.
+	// read, is refused with [errors.ErrUnsupported], as is an absent one where reading finds that out; the caller may then Get it.
 	Map(ctx context.Context, key Key) (*View, Info, error)
 }
 

@@ -244,7 +244,7 @@ func leaseNotEarly(ctx context.Context, e *Env) error {
 		default:
 			q.fails("Acquire beside a holder", err, backend.ErrLocked)
 		}
-		if renewals < 3 && age > ttl/2 {
+		if renewals < 2 && age > ttl/2 {
 			now := time.Now()
 			if err := l.Renew(ctx); err == nil {
 				since = now
