@@ -76,7 +76,7 @@ func TestRunSaysWhatIsBroken(t *testing.T) {
 		says     []string
 		not      []string
 	}{
-		{"plain", "^TestBroken$/^list$", []string{"LARDER_CONFORMANCE=quick", "LARDER_CONFORMANCE_SEED=7"}, true, []string{
+		{"plain", "^TestBroken$/^list$/^(order|repeat|refused|churn|delete)$", []string{"LARDER_CONFORMANCE=quick", "LARDER_CONFORMANCE_SEED=7"}, true, []string{
 			"--- FAIL: TestBroken/list/delete", "a loop that deletes what List yields is given 64 of 100",
 			"law:    A loop that deletes what it is given is given every entry.",
 			"replay: LARDER_CONFORMANCE=quick LARDER_CONFORMANCE_SEED=7 go test " + raceFlag() + "-run '^TestBroken/list/delete$'", "--- PASS: TestBroken/list/order",
