@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -134,11 +135,14 @@ func (d *decoder) parsed(meta []byte) backend.Meta {
 	if meta == nil {
 		return nil
 	}
-	if !d.share || d.meta == nil || d.last != string(meta) {
+	if d.meta == nil || d.last != string(meta) {
 		d.last = string(meta)
 		d.meta = parseMeta(d.last)
 	}
-	return d.meta
+	if d.share {
+		return d.meta
+	}
+	return maps.Clone(d.meta) // half as long as to parse it
 }
 
 // Lookup implements [indexed.Index].
