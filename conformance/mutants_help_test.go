@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/larder-store/larder/backend"
@@ -64,5 +65,27 @@ func (r *ref) remembersLeases() {
 			r.place.leases[name] = l
 		}
 		return l, err
+	}
+}
+
+// keepsLeases notes the leases that this handle is given, and returns what gives them up.
+func (r *ref) keepsLeases() (giveUp func()) {
+	var mu sync.Mutex
+	var held []backend.Lease
+	r.doAcquire = func(ctx context.Context, name string, ttl time.Duration) (backend.Lease, error) {
+		l, err := r.Backend.Acquire(ctx, name, ttl)
+		if err == nil {
+			mu.Lock()
+			defer mu.Unlock()
+			held = append(held, l)
+		}
+		return l, err
+	}
+	return func() {
+		mu.Lock()
+		defer mu.Unlock()
+		for _, l := range held {
+			l.Release(context.Background())
+		}
 	}
 }

@@ -110,23 +110,9 @@ var eighthTrial = []mutant{
 		}
 	}},
 	{law: "lease/closed", did: "gives up the leases of a handle that is closed, as sessions do", breaks: func(r *ref) {
-		var mu sync.Mutex
-		var held []backend.Lease
-		r.doAcquire = func(ctx context.Context, name string, ttl time.Duration) (backend.Lease, error) {
-			l, err := r.Backend.Acquire(ctx, name, ttl)
-			if err == nil {
-				mu.Lock()
-				defer mu.Unlock()
-				held = append(held, l)
-			}
-			return l, err
-		}
+		giveUp := r.keepsLeases()
 		r.doClose = func() error {
-			mu.Lock()
-			defer mu.Unlock()
-			for _, l := range held {
-				l.Release(context.Background())
-			}
+			giveUp()
 			return r.Backend.Close()
 		}
 	}},

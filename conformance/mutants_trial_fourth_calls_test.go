@@ -9,7 +9,6 @@ import (
 	"math"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/larder-store/larder/backend"
@@ -310,25 +309,11 @@ var fourthTrialCalls = []mutant{
 		}
 	}},
 	{law: "lease/beside", did: "loses its leases with the connection that a cancelled call closes", breaks: func(r *ref) {
-		var mu sync.Mutex
-		var held []backend.Lease
-		r.doAcquire = func(ctx context.Context, name string, ttl time.Duration) (backend.Lease, error) {
-			l, err := r.Backend.Acquire(ctx, name, ttl)
-			if err == nil {
-				mu.Lock()
-				held = append(held, l)
-				mu.Unlock()
-			}
-			return l, err
-		}
+		giveUp := r.keepsLeases()
 		r.doPut = func(ctx context.Context, k key, b body, o put) (info, error) {
 			i, err := r.Backend.Put(ctx, k, b, o)
-			mu.Lock()
-			defer mu.Unlock()
-			for _, l := range held {
-				if ctx.Err() != nil {
-					l.Release(context.Background())
-				}
+			if ctx.Err() != nil {
+				giveUp()
 			}
 			return i, err
 		}
