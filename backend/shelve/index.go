@@ -157,11 +157,12 @@ func readPage(c *bbolt.Cursor, shelf string, opts backend.ListOptions, room *ind
 	}
 	taken := 0
 	var a *arena
-	if room != nil {
+	p.Entries = room.Entries[:0]
+	if room.Scan {
 		a = &arena{bodies: room.Bodies[:0]}
-		p.Entries = room.Entries[:0]
-		defer func() { room.Entries, room.Bodies = p.Entries, a.bodies }()
+		defer func() { room.Bodies = a.bodies }()
 	}
+	defer func() { room.Entries = p.Entries }()
 	for k, v := c.Seek(start); k != nil && bytes.HasPrefix(k, prefix); k, v = c.Next() {
 		if len(p.Entries)+len(p.Corrupt) == limit || taken >= pageBytes {
 			return p
@@ -358,7 +359,7 @@ func (x *index) shelves(ctx context.Context, opts backend.ListOptions) iter.Seq2
 			if name <= opts.After || !strings.HasPrefix(name, opts.Prefix) {
 				continue
 			}
-			p, err := x.Page(ctx, name, backend.ListOptions{Limit: 1}, nil)
+			p, err := x.Page(ctx, name, backend.ListOptions{Limit: 1}, new(indexed.Room))
 			if err != nil {
 				yield("", err)
 				return

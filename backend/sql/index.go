@@ -181,7 +181,7 @@ const afterPrefix = "~"
 
 // Page implements [indexed.Index].
 func (x *index) Page(ctx context.Context, shelf string, opts backend.ListOptions, room *indexed.Room) (indexed.Page, error) {
-	bodies := room != nil
+	bodies := room.Scan
 	limit := nextPage
 	if opts.After == "" {
 		limit = firstPage
@@ -203,10 +203,11 @@ func (x *index) Page(ctx context.Context, shelf string, opts backend.ListOptions
 			"SELECT * FROM " + quote(x.db.schema) + ".entries WHERE " + where + " ORDER BY name LIMIT $3) AS page) AS summed " +
 			fmt.Sprintf("WHERE ahead < %d ORDER BY name", pageBytes)
 	}
-	var p indexed.Page
+	p := indexed.Page{Entries: room.Entries[:0]}
 	n, last := 0, ""
 	d := decoder{shelf: shelf, share: bodies}
-	begin := func() { p, n = indexed.Page{Entries: make([]indexed.Entry, 0, min(limit, firstPage))}, 0 }
+	begin := func() { p, n = indexed.Page{Entries: room.Entries[:0]}, 0 }
+	defer func() { room.Entries = p.Entries }()
 	err := x.db.queryBinary(ctx, sql, args, begin, func(row columns) error {
 		e, err := d.entry(row)
 		n, last = n+1, e.Key.Name
@@ -215,7 +216,7 @@ func (x *index) Page(ctx context.Context, shelf string, opts backend.ListOptions
 			return nil
 		}
 		if have := len(p.Entries); have == cap(p.Entries) { // append itself would grow by a quarter, and copy each five times
-			p.Entries = slices.Grow(p.Entries, max(1, min(3*have, limit-have)))
+			p.Entries = slices.Grow(p.Entries, min(max(firstPage, 3*have), limit-have))
 		}
 		p.Entries = append(p.Entries, e)
 		return nil

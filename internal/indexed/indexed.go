@@ -40,8 +40,8 @@ type Index interface {
 	Lookup(ctx context.Context, key backend.Key, bodies bool) (Entry, error)
 
 	// Page returns the next entries of a shelf in byte order of Name, as many as are
-	// good to hold in memory, at most opts.Limit if that is not 0. They have no Inline if room is nil. Else they may
-	// lie in the memory of room, whose former entries are not used any more.
+	// good to hold in memory, at most opts.Limit if that is not 0. They may lie in the memory of room, whose former
+	// entries are not used any more.
 	Page(ctx context.Context, shelf string, opts backend.ListOptions, room *Room) (Page, error)
 
 	// Claim returns n fresh names. Until each was part of a Commit or Abandon, no
@@ -99,10 +99,13 @@ type Entry struct {
 	Name   string
 }
 
-// Room is memory for the entries of a Page with their bodies.
+// Room is memory for the entries of one Page after the other.
 type Room struct {
+	Scan    bool // entries have their Inline, and neighbours with the same Meta may share it
 	Entries []Entry
 	Bodies  []byte
+
+	used int // of Entries, by the largest page
 }
 
 // Page is a part of a shelf.

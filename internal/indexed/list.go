@@ -13,7 +13,11 @@ import (
 // List yields the entries of a shelf as [backend.Backend] says. It goes on past entries
 // that cannot be decoded, and yields their errors, joined, at its end.
 func (s *Store) List(ctx context.Context, shelf string, opts backend.ListOptions) iter.Seq2[Entry, error] {
-	return s.walk(ctx, shelf, opts, nil)
+	return func(yield func(Entry, error) bool) {
+		room := enter(false)
+		defer room.leave()
+		s.walk(ctx, shelf, opts, room)(yield)
+	}
 }
 
 // Scan is List with bodies, as [backend.Scanner] says. The body of an entry whose data is
@@ -21,7 +25,7 @@ func (s *Store) List(ctx context.Context, shelf string, opts backend.ListOptions
 func (s *Store) Scan(ctx context.Context, shelf string, opts backend.ListOptions) iter.Seq2[backend.Entry, error] {
 	return func(yield func(backend.Entry, error) bool) {
 		inline := new(backend.Body) // of one step after the other
-		room := rooms.Get().(*Room)
+		room := enter(true)
 		defer room.leave()
 		for {
 			vanished, limit := 0, opts.Limit
@@ -62,12 +66,19 @@ func (s *Store) Scan(ctx context.Context, shelf string, opts backend.ListOptions
 	}
 }
 
-// rooms are those of scans that are over. A scan of a few entries would take longer to get memory than to read.
+// rooms are those of lists and scans that are over. One of a few entries would take longer to get memory than to read.
 var rooms = sync.Pool{New: func() any { return new(Room) }}
 
-// leave gives the room to a later scan.
+func enter(scan bool) *Room {
+	room := rooms.Get().(*Room)
+	room.Scan = scan
+	return room
+}
+
+// leave gives the room to a later list or scan.
 func (r *Room) leave() {
-	clear(r.Entries[:cap(r.Entries)])
+	clear(r.Entries[:min(r.used, cap(r.Entries))])
+	r.used = 0
 	rooms.Put(r)
 }
 
@@ -95,6 +106,7 @@ func (s *Store) walk(ctx context.Context, shelf string, opts backend.ListOptions
 				yield(Entry{}, err)
 				return
 			}
+			room.used = max(room.used, len(room.Entries))
 			corrupt = append(corrupt, p.Corrupt...)
 			for _, e := range p.Entries {
 				if !yield(e, nil) {
