@@ -29,3 +29,28 @@ func TestPutBesideDeletesOfItsDirectory(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+// A sweep takes the lock of a file that its writer, or another sweep, has just removed.
+func TestSweepBesideWritersAndSweeps(t *testing.T) {
+	b := open(t, t.TempDir())
+	var wg sync.WaitGroup
+	for worker := range 4 {
+		wg.Go(func() {
+			for i := range 1000 {
+				if _, err := tryPut(b, fmt.Sprintf("v%d", worker), "x", backend.PutOptions{}); err != nil {
+					t.Errorf("Put %d: %v", i, err)
+					return
+				}
+			}
+		})
+		wg.Go(func() {
+			for i := range 1000 {
+				if _, err := backend.Sweep(t.Context(), b, backend.SweepOptions{Grace: 1}); err != nil {
+					t.Errorf("Sweep %d: %v", i, err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+}

@@ -181,8 +181,15 @@ func abandoned(path string, info fs.FileInfo, opts backend.SweepOptions) (bool, 
 	if locked, err := durable.TryLock(f, false); err != nil || !locked {
 		return false, err
 	}
+	if !durable.IsAt(f, path) { // its writer, or another sweep, removed it before its lock was free
+		return false, nil
+	}
 	if opts.DryRun {
 		return true, nil
 	}
-	return true, os.Remove(path)
+	err = os.Remove(path)
+	if errors.Is(err, fs.ErrNotExist) { // as a writer does whose new file was not locked yet
+		return false, nil
+	}
+	return err == nil, err
 }
