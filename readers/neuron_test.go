@@ -57,7 +57,7 @@ var neuronCases = []neuronCase{
 	{name: "fewer rows and three columns", file: "label:v\n1 3\n2 1 2\n3 2 3\n", label: "v", count: 1, cols: [][]float64{{2, 3}, {1, 2}, {2, 3}}, warn: []readers.Code{readers.DeclaredRows}},
 	{name: "a first point of whole numbers", file: "label:v\n0 0\n1 1\n", label: "v", cols: [][]float64{{0, 1}, {0, 1}}, warn: []readers.Code{readers.OddHeader}},
 	{name: "count too large", file: "label:v\n5\n0\t1\n0.5\t2\n", label: "v", count: 5, cols: [][]float64{{0, .5}, {1, 2}}, err: readers.ErrTruncated, says: "5 rows are declared, 2 are there"},
-	{name: "a count of a trillion", file: "label:v\n1000000000000\n0\t1\n", label: "v", count: 1000000000000, cols: [][]float64{{0}, {1}}, err: readers.ErrTruncated},
+	{name: "a count of two billions", file: "label:v\n2000000000\n0\t1\n", label: "v", count: 2000000000, cols: [][]float64{{0}, {1}}, err: readers.ErrTruncated},
 	{name: "count too small", file: "label:v\n1\n0\t1\n0.5\t2\n", label: "v", count: 1, cols: [][]float64{{0, .5}, {1, 2}}, warn: []readers.Code{readers.DeclaredRows}},
 	{name: "count too small, strict", file: "label:v\n1\n0\t1\n0.5\t2\n", opts: readers.Options{Strict: true}, label: "v", count: 1, cols: [][]float64{{0, .5}, {1, 2}}, err: readers.ErrRowCount},
 	{name: "nan and inf are values, not skipped", file: "label:v\n4\n0\tnan\n1\tinf\n2\t-nan\n3\t1.#QNAN\n", label: "v", count: 4, cols: [][]float64{{0, 1, 2, 3}, {nan, math.Inf(1), nan, nan}}},
@@ -91,8 +91,8 @@ var neuronCases = []neuronCase{
 		curves: []readers.Curve{{X: []float64{0, 1}, Y: []float64{1, 2}}, {Label: "a=5", X: []float64{3}, Y: []float64{4}}}},
 	{name: "graph with a blank in a name", file: "Graph addvar/addexpr lines\n1 1\nx v( 0.5 )\n0\t1\n0 unlabeled lines\n", format: readers.NeuronGraph, count: 1, cols: [][]float64{{0}, {1}}, titles: []string{"", ""}, warn: []readers.Code{readers.OddHeader}},
 	{name: "graph cut in the rows", file: "Graph addvar/addexpr lines\n1 3\nx v\n0\t1\n", format: readers.NeuronGraph, count: 3, cols: [][]float64{{0}, {1}}, err: readers.ErrTruncated},
-	{name: "graph of a trillion points", file: "Graph addvar/addexpr lines\n1 1000000000000\nx v\n", format: readers.NeuronGraph, count: 1000000000000, cols: [][]float64{nil, nil}, err: readers.ErrTruncated},
-	{name: "graph of a trillion lines", file: "Graph addvar/addexpr lines\n1000000000000 1\nx v\n", format: readers.NeuronGraph, err: readers.ErrLimit},
+	{name: "graph of two billion points", file: "Graph addvar/addexpr lines\n1 2000000000\nx v\n", format: readers.NeuronGraph, count: 2000000000, cols: [][]float64{nil, nil}, err: readers.ErrTruncated},
+	{name: "graph of two billion lines", file: "Graph addvar/addexpr lines\n2000000000 1\nx v\n", format: readers.NeuronGraph, err: readers.ErrLimit},
 	{name: "graph with a word", file: "Graph addvar/addexpr lines\n1 1\nx v\n0\tx\n", format: readers.NeuronGraph, count: 1, cols: [][]float64{nil, nil}, err: readers.ErrNumber, says: `line 4, column 3: field 2: "x"`},
 	{name: "PolyLines, matrix", file: "PolyLines\nx a b\n2 rows, 3 columns\n0\t1\t2\n1\t2\t3\n", format: readers.NeuronLines, count: 2, cols: [][]float64{{0, 1}, {1, 2}, {2, 3}}, titles: []string{"x", "a", "b"}},
 	{name: "PolyLines, matrix that counts without x", file: "PolyLines\n2 addvar/addexpr lines: v w\nx a b\n1 rows, 2 columns\n0\t1\t2\n", format: readers.NeuronLines, count: 1, cols: [][]float64{{0}, {1}, {2}}, titles: []string{"x", "a", "b"}},
@@ -249,13 +249,13 @@ func TestLongLinesOfNeuron(t *testing.T) {
 func TestCountsAllocateNothing(t *testing.T) {
 	for _, file := range []string{
 		"\xff\xff\xff\x7f\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\xf0\x3f",
-		"label:v\n1000000000000\n0\t1\n",
-		"label:v\n1000000000000 2\n0\t1\n",
-		"1000000000000 0.1\n0\n",
-		"1 1000000000000\nt v\n0 1\n",
-		"Graph addvar/addexpr lines\n1 1000000000000\nx v\n",
-		"PolyLines\nLine Manifest:\n1000000000000\nEnd of Line Manifest\n1000000000000\n",
-		"PolyLines\nx a\n1000000000000 rows, 2 columns\n0 1\n",
+		"label:v\n2000000000\n0\t1\n",
+		"label:v\n2000000000 2\n0\t1\n",
+		"2000000000 0.1\n0\n",
+		"1 2000000000\nt v\n0 1\n",
+		"Graph addvar/addexpr lines\n1 2000000000\nx v\n",
+		"PolyLines\nLine Manifest:\n2000000000\nEnd of Line Manifest\n2000000000\n",
+		"PolyLines\nx a\n2000000000 rows, 2 columns\n0 1\n",
 	} {
 		var before, now runtime.MemStats
 		runtime.ReadMemStats(&before)

@@ -131,10 +131,11 @@ func (v *vwriteReader) header(b []byte) (count int, kind uint32, err error) {
 // more than the file holds.
 func (v *vwriteReader) elements(count int, kind uint32, scale, low float64) ([]float64, error) {
 	size := vwriteSize[kind]
-	buf := make([]byte, min(count*size, 1<<16))
+	const step = 8192 // elements; the whole size may be more than an int holds
+	buf := make([]byte, min(count, step)*size)
 	values := make([]float64, 0, len(buf)/size)
 	for len(values) < count {
-		buf = buf[:min((count-len(values))*size, len(buf))]
+		buf = buf[:min(count-len(values), step)*size]
 		n, err := v.read(buf)
 		for i := 0; i+size <= n; i += size {
 			values = append(values, v.element(buf[i:i+size], kind, scale, low))

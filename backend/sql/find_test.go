@@ -30,7 +30,7 @@ var (
 	vast    = new(big.Int).Exp(big.NewInt(10), big.NewInt(2000), nil)
 
 	scalars = []any{
-		nil, true, false, 0, 1, -1, 5, 7, 10, math.MaxInt64, uint64(math.MaxUint64), huge, vast,
+		nil, true, false, 0, 1, -1, 5, 7, 10, int64(math.MaxInt64), uint64(math.MaxUint64), huge, vast,
 		0.1, 0.25, -2.5, 5e-324, 1.0000000000000002, 4503599627370497.5, math.NaN(), math.Inf(1), math.Inf(-1),
 		"", "a", "b", "ab", "abc", "Z", "é", "日本", "a.b", "5", "null", "a\x00b", "\x00", "$", "%", "'", `"`, "\u2028", strings.Repeat("long", 200),
 		[]byte("a"), []byte{0}, []byte{},

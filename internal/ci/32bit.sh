@@ -30,4 +30,4 @@ if ! runs 386; then
 	fi
 	arch=arm how=(-exec "$(emulator)")
 fi
-GOARCH=$arch CGO_ENABLED=0 "$go" test "${how[@]}" ./keying ./component ./codec
+GOARCH=$arch CGO_ENABLED=0 "$go" test "${how[@]}" ./keying ./component ./codec ./readers

@@ -170,7 +170,7 @@ func TestGrowingMembers(t *testing.T) {
 	w.Close()
 	// The writer refuses to write GNU.sparse records, so a pax header is put before the member by hand.
 	records := ""
-	for _, r := range []string{"GNU.sparse.major=1", "GNU.sparse.minor=0", "GNU.sparse.name=outputs/0/d", fmt.Sprintf("GNU.sparse.realsize=%d", hugeSize)} {
+	for _, r := range []string{"GNU.sparse.major=1", "GNU.sparse.minor=0", "GNU.sparse.name=outputs/0/d", fmt.Sprintf("GNU.sparse.realsize=%d", int64(hugeSize))} {
 		n := len(r) + 2 + 2
 		records += fmt.Sprintf("%d %s\n", n, r)
 	}
