@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -30,7 +31,8 @@ type sender struct {
 	counted bool       // they were, once
 	moved   chan struct{}
 	last    error            // of the last pass; nil where another process sends
-	late    map[string]bool  // own values that failed as if the far store were away, and are sent last
+	late    map[string]int64 // own values that failed as if the far store were away, and are sent last: the first to fail first
+	fails   int64            // how often one did
 	known   map[string]doubt // what is in doubt, as the last pass knew it
 
 	theirs   string    // the Version of the note of another process that sends
@@ -68,7 +70,7 @@ func newSender(b *Backend) *sender {
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &sender{
 		b: b, woken: make(chan struct{}, 1), closing: make(chan struct{}), cancel: cancel, ended: make(chan struct{}),
-		moved: make(chan struct{}), late: map[string]bool{},
+		moved: make(chan struct{}), late: map[string]int64{},
 	}
 	go s.run(ctx)
 	return s
@@ -243,7 +245,7 @@ func (s *sender) sendAll(ctx context.Context) error {
 	s.known = d.of
 	s.mu.Unlock()
 	all, err := s.sendIn(ctx)
-	if ctx.Err() != nil {
+	if ctx.Err() != nil || errors.Is(err, errUnnoted) {
 		return err // what was under way is in doubt, and the next sender finds that this one did not end its work
 	}
 	return errors.Join(err, s.end(ctx, d, all))
@@ -261,13 +263,14 @@ func (s *sender) idle(ctx context.Context) (bool, error) {
 
 // sendIn sends what waits: results after all else, so that what they are is known where they are. A value that cannot be sent, ever, does
 // not keep the others; nor does one that always fails as if the far store were away: it comes last in the passes that follow, and a first one
-// does not even end the pass. It reports whether it came to the end.
+// does not even end the pass. Those take turns, so that one that goes through does not wait behind another. It reports whether it came to the end.
 func (s *sender) sendIn(ctx context.Context) (all bool, err error) {
 	// Results are listed before all else is sent: of one that is put meanwhile the description may not be among that.
 	prefix := ownPrefix(backend.ShelfCache)
 	stuck := int64(0)
 	var first, away error
-	var results, late, lateResults []backend.Info
+	var results, late []backend.Info
+	order := s.lateOrder()
 	for near, err := range s.b.near.List(ctx, ownShelf, backend.ListOptions{Prefix: prefix}) {
 		if errors.Is(err, backend.ErrCorrupt) {
 			break // it is told below
@@ -276,8 +279,8 @@ func (s *sender) sendIn(ctx context.Context) (all bool, err error) {
 			return false, err
 		}
 		near = backend.Info{Key: near.Key, Version: near.Version}
-		if s.isLate(near.Key.Name) {
-			lateResults = append(lateResults, near)
+		if order[near.Key.Name] > 0 {
+			late = append(late, near)
 		} else {
 			results = append(results, near)
 		}
@@ -290,13 +293,14 @@ func (s *sender) sendIn(ctx context.Context) (all bool, err error) {
 		err := s.send(ctx, near)
 		switch {
 		case err == nil:
+			s.inTime(near.Key.Name)
 		case ctx.Err() != nil:
 			return err
 		case backend.Retryable(err):
 			s.b.absences.Add(1)
 			s.putOff(near.Key.Name)
 			if failed := s.doubtLost(ctx, err); failed != nil {
-				return errors.Join(err, failed)
+				return fmt.Errorf("%w (%w: %w)", err, errUnnoted, failed)
 			}
 			if away != nil || s.failing() {
 				return err
@@ -318,15 +322,16 @@ func (s *sender) sendIn(ctx context.Context) (all bool, err error) {
 		if strings.HasPrefix(near.Key.Name, prefix) {
 			continue
 		}
-		if s.isLate(near.Key.Name) {
-			late = append(late, near)
+		if order[near.Key.Name] > 0 {
+			late = append(late, backend.Info{Key: near.Key, Version: near.Version})
 			continue
 		}
 		if err := send(near); err != nil {
 			return false, err
 		}
 	}
-	for _, near := range slices.Concat(results, late, lateResults) {
+	slices.SortFunc(late, func(x, y backend.Info) int { return cmp.Compare(order[x.Key.Name], order[y.Key.Name]) })
+	for _, near := range slices.Concat(results, late) {
 		if err := send(near); err != nil {
 			return false, err
 		}
@@ -427,6 +432,9 @@ func lost(name string, err error) error {
 	return err
 }
 
+// errUnnoted says that a key is in doubt that the near store did not note: the next pass finds that this one did not end its work.
+var errUnnoted = errors.New("the near store cannot note that it is in doubt")
+
 // doubtLost puts a key in doubt if err says that an answer about it was lost.
 func (s *sender) doubtLost(ctx context.Context, err error) error {
 	var lost *lostError
@@ -436,20 +444,29 @@ func (s *sender) doubtLost(ctx context.Context, err error) error {
 	return s.setDoubt(ctx, lost.name, doubt{since: time.Now()})
 }
 
-func (s *sender) isLate(name string) bool {
+// lateOrder returns the own values to send last, with numbers in the order in which to send them.
+func (s *sender) lateOrder() map[string]int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.late[name]
+	return maps.Clone(s.late)
 }
 
-// putOff has an own value sent after the others from now on.
+// putOff has an own value sent after the others from now on, also after those that were put off before.
 func (s *sender) putOff(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.late) >= mostLate {
+	if s.late[name] == 0 && len(s.late) >= mostLate {
 		clear(s.late)
 	}
-	s.late[name] = true
+	s.fails++
+	s.late[name] = s.fails
+}
+
+// inTime says that an own value did not fail.
+func (s *sender) inTime(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.late, name)
 }
 
 // allInTime says that none failed as if the far store were away.

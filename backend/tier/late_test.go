@@ -1,0 +1,104 @@
+package tier_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/larder-store/larder/backend"
+	"github.com/larder-store/larder/backend/shelve"
+	"github.com/larder-store/larder/backend/tier"
+)
+
+// Values that failed while the far store was away do not wait behind those that always fail, once it is there again.
+func TestAwayForAWhileBesideSomeThatAlwaysFail(t *testing.T) {
+	ctx := context.Background()
+	for _, shelf := range []string{backend.ShelfCache, "made"} {
+		t.Run(shelf, func(t *testing.T) {
+			far := &never{newAway(), map[string]bool{"c": true, "f": true}}
+			far.gone.Store(true)
+			b, _ := pairOf(t, far, tier.Options{Write: tier.Back, Drain: -1})
+			var keys []backend.Key
+			for name := range strings.SplitSeq("abcdefgh", "") {
+				for _, shelf := range []string{shelf, backend.ShelfCache} {
+					k := backend.Key{Shelf: shelf, Name: name}
+					if _, err := backend.PutBytes(ctx, b, k, []byte(name), backend.PutOptions{}); err != nil {
+						t.Fatal(err)
+					}
+					if !far.of[name] {
+						keys = append(keys, k)
+					}
+				}
+			}
+			for range 20 {
+				b.(flusher).Flush(ctx)
+			}
+			far.gone.Store(false)
+			for range 20 {
+				b.(flusher).Flush(ctx)
+			}
+			for _, k := range keys {
+				if _, err := far.Stat(ctx, k); err != nil {
+					t.Errorf("%v waits behind values that fail: %v", k, err)
+				}
+			}
+		})
+	}
+}
+
+// forgetful is a near store that cannot note doubts while it is full.
+type forgetful struct {
+	backend.Backend
+	backend.Leaser
+	backend.MatchDeleter
+	full    atomic.Bool
+	refused chan struct{}
+}
+
+func (f *forgetful) Limits() backend.Limits { return backend.LimitsOf(f.Backend) }
+
+func (f *forgetful) Put(ctx context.Context, key backend.Key, body io.ReadSeeker, opts backend.PutOptions) (backend.Info, error) {
+	if key.Shelf == "larder.tier.doubt" && strings.Contains(key.Name, "/") && f.full.Load() {
+		select {
+		case f.refused <- struct{}{}:
+		default:
+		}
+		return backend.Info{}, backend.Wrap("put", "forgetful", key, fmt.Errorf("%w: no space", backend.ErrUnavailable))
+	}
+	return f.Backend.Put(ctx, key, body, opts)
+}
+
+// A write whose answer was lost is in doubt, also if the near store could not note that.
+func TestDoubtThatCannotBeNoted(t *testing.T) {
+	far := &slow{away: newAway(), kept: make(chan func(), 1)}
+	n, err := shelve.Open(t.TempDir(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	near := &forgetful{Backend: n, Leaser: n, MatchDeleter: n, refused: make(chan struct{}, 1)}
+	near.full.Store(true)
+	b, err := tier.Open(context.Background(), near, far, &tier.Options{Write: tier.Back})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	putA(1)(t, b)
+	late := <-far.kept
+	far.kept <- nil // no other one is kept
+	<-near.refused
+	near.full.Store(false)
+	flushed := func() {
+		for b.(flusher).Flush(context.Background()) != nil {
+		}
+	}
+	flushed()
+	putA(2)(t, b)
+	flushed()
+	late()
+	tier.SetLanded(t, 0)
+	flushed()
+	wants(t, far.Backend, "a", value(2, 80))
+}
