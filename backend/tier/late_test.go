@@ -4,9 +4,12 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/backend/shelve"
@@ -101,4 +104,20 @@ func TestDoubtThatCannotBeNoted(t *testing.T) {
 	tier.SetLanded(t, 0)
 	flushed()
 	wants(t, far.Backend, "a", value(2, 80))
+}
+
+// A far store that is away for a moment is asked again after a moment, by a sender that nobody wakes.
+func TestAwayForAMoment(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		far := newAway()
+		far.gone.Store(true)
+		b := openNear(t, "file://"+filepath.ToSlash(t.TempDir()), far, tier.Options{Drain: -1})
+		defer b.Close()
+		put(t, b, "a", "1")
+		synctest.Wait()
+		far.gone.Store(false)
+		time.Sleep(time.Second) // of the clock in the bubble
+		synctest.Wait()
+		wants(t, far.Backend, "a", "1")
+	})
 }

@@ -124,7 +124,7 @@ func (s *sender) run(ctx context.Context) {
 		switch {
 		case err == nil, errors.Is(err, errAnother):
 			rest = idleRest
-		case rest >= idleRest && !s.failing():
+		case rest == idleRest: // the first failure: the rests after others are no such number
 			rest = firstRest
 		default:
 			rest = min(2*rest, lastRest)
