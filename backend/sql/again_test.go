@@ -6,11 +6,13 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/component"
 	"github.com/larder-store/larder/internal/pgtest"
+	"github.com/larder-store/larder/keying"
 )
 
 // Shelves may be ranged over again, however many there are.
@@ -49,14 +51,31 @@ func TestShelvesAgain(t *testing.T) {
 	}
 }
 
-// A position that no key has is one all the same.
+// A position that is no key is one all the same: between those that are less and those that are greater.
 func TestFindAfterOddTexts(t *testing.T) {
 	ctx := context.Background()
 	b := open(t, alone(t, pgtest.URL(t)))
-	for _, after := range []string{"\x00", "a\x00b", "\xff", "Z", "é"} {
-		for _, where := range []component.Condition{{}, component.Where(component.FieldType, component.Equal, "fit"), component.Where(component.FieldKey, component.HasPrefix, "a")} {
+	_, preimage, err := keying.Hash{}.Preimage(ctx, component.New("fit", "1", nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"a", "az", "b"} {
+		if _, err := backend.PutBatch(ctx, b, []backend.Item{item(name, preimage)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for after, want := range map[string]int{"": 3, "A": 3, "a\x00": 2, "aZ": 2, "a\xff": 1, "é": 0, strings.Repeat("a", 10_000): 2} {
+		for _, where := range []component.Condition{
+			{}, component.Where(component.FieldType, component.Equal, "fit"), component.Where(component.FieldKey, component.Greater, "A"),
+		} {
+			n := 0
 			for _, err := range b.(backend.Finder).Find(ctx, component.Query{Where: where, After: after}) {
-				t.Errorf("Find after %q = %v", after, err)
+				if n++; err != nil {
+					t.Errorf("Find after %.9q = %v", after, err)
+				}
+			}
+			if n != want {
+				t.Errorf("Find %v after %.9q yields %d, want %d", where, after, n, want)
 			}
 		}
 	}
