@@ -192,7 +192,9 @@ func (b *grown) Head(context.Context, string) (driver.Object, error) { return b.
 // of the longer one.
 func TestRangeOfWhatGrows(t *testing.T) {
 	s, meta := stored(t, "0123456789")
-	s.get = func(string, int64, int64) (io.ReadCloser, driver.Object, error) { return nil, driver.Object{}, driver.ErrRange }
+	s.get = func(string, int64, int64) (io.ReadCloser, driver.Object, error) {
+		return nil, driver.Object{}, driver.ErrRange
+	}
 	b := &grown{s, driver.Object{Name: "s/a!", Size: 10, Version: "v2", Meta: meta}}
 	for off, want := range map[int64]error{0: backend.ErrUnavailable, 9: backend.ErrUnavailable, 10: nil, 11: nil} {
 		body, info, err := backend.GetRange(context.Background(), open(t, b, ""), key, "", off, 5)

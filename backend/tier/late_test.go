@@ -121,3 +121,42 @@ func TestAwayForAMoment(t *testing.T) {
 		wants(t, far.Backend, "a", "1")
 	})
 }
+
+// A doubt that is over goes, also while another value always fails.
+func TestDoubtIsOverBesideOneThatFails(t *testing.T) {
+	ctx := context.Background()
+	far := &never{newAway(), map[string]bool{"p": true}}
+	far.gone.Store(true)
+	b, near := pairOf(t, far, tier.Options{Write: tier.Back, Drain: -1})
+	for _, name := range []string{"a", "b", "p"} { // on either side of it in the order of their own values
+		put(t, b, name, value(1, 80))
+	}
+	for range 5 {
+		b.(flusher).Flush(ctx) // each is in doubt
+	}
+	far.gone.Store(false)
+	tier.SetLanded(t, 0)
+	for range 5 {
+		b.(flusher).Flush(ctx)
+	}
+	n, err := shelve.Open(near, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	waiting, doubts := map[string]bool{}, 0
+	for info, err := range n.List(ctx, "larder.tier.own", backend.ListOptions{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		waiting[info.Key.Name] = true
+	}
+	for info, err := range n.List(ctx, "larder.tier.doubt", backend.ListOptions{}) {
+		if doubts++; err != nil || !waiting[info.Key.Name] {
+			t.Errorf("%v is in doubt still, %v", info.Key, err)
+		}
+	}
+	if len(waiting) != 1 || doubts != 1 {
+		t.Errorf("%d values wait, and %d are in doubt; want the one that fails", len(waiting), doubts)
+	}
+}

@@ -34,6 +34,7 @@ type sender struct {
 	late    map[string]int64 // own values that failed as if the far store were away, and are sent last: the first to fail first
 	fails   int64            // how often one did
 	known   map[string]doubt // what is in doubt, as the last pass knew it
+	done    map[string]bool  // those of them that it sent, or found sent
 
 	theirs   string    // the Version of the note of another process that sends
 	theirsAt time.Time // when it was first seen
@@ -242,7 +243,7 @@ func (s *sender) sendAll(ctx context.Context) error {
 		return err
 	}
 	s.mu.Lock()
-	s.known = d.of
+	s.known, s.done = d.of, map[string]bool{}
 	s.mu.Unlock()
 	all, err := s.sendIn(ctx)
 	if ctx.Err() != nil || errors.Is(err, errUnnoted) {
@@ -467,6 +468,9 @@ func (s *sender) inTime(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.late, name)
+	if _, ok := s.known[name]; ok {
+		s.done[name] = true
+	}
 }
 
 // allInTime says that none failed as if the far store were away.
