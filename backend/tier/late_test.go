@@ -2,6 +2,7 @@ package tier_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -158,5 +159,18 @@ func TestDoubtIsOverBesideOneThatFails(t *testing.T) {
 	}
 	if len(waiting) != 1 || doubts != 1 {
 		t.Errorf("%d values wait, and %d are in doubt; want the one that fails", len(waiting), doubts)
+	}
+}
+
+// Flush names the value that keeps it from success.
+func TestFlushNamesTheValue(t *testing.T) {
+	far := &never{newAway(), map[string]bool{"b": true}}
+	b, _ := pairOf(t, far, tier.Options{Write: tier.Back, Drain: -1})
+	for _, name := range []string{"a", "b", "c"} {
+		put(t, b, name, name)
+	}
+	var e *backend.Error
+	if err := b.(flusher).Flush(context.Background()); !errors.As(err, &e) || e.Op != "flush" || e.Key != key("b") || !errors.Is(err, backend.ErrUnavailable) {
+		t.Errorf("Flush = %v, want one that names %v", err, key("b"))
 	}
 }

@@ -291,7 +291,9 @@ func (s *sender) sendIn(ctx context.Context) (all bool, err error) {
 		if s.stopping.Load() {
 			return errStopping
 		}
-		err := s.send(ctx, near)
+		key, err := s.send(ctx, near)
+		cause := err
+		err = wrap("flush", key, err)
 		switch {
 		case err == nil:
 			s.inTime(near.Key.Name)
@@ -300,7 +302,7 @@ func (s *sender) sendIn(ctx context.Context) (all bool, err error) {
 		case backend.Retryable(err):
 			s.b.absences.Add(1)
 			s.putOff(near.Key.Name)
-			if failed := s.doubtLost(ctx, err); failed != nil {
+			if failed := s.doubtLost(ctx, cause); failed != nil {
 				return fmt.Errorf("%w (%w: %w)", err, errUnnoted, failed)
 			}
 			if away != nil || s.failing() {
@@ -344,18 +346,23 @@ func (s *sender) sendIn(ctx context.Context) (all bool, err error) {
 	return away == nil, cmp.Or(away, first)
 }
 
-// send sends one own value, lays its copy and removes it, unless a newer one has taken its place. What is in doubt stays.
-func (s *sender) send(ctx context.Context, listed backend.Info) error {
+// send sends one own value, lays its copy and removes it, unless a newer one has taken its place. What is in doubt stays. It returns the key
+// that an error is about.
+func (s *sender) send(ctx context.Context, listed backend.Info) (backend.Key, error) {
 	if s.wasSent(listed) {
-		return nil
+		return listed.Key, nil
 	}
 	name := listed.Key.Name
 	d, doubtful := s.doubtOf(name)
 	fresh := d.fresh() // before it is compared: what lands meanwhile is seen another time
 	body, info, near, err := s.b.openOwn(ctx, listed.Key)
+	key := backend.Key{Shelf: near.Meta[metaShelf], Name: near.Meta[metaName]}
+	if key.Validate() != nil {
+		key = listed.Key
+	}
 	switch {
 	case errors.Is(err, errNotOwn):
-		return nil
+		return key, nil
 	case isGrave(near):
 		err = s.bury(ctx, near, d)
 	case err == nil:
@@ -363,11 +370,11 @@ func (s *sender) send(ctx context.Context, listed backend.Info) error {
 	}
 	switch {
 	case err != nil:
-		return err
+		return key, err
 	case fresh:
-		return s.setDoubt(ctx, name, doubt{d.since, near.Version})
+		return key, s.setDoubt(ctx, name, doubt{d.since, near.Version})
 	}
-	return s.remove(ctx, near)
+	return key, s.remove(ctx, near)
 }
 
 // bury deletes far what was deleted here.
