@@ -343,3 +343,18 @@ func TestFindAfterOddTexts(t *testing.T) {
 		}
 	}
 }
+
+// A Scan of a backend without that ability takes no other options than its List.
+func TestScanOfNegativeLimit(t *testing.T) {
+	b := mem.New(nil)
+	put(t, b, "a", "a")
+	for what, b := range map[string]backend.Backend{"mem": b, "bare": bare{b}} {
+		n, last := 0, error(nil)
+		for _, err := range backend.Scan(ctx, b, "s", backend.ListOptions{Limit: -1}) {
+			n, last = n+1, err
+		}
+		if n != 1 || last == nil {
+			t.Errorf("%s: a Scan with the limit -1 yields %d times, and %v in the end; want an error", what, n, last)
+		}
+	}
+}
