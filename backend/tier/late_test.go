@@ -174,3 +174,56 @@ func TestFlushNamesTheValue(t *testing.T) {
 		t.Errorf("Flush = %v, want one that names %v", err, key("b"))
 	}
 }
+
+// gated is a near store whose Puts of own values wait, and say that they began.
+type gated struct {
+	forgetful
+	began, let chan struct{}
+}
+
+func (g *gated) Put(ctx context.Context, key backend.Key, body io.ReadSeeker, opts backend.PutOptions) (backend.Info, error) {
+	if key.Shelf == "larder.tier.own" {
+		g.began <- struct{}{}
+		<-g.let
+	}
+	return g.forgetful.Put(ctx, key, body, opts)
+}
+
+// What is being put counts as waiting, also after what waits was counted anew.
+func TestQueueOfPutsUnderWay(t *testing.T) {
+	far := newAway()
+	n, err := shelve.Open(t.TempDir(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	near := &gated{forgetful{Backend: n, Leaser: n, MatchDeleter: n}, make(chan struct{}, 10), make(chan struct{})}
+	b, err := tier.Open(context.Background(), near, far, &tier.Options{Write: tier.Back, Queue: 10_000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	done := make(chan error, 2)
+	start := func(name string, n int) {
+		_, err := backend.PutBytes(context.Background(), b, key(name), []byte(value(n, 8000)), backend.PutOptions{})
+		done <- err
+	}
+	go start("a", 1)
+	<-near.began
+	flush(t, b) // counts
+	go start("b", 2)
+	for range 20 {
+		flush(t, b)
+	}
+	if len(near.began) > 0 {
+		t.Error("two values of 8,000 bytes are put at a time, queue= allows 10,000")
+	}
+	close(near.let)
+	for range 2 {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+	flush(t, b)
+	wants(t, far.Backend, "a", value(1, 8000))
+	wants(t, far.Backend, "b", value(2, 8000))
+}

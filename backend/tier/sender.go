@@ -27,7 +27,9 @@ type sender struct {
 	ended   chan struct{}
 
 	mu      sync.Mutex // guards the rest
-	queued  int64      // bytes that wait, as last counted, and what was put since
+	queued  int64      // bytes that wait, as last counted, and what is being put or was put since
+	putting int64      // bytes of Puts that are under way
+	begun   int64      // bytes of Puts that were under way when the last count began, or began since
 	counted bool       // they were, once
 	moved   chan struct{}
 	last    error            // of the last pass; nil where another process sends
@@ -179,6 +181,9 @@ func (s *sender) move() {
 
 // count counts the bytes that wait.
 func (s *sender) count(ctx context.Context) error {
+	s.mu.Lock()
+	s.begun = s.putting // whether the list has them is not known
+	s.mu.Unlock()
 	queued := int64(0)
 	for near, err := range s.b.near.List(ctx, ownShelf, backend.ListOptions{}) {
 		if errors.Is(err, backend.ErrCorrupt) {
@@ -193,7 +198,7 @@ func (s *sender) count(ctx context.Context) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.queued, s.counted = queued, true
+	s.queued, s.counted = queued+s.begun, true
 	s.move()
 	return nil
 }
@@ -515,7 +520,7 @@ func (s *sender) remove(ctx context.Context, near backend.Info) error {
 	return err
 }
 
-// room waits until a value of so many bytes can wait, and counts it.
+// room waits until a value of so many bytes can wait, and counts it; took is called when it was put or not.
 func (s *sender) room(ctx context.Context, size int64) error {
 	s.mu.Lock()
 	counted := s.counted
@@ -528,16 +533,18 @@ func (s *sender) room(ctx context.Context, size int64) error {
 	for {
 		s.mu.Lock()
 		if s.queued+size <= s.b.opts.Queue || s.queued == 0 {
-			s.queued += size
+			s.queued, s.putting, s.begun = s.queued+size, s.putting+size, s.begun+size
 			s.mu.Unlock()
 			return nil
 		}
-		moved, last, queued := s.moved, s.last, s.queued
+		moved, last, queued, some := s.moved, s.last, s.queued, s.queued > s.putting
 		s.mu.Unlock()
 		if last != nil {
 			return fmt.Errorf("%w: %d bytes wait for the far store, queue= allows %d, and it takes none: %v", backend.ErrUnavailable, queued, s.b.opts.Queue, last)
 		}
-		s.wake()
+		if some { // else there is nothing to send until a Put has ended
+			s.wake()
+		}
 		select {
 		case <-moved:
 		case <-ctx.Done():
@@ -546,6 +553,18 @@ func (s *sender) room(ctx context.Context, size int64) error {
 			return backend.ErrClosed
 		}
 	}
+}
+
+// took ends what room began.
+func (s *sender) took(size int64, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.putting -= size
+	if err != nil {
+		s.queued = max(s.queued-size, s.putting)
+	}
+	s.move()
+	s.wake()
 }
 
 // Flush sends what waits, and returns when the far store has all that was put before, or with the error that keeps it. In other modes
