@@ -540,7 +540,7 @@ func (s *sender) room(ctx context.Context, size int64) error {
 		moved, last, queued, some := s.moved, s.last, s.queued, s.queued > s.putting
 		s.mu.Unlock()
 		if last != nil {
-			return fmt.Errorf("%w: %d bytes wait for the far store, queue= allows %d, and it takes none: %v", backend.ErrUnavailable, queued, s.b.opts.Queue, last)
+			return fmt.Errorf("%w: %d bytes wait for the far store, queue= allows %d, and not all is sent: %v", backend.ErrUnavailable, queued, s.b.opts.Queue, last)
 		}
 		if some { // else there is nothing to send until a Put has ended
 			s.wake()
