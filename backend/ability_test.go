@@ -321,3 +321,40 @@ func TestFindOddPrefix(t *testing.T) {
 		t.Errorf("Find = %v", err)
 	}
 }
+
+// A position that is no key is one all the same: between those that are less and those that are greater.
+func TestFindAfterOddTexts(t *testing.T) {
+	b := bare{mem.New(nil)}
+	for _, name := range []string{"a", "az", "b"} {
+		if _, err := backend.PutBytes(ctx, b, backend.Key{Shelf: backend.ShelfComponents, Name: name}, []byte(name), backend.PutOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	decode := func(key string, _ []byte) (component.Description, error) { return component.Description{}, nil }
+	for after, want := range map[string]int{"": 3, "A": 3, "a\x00": 2, "aZ": 2, "a\xff": 1, "é": 0, strings.Repeat("a", 2*backend.MaxName): 2} {
+		n := 0
+		for _, err := range backend.Find(ctx, b, component.Query{After: after}, decode) {
+			if n++; err != nil {
+				t.Errorf("Find after %.9q = %v", after, err)
+			}
+		}
+		if n != want {
+			t.Errorf("Find after %.9q yields %d, want %d", after, n, want)
+		}
+	}
+}
+
+// A Scan of a backend without that ability takes no other options than its List.
+func TestScanOfNegativeLimit(t *testing.T) {
+	b := mem.New(nil)
+	put(t, b, "a", "a")
+	for what, b := range map[string]backend.Backend{"mem": b, "bare": bare{b}} {
+		n, last := 0, error(nil)
+		for _, err := range backend.Scan(ctx, b, "s", backend.ListOptions{Limit: -1}) {
+			n, last = n+1, err
+		}
+		if n != 1 || last == nil {
+			t.Errorf("%s: a Scan with the limit -1 yields %d times, and %v in the end; want an error", what, n, last)
+		}
+	}
+}

@@ -70,18 +70,25 @@ func Find(ctx context.Context, b Backend, q component.Query, decode func(key str
 		return f.Find(ctx, q)
 	}
 	return func(yield func(component.Description, error) bool) {
-		opts := ListOptions{After: q.After}
+		var opts ListOptions
 		if prefix, ok := q.Where.Fixed(component.FieldKey, component.HasPrefix); ok {
 			opts.Prefix, _ = prefix.(string)
 		}
-		if (ListOptions{Prefix: opts.Prefix}).Validate(ShelfComponents) != nil {
+		if opts.Validate(ShelfComponents) != nil {
 			return // no key begins like that
+		}
+		opts.After = q.After
+		for opts.Validate(ShelfComponents) != nil { // no key is like that, but some may be greater
+			opts.After = opts.After[:len(opts.After)-1]
 		}
 		n := 0
 		for e, err := range Scan(ctx, b, ShelfComponents, opts) {
 			if err != nil {
 				yield(component.Description{}, err)
 				return
+			}
+			if e.Key.Name <= q.After {
+				continue
 			}
 			preimage, err := io.ReadAll(io.LimitReader(e.Body, maxDescription+1)) // one that is longer decode refuses
 			if err != nil {

@@ -28,7 +28,7 @@ func Scan(ctx context.Context, b Backend, shelf string, opts ListOptions) iter.S
 		return s.Scan(ctx, shelf, opts)
 	}
 	limit := opts.Limit
-	opts.Limit = 0 // entries that vanish do not count
+	opts.Limit = min(limit, 0) // entries that vanish do not count
 	return func(yield func(Entry, error) bool) {
 		n := 0
 		for info, err := range b.List(ctx, shelf, opts) {

@@ -169,7 +169,14 @@ func indexed(ctx context.Context, b larder.Backend, f backend.Finder, q componen
 // scanned lists values, and reads the descriptions beside them.
 func scanned(ctx context.Context, b larder.Backend, q component.Query) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		opts := backend.ListOptions{Prefix: prefixOf(q), After: q.After}
+		opts := backend.ListOptions{Prefix: prefixOf(q)}
+		if opts.Validate(backend.ShelfCache) != nil {
+			return // no key begins like that
+		}
+		opts.After = q.After
+		for opts.Validate(backend.ShelfCache) != nil { // no key is like that, but some may be greater
+			opts.After = opts.After[:len(opts.After)-1]
+		}
 		fixed, _ := q.Where.Fixed(component.FieldType, component.Equal) // then others need not be decoded
 		typ, _ := fixed.(string)
 		descs := newDescriptions(ctx, b, typ, opts)

@@ -179,3 +179,30 @@ func TestListOfWhatNoNameBeginsWith(t *testing.T) {
 		}
 	}
 }
+
+// grown is a bucket whose object was short when a part of it was asked for, and is longer when it is looked at.
+type grown struct {
+	*scripted
+	now driver.Object
+}
+
+func (b *grown) Head(context.Context, string) (driver.Object, error) { return b.now, nil }
+
+// A range that begins behind the end of a value, which is replaced by a longer one before it is described, is not empty as if that were so
+// of the longer one.
+func TestRangeOfWhatGrows(t *testing.T) {
+	s, meta := stored(t, "0123456789")
+	s.get = func(string, int64, int64) (io.ReadCloser, driver.Object, error) {
+		return nil, driver.Object{}, driver.ErrRange
+	}
+	b := &grown{s, driver.Object{Name: "s/a!", Size: 10, Version: "v2", Meta: meta}}
+	for off, want := range map[int64]error{0: backend.ErrUnavailable, 9: backend.ErrUnavailable, 10: nil, 11: nil} {
+		body, info, err := backend.GetRange(context.Background(), open(t, b, ""), key, "", off, 5)
+		if !errors.Is(err, want) || want == nil && (err != nil || info.Size != 10) {
+			t.Errorf("GetRange from %d = %+v, %v; want %v", off, info, err, want)
+		}
+		if err == nil {
+			body.Close()
+		}
+	}
+}

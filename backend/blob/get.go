@@ -110,7 +110,11 @@ func (b *Backend) read(ctx context.Context, key backend.Key, version string, off
 	// one has no first byte to ask for. A large one may be cut off and fetched in parts after all.
 	stream, o, err := b.bucket.Get(ctx, b.object(key), version, off, n)
 	if errors.Is(err, driver.ErrRange) {
-		return b.nothing(ctx, key, version)
+		body, info, err := b.nothing(ctx, key, version)
+		if err == nil && off < info.Size {
+			return nil, backend.Info{}, fmt.Errorf("%w: the value was overwritten by a longer one while it was read", backend.ErrUnavailable)
+		}
+		return body, info, err
 	}
 	if err != nil {
 		return nil, backend.Info{}, err

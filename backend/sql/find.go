@@ -28,6 +28,9 @@ func (b *Backend) Find(ctx context.Context, q component.Query) iter.Seq2[compone
 	return func(yield func(component.Description, error) bool) {
 		f := &finder{b: b, t: b.translate(q.Where), after: q.After, limit: firstFind, unseen: glimpsed(q.Where)}
 		f.windowed = !f.t.indexed()
+		for !isText(f.after) { // no key is like that, but some may be greater
+			f.after = f.after[:len(f.after)-1]
+		}
 		n := 0
 		for !f.ended {
 			found, err := f.page(ctx)
@@ -36,6 +39,9 @@ func (b *Backend) Find(ctx context.Context, q component.Query) iter.Seq2[compone
 				return
 			}
 			for _, c := range found {
+				if c.key <= q.After {
+					continue
+				}
 				d, ok := c.parse()
 				if !ok || !q.Match(d, nil) {
 					continue

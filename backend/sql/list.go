@@ -33,13 +33,13 @@ func (b *Backend) Shelves(ctx context.Context, opts backend.ListOptions) iter.Se
 			yield("", wrap("shelves", backend.Key{}, err))
 			return
 		}
-		left := opts.Limit
+		left, page := opts.Limit, opts // what is returned may be ranged over again
 		for {
-			opts.Limit = shelvesPage
+			page.Limit = shelvesPage
 			if left > 0 {
-				opts.Limit = min(left, shelvesPage)
+				page.Limit = min(left, shelvesPage)
 			}
-			names, err := b.shelves(ctx, opts)
+			names, err := b.shelves(ctx, page)
 			if err != nil {
 				yield("", wrap("shelves", backend.Key{}, err))
 				return
@@ -49,11 +49,11 @@ func (b *Backend) Shelves(ctx context.Context, opts backend.ListOptions) iter.Se
 					return
 				}
 			}
-			if n := len(names); n < opts.Limit || n == left {
+			if n := len(names); n < page.Limit || n == left {
 				return
 			}
 			left -= min(left, len(names))
-			opts.After = names[len(names)-1]
+			page.After = names[len(names)-1]
 		}
 	}
 }

@@ -202,3 +202,23 @@ func TestNear(t *testing.T) {
 		t.Errorf("Put into what was opened to be read = %v", err)
 	}
 }
+
+// What is wrong with the near store alone is said.
+func TestNearIsNoStore(t *testing.T) {
+	for near, want := range map[string]string{"tier:?near=/a&far=/b": "a tier of a tier", "postgres://%zz/": "is no URL"} {
+		_, err := backend.Open(context.Background(), tier.URL(near, "file:///nowhere"))
+		if !errors.Is(err, backend.ErrInvalidURL) || !strings.Contains(err.Error(), want) {
+			t.Errorf("Open with near=%s = %v, want that it is %s", near, err, want)
+		}
+	}
+}
+
+// A password that stands where none is looked for is shown by no error about two stores that are one.
+func TestSameStoreShowsNoPassword(t *testing.T) {
+	for _, u := range []string{"postgres:user:hunter2@host/db", "postgres://user:12/hunter2@host/db", "postgres://user:hunter2@host/db", "s3://key:1/hunter2@bucket/p", "s3://bucket/p?secret=hunter2"} {
+		_, err := backend.Open(context.Background(), tier.URL(u, u))
+		if !errors.Is(err, backend.ErrInvalidURL) || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("Open of a tier of %s with itself = %v", u, err)
+		}
+	}
+}

@@ -167,15 +167,19 @@ func (s *sender) mendDoubts(ctx context.Context, d doubts) error {
 	return s.putDoubts(ctx, damaged)
 }
 
-// end says that the sender is no longer at work, and that the aged doubts are over if it did all it had to.
+// end says that the sender is no longer at work, and which aged doubts are over: all if it did all it had to, else those of what it sent.
 func (s *sender) end(ctx context.Context, d doubts, all bool) error {
 	s.noteMu.Lock()
 	defer s.noteMu.Unlock()
 	over := []backend.Seen{{Key: doubtKey(atWork), Version: s.mine}}
 	s.mine = ""
-	if all {
-		over = append(over, d.aged...)
+	s.mu.Lock()
+	for _, aged := range d.aged {
+		if all || s.done[aged.Key.Name] {
+			over = append(over, aged)
+		}
 	}
+	s.mu.Unlock()
 	err := backend.DeleteMatch(ctx, s.b.near, over)
 	for i := range over {
 		if one := backend.ItemError(err, i); one != nil && !errors.Is(one, backend.ErrChanged) {

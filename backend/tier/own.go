@@ -154,7 +154,7 @@ func (b *Backend) rangeOwn(ctx context.Context, key backend.Key, version string,
 }
 
 // putOwn keeps a value near.
-func (b *Backend) putOwn(ctx context.Context, key backend.Key, body io.ReadSeeker, opts backend.PutOptions) (backend.Info, error) {
+func (b *Backend) putOwn(ctx context.Context, key backend.Key, body io.ReadSeeker, opts backend.PutOptions) (info backend.Info, err error) {
 	if opts.IfAbsent || opts.IfMatch != "" {
 		return backend.Info{}, fmt.Errorf("%w: no condition can hold among all machines with write=%s; use write=%s", errors.ErrUnsupported, b.opts.Write, Through)
 	}
@@ -167,6 +167,7 @@ func (b *Backend) putOwn(ctx context.Context, key backend.Key, body io.ReadSeeke
 		if err := b.sender.room(ctx, size+opts.Size); err != nil {
 			return backend.Info{}, err
 		}
+		defer func() { b.sender.took(size+opts.Size, err) }()
 	}
 	stored := &headed{head: text, body: body}
 	digest, sum, _, err := sums.OfBody(stored) // not the value's: a check of the near store by itself must find it sound
@@ -185,10 +186,7 @@ func (b *Backend) putOwn(ctx context.Context, key backend.Key, body io.ReadSeeke
 	if err != nil {
 		return backend.Info{}, err
 	}
-	if b.sender != nil {
-		b.sender.wake()
-	}
-	info, _, err := beheaded(near)
+	info, _, err = beheaded(near)
 	info.Digest, info.Sum, info.Meta, info.Version = opts.Digest, opts.Sum, maps.Clone(opts.Meta), near.Version
 	info.Version = b.told(info)
 	return info, err

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -26,12 +27,16 @@ type sender struct {
 	ended   chan struct{}
 
 	mu      sync.Mutex // guards the rest
-	queued  int64      // bytes that wait, as last counted, and what was put since
+	queued  int64      // bytes that wait, as last counted, and what is being put or was put since
+	putting int64      // bytes of Puts that are under way
+	begun   int64      // bytes of Puts that were under way when the last count began, or began since
 	counted bool       // they were, once
 	moved   chan struct{}
 	last    error            // of the last pass; nil where another process sends
-	late    map[string]bool  // own values that failed as if the far store were away, and are sent last
+	late    map[string]int64 // own values that failed as if the far store were away, and are sent last: the first to fail first
+	fails   int64            // how often one did
 	known   map[string]doubt // what is in doubt, as the last pass knew it
+	done    map[string]bool  // those of them that it sent, or found sent
 
 	theirs   string    // the Version of the note of another process that sends
 	theirsAt time.Time // when it was first seen
@@ -68,7 +73,7 @@ func newSender(b *Backend) *sender {
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &sender{
 		b: b, woken: make(chan struct{}, 1), closing: make(chan struct{}), cancel: cancel, ended: make(chan struct{}),
-		moved: make(chan struct{}), late: map[string]bool{},
+		moved: make(chan struct{}), late: map[string]int64{},
 	}
 	go s.run(ctx)
 	return s
@@ -122,7 +127,7 @@ func (s *sender) run(ctx context.Context) {
 		switch {
 		case err == nil, errors.Is(err, errAnother):
 			rest = idleRest
-		case rest >= idleRest && !s.failing():
+		case rest == idleRest: // the first failure: the rests after others are no such number
 			rest = firstRest
 		default:
 			rest = min(2*rest, lastRest)
@@ -176,6 +181,9 @@ func (s *sender) move() {
 
 // count counts the bytes that wait.
 func (s *sender) count(ctx context.Context) error {
+	s.mu.Lock()
+	s.begun = s.putting // whether the list has them is not known
+	s.mu.Unlock()
 	queued := int64(0)
 	for near, err := range s.b.near.List(ctx, ownShelf, backend.ListOptions{}) {
 		if errors.Is(err, backend.ErrCorrupt) {
@@ -190,7 +198,7 @@ func (s *sender) count(ctx context.Context) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.queued, s.counted = queued, true
+	s.queued, s.counted = queued+s.begun, true
 	s.move()
 	return nil
 }
@@ -240,10 +248,10 @@ func (s *sender) sendAll(ctx context.Context) error {
 		return err
 	}
 	s.mu.Lock()
-	s.known = d.of
+	s.known, s.done = d.of, map[string]bool{}
 	s.mu.Unlock()
 	all, err := s.sendIn(ctx)
-	if ctx.Err() != nil {
+	if ctx.Err() != nil || errors.Is(err, errUnnoted) {
 		return err // what was under way is in doubt, and the next sender finds that this one did not end its work
 	}
 	return errors.Join(err, s.end(ctx, d, all))
@@ -261,13 +269,14 @@ func (s *sender) idle(ctx context.Context) (bool, error) {
 
 // sendIn sends what waits: results after all else, so that what they are is known where they are. A value that cannot be sent, ever, does
 // not keep the others; nor does one that always fails as if the far store were away: it comes last in the passes that follow, and a first one
-// does not even end the pass. It reports whether it came to the end.
+// does not even end the pass. Those take turns, so that one that goes through does not wait behind another. It reports whether it came to the end.
 func (s *sender) sendIn(ctx context.Context) (all bool, err error) {
 	// Results are listed before all else is sent: of one that is put meanwhile the description may not be among that.
 	prefix := ownPrefix(backend.ShelfCache)
 	stuck := int64(0)
 	var first, away error
-	var results, late, lateResults []backend.Info
+	var results, late []backend.Info
+	order := s.lateOrder()
 	for near, err := range s.b.near.List(ctx, ownShelf, backend.ListOptions{Prefix: prefix}) {
 		if errors.Is(err, backend.ErrCorrupt) {
 			break // it is told below
@@ -276,8 +285,8 @@ func (s *sender) sendIn(ctx context.Context) (all bool, err error) {
 			return false, err
 		}
 		near = backend.Info{Key: near.Key, Version: near.Version}
-		if s.isLate(near.Key.Name) {
-			lateResults = append(lateResults, near)
+		if order[near.Key.Name] > 0 {
+			late = append(late, near)
 		} else {
 			results = append(results, near)
 		}
@@ -287,16 +296,19 @@ func (s *sender) sendIn(ctx context.Context) (all bool, err error) {
 		if s.stopping.Load() {
 			return errStopping
 		}
-		err := s.send(ctx, near)
+		key, err := s.send(ctx, near)
+		cause := err
+		err = wrap("flush", key, err)
 		switch {
 		case err == nil:
+			s.inTime(near.Key.Name)
 		case ctx.Err() != nil:
 			return err
 		case backend.Retryable(err):
 			s.b.absences.Add(1)
 			s.putOff(near.Key.Name)
-			if failed := s.doubtLost(ctx, err); failed != nil {
-				return errors.Join(err, failed)
+			if failed := s.doubtLost(ctx, cause); failed != nil {
+				return fmt.Errorf("%w (%w: %w)", err, errUnnoted, failed)
 			}
 			if away != nil || s.failing() {
 				return err
@@ -318,15 +330,16 @@ func (s *sender) sendIn(ctx context.Context) (all bool, err error) {
 		if strings.HasPrefix(near.Key.Name, prefix) {
 			continue
 		}
-		if s.isLate(near.Key.Name) {
-			late = append(late, near)
+		if order[near.Key.Name] > 0 {
+			late = append(late, backend.Info{Key: near.Key, Version: near.Version})
 			continue
 		}
 		if err := send(near); err != nil {
 			return false, err
 		}
 	}
-	for _, near := range slices.Concat(results, late, lateResults) {
+	slices.SortFunc(late, func(x, y backend.Info) int { return cmp.Compare(order[x.Key.Name], order[y.Key.Name]) })
+	for _, near := range slices.Concat(results, late) {
 		if err := send(near); err != nil {
 			return false, err
 		}
@@ -338,18 +351,23 @@ func (s *sender) sendIn(ctx context.Context) (all bool, err error) {
 	return away == nil, cmp.Or(away, first)
 }
 
-// send sends one own value, lays its copy and removes it, unless a newer one has taken its place. What is in doubt stays.
-func (s *sender) send(ctx context.Context, listed backend.Info) error {
+// send sends one own value, lays its copy and removes it, unless a newer one has taken its place. What is in doubt stays. It returns the key
+// that an error is about.
+func (s *sender) send(ctx context.Context, listed backend.Info) (backend.Key, error) {
 	if s.wasSent(listed) {
-		return nil
+		return listed.Key, nil
 	}
 	name := listed.Key.Name
 	d, doubtful := s.doubtOf(name)
 	fresh := d.fresh() // before it is compared: what lands meanwhile is seen another time
 	body, info, near, err := s.b.openOwn(ctx, listed.Key)
+	key := backend.Key{Shelf: near.Meta[metaShelf], Name: near.Meta[metaName]}
+	if key.Validate() != nil {
+		key = listed.Key
+	}
 	switch {
 	case errors.Is(err, errNotOwn):
-		return nil
+		return key, nil
 	case isGrave(near):
 		err = s.bury(ctx, near, d)
 	case err == nil:
@@ -357,11 +375,11 @@ func (s *sender) send(ctx context.Context, listed backend.Info) error {
 	}
 	switch {
 	case err != nil:
-		return err
+		return key, err
 	case fresh:
-		return s.setDoubt(ctx, name, doubt{d.since, near.Version})
+		return key, s.setDoubt(ctx, name, doubt{d.since, near.Version})
 	}
-	return s.remove(ctx, near)
+	return key, s.remove(ctx, near)
 }
 
 // bury deletes far what was deleted here.
@@ -427,6 +445,9 @@ func lost(name string, err error) error {
 	return err
 }
 
+// errUnnoted says that a key is in doubt that the near store did not note: the next pass finds that this one did not end its work.
+var errUnnoted = errors.New("the near store cannot note that it is in doubt")
+
 // doubtLost puts a key in doubt if err says that an answer about it was lost.
 func (s *sender) doubtLost(ctx context.Context, err error) error {
 	var lost *lostError
@@ -436,20 +457,32 @@ func (s *sender) doubtLost(ctx context.Context, err error) error {
 	return s.setDoubt(ctx, lost.name, doubt{since: time.Now()})
 }
 
-func (s *sender) isLate(name string) bool {
+// lateOrder returns the own values to send last, with numbers in the order in which to send them.
+func (s *sender) lateOrder() map[string]int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.late[name]
+	return maps.Clone(s.late)
 }
 
-// putOff has an own value sent after the others from now on.
+// putOff has an own value sent after the others from now on, also after those that were put off before.
 func (s *sender) putOff(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.late) >= mostLate {
+	if s.late[name] == 0 && len(s.late) >= mostLate {
 		clear(s.late)
 	}
-	s.late[name] = true
+	s.fails++
+	s.late[name] = s.fails
+}
+
+// inTime says that an own value did not fail.
+func (s *sender) inTime(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.late, name)
+	if _, ok := s.known[name]; ok {
+		s.done[name] = true
+	}
 }
 
 // allInTime says that none failed as if the far store were away.
@@ -487,7 +520,7 @@ func (s *sender) remove(ctx context.Context, near backend.Info) error {
 	return err
 }
 
-// room waits until a value of so many bytes can wait, and counts it.
+// room waits until a value of so many bytes can wait, and counts it; took is called when it was put or not.
 func (s *sender) room(ctx context.Context, size int64) error {
 	s.mu.Lock()
 	counted := s.counted
@@ -500,16 +533,18 @@ func (s *sender) room(ctx context.Context, size int64) error {
 	for {
 		s.mu.Lock()
 		if s.queued+size <= s.b.opts.Queue || s.queued == 0 {
-			s.queued += size
+			s.queued, s.putting, s.begun = s.queued+size, s.putting+size, s.begun+size
 			s.mu.Unlock()
 			return nil
 		}
-		moved, last, queued := s.moved, s.last, s.queued
+		moved, last, queued, some := s.moved, s.last, s.queued, s.queued > s.putting
 		s.mu.Unlock()
 		if last != nil {
-			return fmt.Errorf("%w: %d bytes wait for the far store, queue= allows %d, and it takes none: %v", backend.ErrUnavailable, queued, s.b.opts.Queue, last)
+			return fmt.Errorf("%w: %d bytes wait for the far store, queue= allows %d, and not all is sent: %v", backend.ErrUnavailable, queued, s.b.opts.Queue, last)
 		}
-		s.wake()
+		if some { // else there is nothing to send until a Put has ended
+			s.wake()
+		}
 		select {
 		case <-moved:
 		case <-ctx.Done():
@@ -518,6 +553,18 @@ func (s *sender) room(ctx context.Context, size int64) error {
 			return backend.ErrClosed
 		}
 	}
+}
+
+// took ends what room began.
+func (s *sender) took(size int64, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.putting -= size
+	if err != nil {
+		s.queued = max(s.queued-size, s.putting)
+	}
+	s.move()
+	s.wake()
 }
 
 // Flush sends what waits, and returns when the far store has all that was put before, or with the error that keeps it. In other modes

@@ -118,8 +118,12 @@ func openURL(ctx context.Context, u *url.URL, p *backend.Params) (backend.Backen
 	if o.Source, err = placeOf(far); err != nil {
 		return nil, err
 	}
-	if here, err := placeOf(near); err != nil || here == o.Source {
-		return nil, backend.InvalidURL("near= and far= are the same store: %s", o.Source)
+	here, err := placeOf(near)
+	if err != nil {
+		return nil, err
+	}
+	if here == o.Source {
+		return nil, backend.InvalidURL("near= and far= are the same store: %s", backend.Redact(far))
 	}
 	var nearly, farther []backend.OpenOption
 	if o.ReadOnly {

@@ -4,7 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
+	"net/http"
+	"strconv"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/larder-store/larder/backend"
 	"github.com/larder-store/larder/internal/driver"
+	"github.com/larder-store/larder/internal/guard"
 )
 
 // Delete implements [driver.Bucket]: 1,000 objects a request, where the service can.
@@ -114,16 +116,44 @@ func (b *bucket) deletePage(ctx context.Context, names, versions []string, errs 
 		}
 		return
 	}
+	if len(out.Errors) == 0 {
+		return
+	}
+	said, asked := map[string]error{}, map[string]bool{}
+	for _, name := range names {
+		asked[name] = true
+	}
+	var other error // about what was not asked for
 	for _, failed := range out.Errors {
-		i := slices.Index(names, aws.ToString(failed.Key))
-		if i < 0 {
-			continue
+		err, name := b.saidOfOne(aws.ToString(failed.Code)), aws.ToString(failed.Key)
+		switch absent := errors.Is(err, backend.ErrNotFound); {
+		case errors.Is(err, errPrecondition), absent && versions != nil:
+			err = backend.ErrChanged
+		case absent:
+			err = nil
 		}
-		switch code := aws.ToString(failed.Code); {
-		case code == "PreconditionFailed", code == "NoSuchKey" && versions != nil:
-			errs[i] = backend.ErrChanged
-		case code != "NoSuchKey":
-			errs[i] = fmt.Errorf("bucket %q: %s says %s", b.name, b.where(), code)
+		if said[name] = err; !asked[name] && err != nil && other == nil {
+			other = fmt.Errorf("%w (of %s, which it was not asked to delete: what became of the others is unknown)", err, guard.Quote(strconv.Quote(name)))
 		}
 	}
+	for i, name := range names {
+		if err, ok := said[name]; ok {
+			errs[i] = err
+		} else {
+			errs[i] = other
+		}
+	}
+}
+
+// saidOfOne translates what the service said of one of many objects.
+func (b *bucket) saidOfOne(code string) error {
+	code = guard.Quote(code)
+	err := fmt.Errorf("bucket %q: %s says %s", b.name, b.where(), code)
+	if say, ok := verdicts[code]; ok {
+		if known := say(b, code, http.Header{}, "s3:DeleteObject"); !errors.Is(known, backend.ErrUnavailable) {
+			return known
+		}
+		err = fmt.Errorf("%w: %w", backend.ErrUnavailable, err) // it was asked once, and not as often as known says
+	}
+	return err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/xml"
 	"errors"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -35,6 +36,45 @@ func TestDeleteBatchTellsOfEachKey(t *testing.T) {
 			t.Errorf("deleting %v = %v", keys[i], err)
 		case want != "" && (err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "recordings")):
 			t.Errorf("deleting %v = %v, want an error with %s and the bucket", keys[i], err, want)
+		}
+	}
+}
+
+// What a service says of one key of a batch means what it means of a request: whether to come again, and what to do. What it says of a key that it was
+// not asked about, as one that it writes in another way, may be about any, and what it says of a key is about each item that has it.
+func TestDeleteBatchUnderstandsEachKey(t *testing.T) {
+	setUp(t)
+	said := ""
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/xml")
+		w.Write([]byte(`<?xml version="1.0"?><DeleteResult><Error>` + said + `</Error></DeleteResult>`))
+	}))
+	defer s.Close()
+	b, err := backend.Open(context.Background(), "s3://recordings/p?endpoint="+s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	a, other := backend.Key{Shelf: "s", Name: "a"}, backend.Key{Shelf: "s", Name: "b"}
+	for _, c := range []struct {
+		said string
+		of   []bool // the items a, b, a: which fail
+		want error
+	}{
+		{"<Key>p/s/b!</Key><Code>SlowDown</Code>", []bool{false, true, false}, backend.ErrUnavailable},
+		{"<Key>p/s/b!</Key><Code>InternalError</Code>", []bool{false, true, false}, backend.ErrUnavailable},
+		{"<Key>p/s/b!</Key><Code>AccessDenied</Code>", []bool{false, true, false}, fs.ErrPermission},
+		{"<Key>p/s/b!</Key><Code>Odd</Code>", []bool{false, true, false}, nil},
+		{"<Key>p/s/a!</Key><Code>AccessDenied</Code>", []bool{true, false, true}, fs.ErrPermission},
+		{"<Key>p/s/a%21</Key><Code>InternalError</Code>", []bool{true, true, true}, backend.ErrUnavailable},
+		{"<Code>InternalError</Code>", []bool{true, true, true}, backend.ErrUnavailable},
+	} {
+		said = c.said
+		err := backend.DeleteBatch(context.Background(), b, []backend.Key{a, other, a})
+		for i, fails := range c.of {
+			if one := backend.ItemError(err, i); fails != (one != nil) || fails && c.want != nil && !errors.Is(one, c.want) {
+				t.Errorf("%s: deleting item %d = %v, want it to fail: %v, with %v", c.said, i, one, fails, c.want)
+			}
 		}
 	}
 }
