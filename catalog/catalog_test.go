@@ -232,7 +232,8 @@ func TestPlan(t *testing.T) {
 		{component.Condition{}, catalog.Plan{Passes: 1}},
 		{component.Condition{Op: component.Not, Of: []component.Condition{fit}}, catalog.Plan{Passes: 1}},
 		{component.Where(component.FieldKey, component.HasPrefix, "ab"), catalog.Plan{Prefix: "ab", Passes: 1}},
-		{component.And(component.Where(component.FieldFrom, component.Equal, "x"), component.Where(component.FieldCost, component.Greater, 1)), catalog.Plan{Passes: 2, Stats: true}},
+		{component.And(component.Where(component.FieldFrom, component.Equal, "x"), component.Where(component.FieldCost, component.Greater, 1)), catalog.Plan{Indexed: true, Passes: 2}},
+		{component.Condition{Op: component.Not, Of: []component.Condition{component.Where(component.FieldFrom, component.Equal, "x")}}, catalog.Plan{Passes: 2}},
 	} {
 		if got := catalog.PlanOf(s, component.Query{Where: c.where}); got != c.want {
 			t.Errorf("PlanOf(%+v) = %+v, want %+v", c.where, got, c.want)
