@@ -250,6 +250,19 @@ func TestPlan(t *testing.T) {
 	}
 }
 
+// Only where lists leave costs out is there a request for each.
+func TestPlanOfCosts(t *testing.T) {
+	q := component.Query{Where: component.Where(component.FieldCost, component.Greater, 1)}
+	for _, c := range []struct {
+		backend larder.Backend
+		stats   bool
+	}{{mem.New(nil), false}, {costly{mem.New(nil)}, true}} {
+		if got := catalog.PlanOf(larder.New(c.backend, silent), q).Stats; got != c.stats {
+			t.Errorf("PlanOf on %T says a request for each value: %v, want %v", c.backend, got, c.stats)
+		}
+	}
+}
+
 func TestCost(t *testing.T) {
 	for name, s := range stores(t) {
 		c := component.New("lab/slow", "1", nil)
