@@ -150,16 +150,18 @@ func candidates(ctx context.Context, b larder.Backend, q component.Query, descri
 // indexed asks the backend's index for descriptions, and lists the values of each.
 func indexed(ctx context.Context, b larder.Backend, f backend.Finder, q component.Query) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
+		values := valueLists{b: b, singly: firstSingly}
 		for d, err := range f.Find(ctx, component.Query{Where: q.Where.OfDescriptions(), After: q.After}) {
 			if err != nil {
 				yield(Entry{}, err)
 				return
 			}
-			for info, err := range b.List(ctx, backend.ShelfCache, backend.ListOptions{Prefix: d.Key + "/"}) {
-				if err != nil {
-					yield(Entry{}, err)
-					return
-				}
+			infos, err := values.of(ctx, d.Key)
+			if err != nil {
+				yield(Entry{}, err)
+				return
+			}
+			for _, info := range infos {
 				e := entryOf(info)
 				if e.Description, e.Known = d, true; !yield(e, nil) {
 					return
