@@ -55,13 +55,14 @@ func (e Entry) Value() *component.Value {
 // Values in q may be of any Go type that parameters can have: 4.0 and uint8(4) are 4.
 func Find(ctx context.Context, store *larder.Store, q component.Query) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
+		described := describes(q)
 		q, err := prepare(ctx, store, q)
 		if err != nil {
 			yield(Entry{}, err)
 			return
 		}
 		n := 0
-		for e, err := range candidates(ctx, store.Backend(), q) {
+		for e, err := range candidates(ctx, store.Backend(), q, described) {
 			ok := err == nil
 			if ok {
 				ok, err = fulfils(ctx, store, q, &e)
@@ -101,15 +102,17 @@ func reached(ctx context.Context, r backend.Reacher, c component.Condition) (com
 	if c.Field != component.FieldFrom {
 		return c, nil
 	}
-	where, keys := c, []any{}
+	where := c
 	where.Field = component.FieldKey
-	for key, err := range r.Reach(ctx, where) {
-		if err != nil {
-			return c, err
+	return c.Reach(func(func(string) bool) (keys []string, err error) {
+		for key, err := range r.Reach(ctx, where) {
+			if err != nil {
+				return nil, err
+			}
+			keys = append(keys, key)
 		}
-		keys = append(keys, key)
-	}
-	return component.Where(component.FieldKey, component.In, keys), nil
+		return keys, nil
+	})
 }
 
 // reduce returns a comparison with its value as descriptions have it.
@@ -136,9 +139,9 @@ func fulfils(ctx context.Context, store *larder.Store, q component.Query, e *Ent
 	return q.Match(d, e.Value()), nil
 }
 
-// candidates yields the values among which those of q are.
-func candidates(ctx context.Context, b larder.Backend, q component.Query) iter.Seq2[Entry, error] {
-	if f, ok := backend.As[backend.Finder](b); ok && describes(q) {
+// candidates yields the values among which those of q are. described says that all of them have descriptions.
+func candidates(ctx context.Context, b larder.Backend, q component.Query, described bool) iter.Seq2[Entry, error] {
+	if f, ok := backend.As[backend.Finder](b); ok && described {
 		return indexed(ctx, b, f, q)
 	}
 	return scanned(ctx, b, q)
@@ -147,16 +150,18 @@ func candidates(ctx context.Context, b larder.Backend, q component.Query) iter.S
 // indexed asks the backend's index for descriptions, and lists the values of each.
 func indexed(ctx context.Context, b larder.Backend, f backend.Finder, q component.Query) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
+		values := valueLists{b: b, singly: firstSingly}
 		for d, err := range f.Find(ctx, component.Query{Where: q.Where.OfDescriptions(), After: q.After}) {
 			if err != nil {
 				yield(Entry{}, err)
 				return
 			}
-			for info, err := range b.List(ctx, backend.ShelfCache, backend.ListOptions{Prefix: d.Key + "/"}) {
-				if err != nil {
-					yield(Entry{}, err)
-					return
-				}
+			infos, err := values.of(ctx, d.Key)
+			if err != nil {
+				yield(Entry{}, err)
+				return
+			}
+			for _, info := range infos {
 				e := entryOf(info)
 				if e.Description, e.Known = d, true; !yield(e, nil) {
 					return
@@ -229,7 +234,8 @@ var ofDescriptions = []component.Field{
 }
 
 // describes reports whether q can hold only for values whose description is known: whether it asks for
-// something that a description says, and not by denying it.
+// something that a description says, and not by denying it. What a component comes from is such a thing; once that is replaced by
+// keys it no longer shows.
 func describes(q component.Query) bool {
 	var positive func(c component.Condition) bool
 	positive = func(c component.Condition) bool {
@@ -241,7 +247,7 @@ func describes(q component.Query) bool {
 		case component.Not:
 			return false
 		}
-		return c.Field != component.FieldKey && slices.Contains(ofDescriptions, c.Field)
+		return c.Field == component.FieldFrom || c.Field != component.FieldKey && slices.Contains(ofDescriptions, c.Field)
 	}
 	return positive(q.Where)
 }
@@ -252,18 +258,21 @@ type Plan struct {
 	How     string // how the backend will find descriptions, in words, if it says so
 	Prefix  string // without an index: only keys that begin with this are read
 	Passes  int    // how many times the descriptions are read: twice, where a query asks what comes from where
-	Stats   bool   // each value that fulfils the rest costs a request, since lists leave out what it cost
+	Stats   bool   // each value that fulfils the rest costs a request, since lists of buckets leave out what it cost
 }
 
 // PlanOf returns how Find will answer q.
 func PlanOf(store *larder.Store, q component.Query) Plan {
 	_, indexed := backend.As[backend.Finder](store.Backend())
-	p := Plan{Indexed: indexed && describes(q), Passes: 1, Stats: q.Where.Uses(component.FieldCost)}
+	p := Plan{Indexed: indexed && describes(q), Passes: 1}
+	p.Stats = q.Where.Uses(component.FieldCost) && backend.LimitsOf(store.Backend()).CostlyRequests
 	if !p.Indexed {
 		p.Prefix = prefixOf(q)
 	}
 	if planner, ok := backend.As[backend.Planner](store.Backend()); ok && p.Indexed {
-		p.How = planner.Plan(component.Query{Where: q.Where.OfDescriptions(), After: q.After})
+		// Which keys come from somewhere is asked when they are wanted; here it counts that they are keys.
+		where, _ := q.Where.Reach(func(func(string) bool) ([]string, error) { return nil, nil })
+		p.How = planner.Plan(component.Query{Where: where.OfDescriptions(), After: q.After})
 	}
 	if _, ok := backend.As[backend.Reacher](store.Backend()); !ok && q.Where.Uses(component.FieldFrom) {
 		p.Passes++

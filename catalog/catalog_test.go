@@ -232,7 +232,8 @@ func TestPlan(t *testing.T) {
 		{component.Condition{}, catalog.Plan{Passes: 1}},
 		{component.Condition{Op: component.Not, Of: []component.Condition{fit}}, catalog.Plan{Passes: 1}},
 		{component.Where(component.FieldKey, component.HasPrefix, "ab"), catalog.Plan{Prefix: "ab", Passes: 1}},
-		{component.And(component.Where(component.FieldFrom, component.Equal, "x"), component.Where(component.FieldCost, component.Greater, 1)), catalog.Plan{Passes: 2, Stats: true}},
+		{component.And(component.Where(component.FieldFrom, component.Equal, "x"), component.Where(component.FieldCost, component.Greater, 1)), catalog.Plan{Indexed: true, Passes: 2}},
+		{component.Condition{Op: component.Not, Of: []component.Condition{component.Where(component.FieldFrom, component.Equal, "x")}}, catalog.Plan{Passes: 2}},
 	} {
 		if got := catalog.PlanOf(s, component.Query{Where: c.where}); got != c.want {
 			t.Errorf("PlanOf(%+v) = %+v, want %+v", c.where, got, c.want)
@@ -245,6 +246,86 @@ func TestPlan(t *testing.T) {
 		}
 		if (b.asked > 0) != c.want.Indexed {
 			t.Errorf("Find(%+v) asked the index %d times, planned: %v", c.where, b.asked, c.want.Indexed)
+		}
+	}
+}
+
+// counting counts lists.
+type counting struct {
+	indexed
+	lists int
+}
+
+func (b *counting) List(ctx context.Context, shelf string, opts backend.ListOptions) iter.Seq2[backend.Info, error] {
+	b.lists++
+	return b.indexed.List(ctx, shelf, opts)
+}
+
+// The values of what an index finds are the same as those that a scan finds, and take few lists, also where many components are found.
+func TestIndexedValues(t *testing.T) {
+	ctx := context.Background()
+	for _, keys := range []larder.KeyGenerator{keying.Hash{}, keying.Readable{}} {
+		plain := mem.New(nil)
+		b := &counting{indexed: indexed{Backend: plain}}
+		scan, s := larder.New(plain, &larder.Options{Keys: keys}), larder.New(b, &larder.Options{Keys: keys})
+		for i := range 6000 {
+			c := component.New("lab/v"+strings.Repeat("-x", i%3), "1", map[string]any{"i": i, "few": i%1000 == 0})
+			attributes := 1 + i%3
+			if i == 4567 {
+				attributes = 1500
+			}
+			for n := range attributes {
+				info, err := scan.Put(ctx, c, fmt.Sprint("a", n), i)
+				if err == nil && i%40 == 0 { // a description may be alone
+					err = plain.Delete(ctx, info.Key)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		for _, c := range []struct {
+			where component.Condition
+			lists int
+		}{
+			{component.Where(component.FieldVersion, component.Equal, "1"), 100},
+			{component.Where(component.FieldType, component.Equal, "lab/v-x"), 100},
+			{component.WhereParam("i", component.Less, 3000), 600}, // a window may meet few of them
+			{component.WhereParam("few", component.Equal, true), 10},
+			{component.WhereParam("i", component.Equal, 4567), 10},
+			{component.WhereParam("i", component.Equal, -1), 10},
+		} {
+			names := func(s *larder.Store) (names []string) {
+				for e, err := range catalog.Find(ctx, s, component.Query{Where: c.where}) {
+					if err != nil {
+						t.Fatal(err)
+					}
+					names = append(names, e.Info.Key.Name)
+				}
+				slices.Sort(names)
+				return names
+			}
+			want := names(scan)
+			b.lists = 0
+			if got := names(s); !slices.Equal(got, want) {
+				t.Errorf("%T, %+v: the index finds %d values, a scan %d", keys, c.where, len(got), len(want))
+			}
+			if b.lists > c.lists {
+				t.Errorf("%T, %+v: %d values take %d lists, want %d at most", keys, c.where, len(want), b.lists, c.lists)
+			}
+		}
+	}
+}
+
+// Only where lists leave costs out is there a request for each.
+func TestPlanOfCosts(t *testing.T) {
+	q := component.Query{Where: component.Where(component.FieldCost, component.Greater, 1)}
+	for _, c := range []struct {
+		backend larder.Backend
+		stats   bool
+	}{{mem.New(nil), false}, {costly{mem.New(nil)}, true}} {
+		if got := catalog.PlanOf(larder.New(c.backend, silent), q).Stats; got != c.stats {
+			t.Errorf("PlanOf on %T says a request for each value: %v, want %v", c.backend, got, c.stats)
 		}
 	}
 }

@@ -16,6 +16,12 @@ func WalkUpTo(ctx context.Context, root Component, limit int) error {
 	return walk(ctx, root, limit, func(Component, []int) error { return nil })
 }
 
+// SearchedByHalves reports whether the list of In is.
+func SearchedByHalves(c Condition) bool {
+	list, _ := c.Value.([]any)
+	return c.inAscent(list)
+}
+
 // Remedy is remedy.
 func Remedy(err error) error { return remedy(err) }
 

@@ -28,6 +28,8 @@ type Condition struct {
 	// Value is of the kinds that [Description.Parameters] has, numbers in the same form: keying.Reduce
 	// makes them so. For In it is []any.
 	Value any
+
+	ascending []any // the list of In if it is one of texts that [Where] found in ascending order: it is searched by halves
 }
 
 // An Op says what a Condition asks for.
@@ -77,8 +79,30 @@ func And(of ...Condition) Condition {
 	return Condition{Of: of}
 }
 
-// Where returns a comparison of a field other than a parameter.
-func Where(f Field, op Op, value any) Condition { return Condition{Op: op, Field: f, Value: value} }
+// Where returns a comparison of a field other than a parameter. A long list of texts for In is best in ascending order.
+func Where(f Field, op Op, value any) Condition {
+	c := Condition{Op: op, Field: f, Value: value}
+	if list, ok := value.([]any); ok && op == In && len(list) >= longList && ascend(list) {
+		c.ascending = list
+	}
+	return c
+}
+
+// longList is from where on an ascending list is searched by halves.
+const longList = 16
+
+// ascend reports whether a list is one of texts, in ascending order.
+func ascend(list []any) bool {
+	before := ""
+	for _, v := range list {
+		text, ok := v.(string)
+		if !ok || text < before {
+			return false
+		}
+		before = text
+	}
+	return true
+}
 
 // WhereParam returns a comparison of the parameter at a path, such as "filter.order".
 func WhereParam(path string, op Op, value any) Condition {
@@ -156,6 +180,10 @@ func (c Condition) compare(got any) bool {
 		return true
 	case In:
 		list, _ := c.Value.([]any)
+		if text, ok := got.(string); ok && c.inAscent(list) {
+			_, found := slices.BinarySearchFunc(list, text, func(v any, text string) int { return strings.Compare(v.(string), text) })
+			return found
+		}
 		return slices.ContainsFunc(list, func(want any) bool { return equal(got, want) })
 	case HasPrefix:
 		text, ok := got.(string)
@@ -181,6 +209,11 @@ func (c Condition) compare(got any) bool {
 		return order >= 0
 	}
 	return false
+}
+
+// inAscent reports whether list is still the one that was found to ascend: Value may have been set since.
+func (c Condition) inAscent(list []any) bool {
+	return len(list) > 0 && len(list) == len(c.ascending) && &list[0] == &c.ascending[0]
 }
 
 // Uses reports whether a comparison of the field is anywhere in c.
@@ -234,7 +267,7 @@ func (c Condition) weaker(asserted bool) Condition {
 }
 
 // Reach returns c with comparisons of [FieldFrom] replaced by ones of [FieldKey]. reach returns
-// the keys of all components that are computed, at any distance, from one whose key matches.
+// the keys of all components that are computed, at any distance, from one whose key matches, in any order.
 func (c Condition) Reach(reach func(match func(key string) bool) ([]string, error)) (Condition, error) {
 	return c.Map(func(c Condition) (Condition, error) {
 		if c.Field != FieldFrom {
@@ -244,6 +277,7 @@ func (c Condition) Reach(reach func(match func(key string) bool) ([]string, erro
 		if err != nil {
 			return c, err
 		}
+		keys = slices.Sorted(slices.Values(keys)) // there may be many
 		list := make([]any, len(keys))
 		for i, key := range keys {
 			list[i] = key

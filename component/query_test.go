@@ -2,8 +2,10 @@ package component_test
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"math/big"
+	"slices"
 	"testing"
 	"time"
 
@@ -168,5 +170,46 @@ func TestDescriptionComponent(t *testing.T) {
 	}
 	if timed, ok := c.(component.Timed); !ok || !timed.AsOf().Equal(noon) {
 		t.Error("the component has lost its moment")
+	}
+}
+
+// A long list of texts, as comparisons of distant inputs become, holds the same whatever its order; in ascending order it is searched by halves.
+func TestLongLists(t *testing.T) {
+	ascending := make([]any, 100)
+	for i := range ascending {
+		ascending[i] = fmt.Sprintf("%03d", 2*i)
+	}
+	descending := slices.Clone(ascending)
+	slices.Reverse(descending)
+	mixed := append(slices.Clone(ascending), int64(7))
+	changed := component.Where(component.FieldKey, component.In, ascending)
+	changed.Value = descending
+	for _, c := range []struct {
+		name     string
+		where    component.Condition
+		searched bool
+	}{
+		{"ascending", component.Where(component.FieldKey, component.In, ascending), true},
+		{"descending", component.Where(component.FieldKey, component.In, descending), false},
+		{"mixed", component.Where(component.FieldKey, component.In, mixed), false},
+		{"changed", changed, false},
+	} {
+		for i := -1; i <= 200; i++ {
+			key := fmt.Sprintf("%03d", i)
+			if got, want := c.where.Match(component.Description{Key: key}, nil), i >= 0 && i < 200 && i%2 == 0; got != want {
+				t.Errorf("%s: Match(%s) = %v, want %v", c.name, key, got, want)
+			}
+		}
+		if got := component.SearchedByHalves(c.where); got != c.searched {
+			t.Errorf("%s: searched by halves: %v, want %v", c.name, got, c.searched)
+		}
+	}
+	keys := []string{}
+	for _, v := range descending {
+		keys = append(keys, v.(string))
+	}
+	from, err := component.Where(component.FieldFrom, component.Equal, "x").Reach(func(func(string) bool) ([]string, error) { return keys, nil })
+	if err != nil || !component.SearchedByHalves(from) {
+		t.Errorf("Reach = %v; want a list that is searched by halves, for it may have as many keys as the store", err)
 	}
 }

@@ -246,6 +246,25 @@ func TestAddIndex(t *testing.T) {
 	if got := planner.Plan(component.Query{Where: where}); !strings.Contains(got, "larder index add") {
 		t.Errorf("Plan without an index = %q, want advice", got)
 	}
+	fit := component.Where(component.FieldType, component.Equal, "fit")
+	rate, phase := component.WhereParam("rate", component.Less, int64(5)), component.WhereParam("filter.phase", component.HasPrefix, "lo")
+	either := component.Condition{Op: component.Any, Of: []component.Condition{rate, phase}}
+	for _, c := range []struct {
+		where component.Condition
+		want  string
+	}{
+		{component.And(fit, rate), "; an index may help: larder index add params.rate"},
+		{component.And(fit, rate, phase), "; an index may help: larder index add params.rate params.filter.phase"},
+		{component.And(fit, either), "; an index may help: larder index add params.rate params.filter.phase"},
+		{component.And(fit, component.WhereParam("rate", component.NotEqual, int64(5))), ""},
+		{component.And(fit, component.WhereParam("rate", component.Exists, nil)), ""},
+		{component.And(fit, component.Where(component.FieldVersion, component.Equal, "v2")), ""},
+		{component.And(fit, component.Condition{Op: component.Not, Of: []component.Condition{rate}}), ""},
+	} {
+		if got, want := planner.Plan(component.Query{Where: c.where}), "by looking at all components of the type"+c.want; got != want {
+			t.Errorf("Plan(%+v) = %q, want %q", c.where, got, want)
+		}
+	}
 	for _, bad := range []string{"rate", "params", "params.", "params." + strings.Repeat("x", 1000), "params.a\x00"} {
 		if err := indexer.AddIndex(ctx, bad); !errors.Is(err, errors.ErrUnsupported) {
 			t.Errorf("AddIndex(%.20q) = %v, want %v", bad, err, errors.ErrUnsupported)

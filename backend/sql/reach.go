@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -24,9 +26,47 @@ func (b *Backend) Plan(q component.Query) string {
 	case t.ordered():
 		return "by the index of keys"
 	case t.typ != nil:
-		return "by looking at all components of the type; an index may help: larder index add"
+		how := "by looking at all components of the type"
+		if paths := t.undeclared(); len(paths) > 0 {
+			how += "; an index may help: larder index add " + strings.Join(paths, " ")
+		}
+		return how
 	}
 	return "by looking at all components"
+}
+
+// undeclared returns the parameters, as "larder index add" takes them, whose own index would lead to what fulfils the condition: each
+// of several that do so by itself, else all that do so together.
+func (t *translation) undeclared() []string {
+	var paths []string
+	_, _ = t.where.Map(func(c component.Condition) (component.Condition, error) {
+		if c.Field == component.FieldParam && c.Path != "" && !t.declared[c.Path] && !slices.Contains(paths, c.Path) {
+			paths = append(paths, c.Path)
+		}
+		return c, nil
+	})
+	lead := func(paths ...string) bool {
+		with := *t
+		with.declared = maps.Clone(t.declared)
+		if with.declared == nil {
+			with.declared = map[string]bool{}
+		}
+		for _, path := range paths {
+			with.declared[path] = true
+		}
+		return with.leads(t.where)
+	}
+	alone := slices.DeleteFunc(slices.Clone(paths), func(path string) bool { return !lead(path) })
+	switch {
+	case len(alone) > 0:
+		paths = alone
+	case !lead(paths...):
+		return nil
+	}
+	for i, path := range paths {
+		paths[i] = "params." + path
+	}
+	return paths
 }
 
 // Reach implements [backend.Reacher]. Edges are rows, so that the server follows them; the pre-images of odd rows have theirs

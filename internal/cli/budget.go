@@ -31,7 +31,7 @@ func budgetOf(b backend.Backend) *budget {
 // write writes the budget as rows of a table.
 func (r *budget) write(w io.Writer) {
 	if r == nil {
-		fmt.Fprintf(w, "requests\tfree\tthe store is on this machine\n")
+		fmt.Fprintf(w, "requests\tnot counted\tthey are where the store is a bucket\n")
 		return
 	}
 	fmt.Fprintf(w, "a hit takes\t%s\n", count(r.Hit, "request"))
