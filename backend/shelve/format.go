@@ -69,6 +69,9 @@ func inspect(path string) (state, error) {
 		return foreign, err
 	}
 	for _, e := range entries {
+		if e.Name() == ".larder" { // what package file keeps of its own
+			return foreign, fmt.Errorf("%s is no store of shelves; if it is one of files, give it as file:///%s", path, strings.TrimPrefix(filepath.ToSlash(path), "/"))
+		}
 		// Another process may be making the store at this moment.
 		if e.Name() == formatFile {
 			return inspect(path)

@@ -99,6 +99,7 @@ func TestForeign(t *testing.T) {
 	}{
 		{write("file", "x"), "is a file", nil},
 		{filepath.Dir(write("other/thesis.tex", "x")), "thesis.tex", nil},
+		{filepath.Dir(filepath.Dir(write("files/.larder/lock", "x"))), "give it as file:///", nil},
 		{filepath.Dir(write("newer/FORMAT", "larder shelve 2\n")), "newer Larder", nil},
 		{filepath.Dir(write("garbled/FORMAT", "larder shelve one\n")), "FORMAT", backend.ErrCorrupt},
 		{filepath.Dir(write("strange/FORMAT", "RIFF")), "FORMAT", backend.ErrCorrupt},

@@ -121,3 +121,20 @@ func TestTooLargeWithoutData(t *testing.T) {
 	}
 	mustPut(t, b, theKey, text(1<<20, 1))
 }
+
+// Nobody listens: pgx asks with TLS and without, which is one thing to the user.
+func TestRefusedConnectionIsSaidOnce(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := l.Addr().String()
+	l.Close()
+	_, err = backend.Open(context.Background(), "postgres://u:"+secret+"@"+addr+"/db?timeout=100ms")
+	if !errors.Is(err, backend.ErrUnavailable) {
+		t.Fatalf("Open = %v, want ErrUnavailable", err)
+	}
+	if text := err.Error(); strings.Count(text, "connection refused") != 1 || strings.Contains(text, "\n") || strings.Contains(text, secret) {
+		t.Errorf("Open = %q, want one line that says once that the connection was refused", text)
+	}
+}

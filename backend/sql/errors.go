@@ -198,12 +198,23 @@ func (d *database) explainCode(pg *pgconn.PgError) error {
 	return errors.New("the server refused: " + text)
 }
 
-// scrub takes the secrets of the connection out of a text.
+// scrub takes the secrets of the connection out of a text, and makes one line of it. pgx has a line for each attempt to connect, with TLS and
+// without, and they often say the same.
 func (d *database) scrub(text string) string {
 	for _, secret := range d.secrets {
 		text = strings.ReplaceAll(text, secret, "…")
 	}
-	return text
+	first, attempts, _ := strings.Cut(text, "\n")
+	var said []string
+	for line := range strings.Lines(attempts) {
+		if line = strings.TrimSpace(line); line != "" && !slices.Contains(said, line) {
+			said = append(said, line)
+		}
+	}
+	if len(said) == 0 {
+		return first
+	}
+	return first + " " + strings.Join(said, "; ")
 }
 
 // wrap makes the error of a method. An error of the backend of the data is unwrapped: who
