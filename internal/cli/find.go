@@ -67,7 +67,7 @@ What is found is held in memory to be sorted: all of it, or with --limit so many
 	fl.StringSliceVar(&f.columns, "columns", nil, "only these `columns`, separated by commas")
 	fl.BoolVar(&f.json, "json", false, "one JSON object a line")
 	fl.BoolVar(&f.csv, "csv", false, "a table that a spreadsheet opens")
-	fl.BoolVarP(&f.long, "long", "l", false, "keys, versions and commands in full")
+	fl.BoolVarP(&f.long, "long", "l", false, "keys, versions and commands in full, as with --csv")
 	fl.BoolVar(&f.reason, "explain", false, "say how the store answers, and what that costs, and do not ask it")
 	cmd.MarkFlagsMutuallyExclusive("json", "csv", "explain")
 	return cmd
@@ -94,7 +94,7 @@ func (a *app) find(ctx context.Context, f *findFlags, text string) error {
 	if err != nil {
 		return err
 	}
-	columns, err := chooseColumns(f.columns, f.long)
+	columns, err := chooseColumns(f.columns, f.long || f.csv)
 	if err != nil {
 		return err
 	}
