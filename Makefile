@@ -39,7 +39,7 @@ fuzz:
 stress:
 	./internal/ci/stress.sh
 
-# Type-checked alone: to compile all dependencies for three systems took six minutes of two cores.
+# Type-checked alone: to compile all dependencies for three systems took four minutes longer.
 cross:
 	$(GO) run ./internal/ci/typecheck darwin/arm64 windows/amd64 linux/386
 	./internal/ci/32bit.sh $(GO)

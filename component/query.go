@@ -83,7 +83,8 @@ func And(of ...Condition) Condition {
 func Where(f Field, op Op, value any) Condition {
 	c := Condition{Op: op, Field: f, Value: value}
 	if list, ok := value.([]any); ok && op == In && len(list) >= longList && ascend(list) {
-		c.ascending = list
+		c.ascending = slices.Clone(list) // the caller may use the memory again, and it would ascend no longer
+		c.Value = c.ascending
 	}
 	return c
 }

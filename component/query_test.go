@@ -184,6 +184,10 @@ func TestLongLists(t *testing.T) {
 	mixed := append(slices.Clone(ascending), int64(7))
 	changed := component.Where(component.FieldKey, component.In, ascending)
 	changed.Value = descending
+	callers := slices.Clone(ascending)
+	reused := component.Where(component.FieldKey, component.In, callers)
+	copy(callers, descending)
+	callers[50] = 7
 	for _, c := range []struct {
 		name     string
 		where    component.Condition
@@ -193,6 +197,7 @@ func TestLongLists(t *testing.T) {
 		{"descending", component.Where(component.FieldKey, component.In, descending), false},
 		{"mixed", component.Where(component.FieldKey, component.In, mixed), false},
 		{"changed", changed, false},
+		{"reused by the caller", reused, true},
 	} {
 		for i := -1; i <= 200; i++ {
 			key := fmt.Sprintf("%03d", i)

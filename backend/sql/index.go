@@ -203,10 +203,11 @@ func (x *index) Page(ctx context.Context, shelf string, opts backend.ListOptions
 			"SELECT * FROM " + quote(x.db.schema) + ".entries WHERE " + where + " ORDER BY name LIMIT $3) AS page) AS summed " +
 			fmt.Sprintf("WHERE ahead < %d ORDER BY name", pageBytes)
 	}
-	p := indexed.Page{Entries: room.Entries[:0]}
+	var p indexed.Page
 	n, last := 0, ""
 	d := decoder{shelf: shelf, share: bodies}
 	begin := func() { p, n = indexed.Page{Entries: room.Entries[:0]}, 0 }
+	begin() // a query may fail before it does
 	defer func() { room.Entries = p.Entries }()
 	err := x.db.queryBinary(ctx, sql, args, begin, func(row columns) error {
 		e, err := d.entry(row)
